@@ -1,0 +1,1 @@
+"""Everything that happens to a picture and needs no HTTP."""

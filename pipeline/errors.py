@@ -1,0 +1,96 @@
+"""Every deliberate error of Likeness, as one tree.
+
+LikenessError
+├─ ImageRejected            the person can mend it by sending something else
+│  ├─ UnsupportedFormat
+│  ├─ TooManyBytes
+│  ├─ TooManyPixels
+│  └─ DamagedImage
+├─ NotFound
+│  ├─ ImageNotFound
+│  ├─ ObjectNotFound
+│  └─ QueryPictureNotFound
+├─ InvalidQuery             a search that cannot be run as asked
+├─ StoreUnavailable         a database, object store or vector engine did not answer; try again later
+├─ DecoderUnavailable       no decoder process could be had in time; try again later
+├─ ModelUnusable            weights are missing, damaged or of another shape; the operator must act
+└─ ConfigurationError       settings contradict each other or the data; the operator must act
+
+`user_message` is one or two sentences for the person: what happened and what to do. `str(error)` is the same
+sentence, with `detail` for the log behind it. HTTP statuses belong to `webapp.errors`.
+"""
+
+
+class LikenessError(Exception):
+    """The root of the tree."""
+
+    code = "error"
+
+    def __init__(self, user_message: str, *, detail: str = "") -> None:
+        super().__init__(user_message if not detail else f"{user_message} [{detail}]")
+        self.user_message = user_message
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the way back from a decoder process: `detail` is keyword-only, which pickle cannot guess."""
+        return _revive, (type(self), self.user_message, self.detail)
+
+
+def _revive(kind: type[LikenessError], user_message: str, detail: str) -> LikenessError:
+    return kind(user_message, detail=detail)
+
+
+class ImageRejected(LikenessError):
+    code = "image_rejected"
+
+
+class UnsupportedFormat(ImageRejected):
+    code = "unsupported_format"
+
+
+class TooManyBytes(ImageRejected):
+    code = "too_many_bytes"
+
+
+class TooManyPixels(ImageRejected):
+    code = "too_many_pixels"
+
+
+class DamagedImage(ImageRejected):
+    code = "damaged_image"
+
+
+class NotFound(LikenessError):
+    code = "not_found"
+
+
+class ImageNotFound(NotFound):
+    code = "image_not_found"
+
+
+class ObjectNotFound(NotFound):
+    code = "object_not_found"
+
+
+class QueryPictureNotFound(NotFound):
+    code = "query_picture_not_found"
+
+
+class InvalidQuery(LikenessError):
+    code = "invalid_query"
+
+
+class StoreUnavailable(LikenessError):
+    code = "store_unavailable"
+
+
+class DecoderUnavailable(LikenessError):
+    code = "decoder_unavailable"
+
+
+class ModelUnusable(LikenessError):
+    code = "model_unusable"
+
+
+class ConfigurationError(LikenessError):
+    code = "configuration_error"

@@ -1,0 +1,50 @@
+"""What every encoder promises, whichever network is behind it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.features.picture import Category, Picture
+
+Embedding = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TextEmbedding:
+    """The embedding of a text, (dimension,) float32 of unit length, and how much of the text it stands for.
+
+    `understood` and `ignored` are the words of the text, in order. An encoder with a full language model ignores
+    none; `lite` knows only the things its classifier names.
+    """
+
+    vector: Embedding
+    understood: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+
+class Encoder(Protocol):
+    """Turns pictures and texts into vectors of one space, in which the cosine says how alike they are.
+
+    `name` is what people call it; `fingerprint` identifies everything its vectors depend on (weights,
+    preprocessing, projection), so that vectors of different fingerprints are never compared. Methods may be called
+    from several threads at once.
+    """
+
+    name: str
+    fingerprint: str
+    dimension: int
+
+    def embed_pictures(self, pictures: Sequence[Picture]) -> npt.NDArray[np.float32]:
+        """Return (len(pictures), dimension) float32, each row of unit length."""
+        ...
+
+    def embed_text(self, text: str) -> TextEmbedding:
+        """Return the embedding of `text`. Raises InvalidQuery when no word of it is understood."""
+        ...
+
+    def classify(self, embeddings: npt.NDArray[np.float32]) -> list[Category]:
+        """Return the category of each row of `embeddings`, which this encoder made."""
+        ...
