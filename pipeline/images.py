@@ -1,0 +1,92 @@
+"""What Likeness knows about one image, and how images and their files are named."""
+
+import secrets
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from pipeline.features.picture import Category, Palette
+
+MAIN_LIBRARY = "main"
+
+
+class ImageState(StrEnum):
+    """Where an image is on its way. Only READY images are found by searches."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    FAILED = "failed"
+    HELD = "held"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an image came from: the name it had, and for an import the path of its file."""
+
+    filename: str
+    path: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image as the database tells it.
+
+    `row` is the integer by which vector engines know the image and never leaves the application; `id` is a UUIDv7.
+    `width` and `height` are upright; `bytes` is the size of the original. `color`, `category` and `encoder` are
+    None until the image has been analysed. `path` is set when the original was imported in place and lies outside
+    the object store. Times are in UTC, except `taken_at`, which is the camera's clock.
+    """
+
+    row: int
+    id: str
+    library: str
+    state: ImageState
+    error: str | None
+    filename: str
+    media_type: str
+    bytes: int
+    width: int
+    height: int
+    sha256: str
+    caption: str
+    tags: tuple[str, ...]
+    created_at: datetime
+    taken_at: datetime | None
+    deleted_at: datetime | None
+    path: str | None
+    encoder: str | None = None
+    category: Category | None = None
+    color: Palette | None = None
+    exif: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def object_key(self) -> str:
+        """The key of the original in the object store."""
+        return original_key(self.library, self.sha256)
+
+    @property
+    def placeholder(self) -> str:
+        """The largest color of the picture, shown until its thumbnail has loaded."""
+        return self.color.swatches[0].hex if self.color and self.color.swatches else "#888888"
+
+
+def new_image_id() -> str:
+    """Return a UUIDv7 (RFC 9562, 5.7): 48 bits of Unix time in milliseconds, then 74 random bits."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds & ((1 << 48) - 1)) << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(uuid.UUID(int=value))
+
+
+def original_key(library: str, sha256: str) -> str:
+    """Return where the original lies: the same bytes in one library are one object."""
+    return f"originals/{library}/{sha256}"
+
+
+def thumbnail_key(library: str, sha256: str, px: int) -> str:
+    """Return where the WebP derivative of at most `px` pixels on its long side lies."""
+    return f"thumbnails/{library}/{sha256}-{px}.webp"

@@ -1,0 +1,294 @@
+"""What each page shows: one frozen dataclass a page, filled by a route and given to its template.
+
+Templates show these values and decide nothing; a value that is a sentence is ready to be read. Addresses (`url`,
+`…_url`) are paths on this server and already escaped for use in an attribute by Jinja.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipeline.images import ImageRecord
+
+Strength = Literal["strong", "possible", "weak"]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One image in a grid. `similarity` and `strength` are None when nothing was asked for (a plain list)."""
+
+    image: ImageRecord
+    url: str
+    thumbnail_url: str
+    thumbnail_srcset: str
+    alt: str
+    similarity: float | None = None
+    strength: Strength | None = None
+    strength_words: str = ""
+    reason: str = ""
+    more_like_this_url: str = ""
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One thing that was asked: words, a picture, or a filter, with the address of the search without it."""
+
+    kind: Literal["text", "picture", "image", "filter"]
+    label: str
+    remove_url: str
+    thumbnail_url: str | None = None
+    color: str | None = None
+
+
+@dataclass(frozen=True)
+class FacetOption:
+    """A value that can be chosen. `count` is how many visible images have it under the other filters."""
+
+    value: str
+    label: str
+    count: int
+    chosen: bool
+    color: str | None = None
+
+
+@dataclass(frozen=True)
+class Facet:
+    """A group of checkboxes named `name`; `layout` is how they are drawn. Facets without options are not shown."""
+
+    name: str
+    title: str
+    layout: Literal["list", "swatches"]
+    options: tuple[FacetOption, ...]
+
+
+@dataclass(frozen=True)
+class RangeFields:
+    """The filters that are typed or dragged, as they stand in the address ("" when not set)."""
+
+    color: str = ""
+    color_tolerance: str = ""
+    color_share: str = ""
+    min_brightness: str = ""
+    max_brightness: str = ""
+    min_saturation: str = ""
+    max_saturation: str = ""
+    created_after: str = ""
+    created_before: str = ""
+    min_width: str = ""
+    min_height: str = ""
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class Emptiness:
+    """Why there is nothing to see, and what to do next (label and address)."""
+
+    title: str
+    explanation: str
+    actions: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What every page has around its content: `active` marks the place in the navigation."""
+
+    active: Literal["search", "upload", "status", ""]
+    encoder: str
+    formats: str
+    max_upload: str
+    notice: str = ""
+    undo_url: str = ""
+    undo_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SearchPage:
+    """`/`. `asked` is true when there is a text, picture or image to compare with, not only filters.
+
+    `query_fields` are the hidden fields (name, value) that keep the picture or image of the query when the filter
+    form is sent. `tiles` are the strong and possible ones (or all, when nothing was asked); `weak_tiles` are folded
+    behind `weak_count`. `summary` is announced: "24 pictures, 12 ms". `hint` tells what of the text was not
+    understood. `problem` is the sentence for a search that could not be run. `more_url` loads the next tiles.
+    """
+
+    shell: Shell
+    text: str
+    asked: bool
+    chips: tuple[Chip, ...]
+    clear_url: str
+    query_fields: tuple[tuple[str, str], ...]
+    facets: tuple[Facet, ...]
+    ranges: RangeFields
+    tiles: tuple[Tile, ...]
+    weak_tiles: tuple[Tile, ...]
+    weak_count: int
+    summary: str
+    verdict: Literal["match", "weak", "none", ""]
+    query_picture_url: str | None
+    hint: str
+    problem: str
+    empty: Emptiness | None
+    library_is_empty: bool
+    more_url: str | None
+    permalink: str
+
+
+@dataclass(frozen=True)
+class UploadCard:
+    """One file of an upload. `outcome` chooses what the card looks like; `sentence` says it in words.
+
+    `number` orders the cards of a batch. `kin` are pictures that look like it, found once it is analysed.
+    """
+
+    id: str
+    number: int
+    filename: str
+    size: str
+    outcome: Literal["waiting", "added", "existing", "failed", "refused"]
+    sentence: str
+    image: ImageRecord | None
+    tile: Tile | None
+    kin: tuple[Tile, ...] = ()
+
+
+@dataclass(frozen=True)
+class UploadPage:
+    """`/upload`. `batch` names this list of files in its address; `poll_url` is None when nothing waits."""
+
+    shell: Shell
+    batch: str
+    cards: tuple[UploadCard, ...]
+    totals: str
+    poll_url: str | None
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A line of a table of facts."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class PaletteBar:
+    """One segment of the palette: its width is `share` (0–1); `find_url` searches for the color."""
+
+    hex: str
+    name: str
+    share: float
+    percent: str
+    find_url: str
+
+
+@dataclass(frozen=True)
+class ScoreBar:
+    """One category with its probability, 0 to 1."""
+
+    name: str
+    score: float
+    percent: str
+    find_url: str
+
+
+@dataclass(frozen=True)
+class ImagePage:
+    """`/images/{id}`. `display_url` is viewable in every browser, `original_url` downloads the very bytes.
+
+    `problem` is the sentence when an edit was refused; `likes` are more like this.
+    """
+
+    shell: Shell
+    image: ImageRecord
+    title: str
+    display_url: str
+    original_url: str
+    palette: tuple[PaletteBar, ...]
+    categories: tuple[ScoreBar, ...]
+    facts: tuple[Fact, ...]
+    likes: tuple[Tile, ...]
+    more_like_this_url: str
+    tags_text: str
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class StoreHealth:
+    """A store as /status tells it: `address` without secrets."""
+
+    name: str
+    address: str
+    healthy: bool
+    sentence: str
+
+
+@dataclass(frozen=True)
+class FailedImage:
+    """An image whose analysis failed, with its sentence."""
+
+    url: str
+    filename: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class StatusPage:
+    """`/status`. `counts` are (state in words, number as text); `remaining` is a sentence or ""."""
+
+    shell: Shell
+    headline: str
+    counts: tuple[tuple[str, str], ...]
+    remaining: str
+    failed: tuple[FailedImage, ...]
+    failed_count: int
+    encoder_facts: tuple[Fact, ...]
+    encoder_advice: str
+    stores: tuple[StoreHealth, ...]
+    sizes: tuple[Fact, ...]
+    version: str
+    waiting: bool
+
+
+@dataclass(frozen=True)
+class SelectionPage:
+    """The page that asks before many pictures are deleted or tagged without JavaScript."""
+
+    shell: Shell
+    action: Literal["delete", "tag"]
+    question: str
+    button: str
+    tiles: tuple[Tile, ...]
+    back_url: str
+
+
+@dataclass(frozen=True)
+class ErrorPage:
+    """Any error, for people: `title` in a few words, `sentence` says what to do."""
+
+    shell: Shell
+    title: str
+    sentence: str
+    status: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call of the HTTP API, as /api/v1/docs lists it."""
+
+    method: str
+    path: str
+    anchor: str
+    summary: str
+    description: str
+    parameters: tuple[tuple[str, str, str], ...] = field(default_factory=tuple)
+    responses: tuple[tuple[str, str], ...] = field(default_factory=tuple)
+    example: str = ""
+
+
+@dataclass(frozen=True)
+class ApiDocsPage:
+    """`/api/v1/docs`: the OpenAPI document, readable without any script."""
+
+    shell: Shell
+    title: str
+    introduction: str
+    operations: tuple[Operation, ...]
