@@ -1,0 +1,112 @@
+"""Every setting, read from the environment once and passed on. Nothing else reads the environment.
+
+`docs/settings.md` lists them; a test keeps that list complete. The address of a store chooses its implementation:
+there is no second switch that could contradict it. A setting whose name ends in a secret may be given as a file:
+`LIKENESS_DATABASE_URL_FILE=/run/secrets/db` reads the value from there.
+"""
+
+import os
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.errors import ConfigurationError
+
+PREFIX = "LIKENESS_"
+SECRET_FIELDS = ("database_url", "objects_url", "vectors_url")
+MEBIBYTE = 1 << 20
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Field descriptions are the documentation."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    data: Path = Field(Path("data"), description="Folder of the embedded stores, made if it is missing.")
+    database_url: str = Field(
+        "", description="SQLAlchemy address of the database; empty: `sqlite:///` in the data folder."
+    )
+    objects_url: str = Field(
+        "", description="Where originals and thumbnails are kept; empty: `file://` in the data folder."
+    )
+    vectors_url: str = Field(
+        "", description="The vector engine; empty: `faiss://`, in the process, following the database."
+    )
+    encoder: str = Field(
+        "auto", description="`auto`, or a name from `likeness models list`. Decided once, for an empty database."
+    )
+    models: Path | None = Field(
+        None, description="Folder of model files; empty: `models` in the data folder."
+    )
+    max_upload_bytes: int = Field(64 * MEBIBYTE, gt=0, description="Bytes a single picture may have.")
+    max_pixels: int = Field(100_000_000, gt=0, description="Pixels a single picture may have.")
+    decoder_processes: int = Field(2, ge=1, description="Processes that decode pictures side by side.")
+    decoder_memory_bytes: int = Field(
+        160 * MEBIBYTE, gt=0, description="Memory that pictures being decoded may take together, in bytes."
+    )
+    decoder_seconds: float = Field(
+        20.0, gt=0, description="Seconds after which the decoding of a picture is given up."
+    )
+    worker_threads: int = Field(2, ge=1, description="Pictures analyzed side by side in one process.")
+    batch_size: int = Field(8, ge=1, description="Pictures a worker claims at once.")
+    lease_seconds: float = Field(
+        60.0, gt=0, description="Seconds after which the work of a silent worker is taken over."
+    )
+    max_attempts: int = Field(5, ge=1, description="Tries before the analysis of a picture is given up.")
+    retry_seconds: float = Field(
+        5.0, ge=0, description="Seconds before the second try; doubled before each further one."
+    )
+    reconcile_seconds: float = Field(300.0, gt=0, description="Seconds between two repairs by a worker.")
+    grace_seconds: float = Field(
+        3600.0, ge=0, description="Age in seconds below which a file without a record is left alone."
+    )
+    trash_days: float = Field(30.0, ge=0, description="Days for which deleted pictures can be restored.")
+    query_picture_days: float = Field(
+        1.0, gt=0, description="Days for which a search by picture can be opened again by its address."
+    )
+    max_waiting_uploads: int = Field(
+        4, ge=0, description="Uploads with `wait=true` that may wait at once; others are answered at once."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_secret_files(cls, values: dict[str, object]) -> dict[str, object]:
+        for field in SECRET_FIELDS:
+            path = os.environ.get(f"{PREFIX}{field}_FILE".upper())
+            if path and not values.get(field):
+                values[field] = Path(path).read_text(encoding="utf-8").strip()
+        return values
+
+    @field_validator("data", "models")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path.expanduser().absolute() if path else None
+
+    @model_validator(mode="after")
+    def _fill_addresses(self) -> Self:
+        filled = {
+            "database_url": f"sqlite:///{self.data}/likeness.db",
+            "objects_url": (self.data / "objects").as_uri(),
+            "vectors_url": "faiss://",
+            "models": self.data / "models",
+        }
+        for field, value in filled.items():
+            if not getattr(self, field):
+                object.__setattr__(self, field, value)
+        return self
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Return the settings of the environment. Raises ConfigurationError naming the variable that is wrong."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"{PREFIX}{first['loc'][0]}".upper() if first["loc"] else "The settings"
+        raise ConfigurationError(
+            f"{name} cannot be used: {first['msg']}. docs/settings.md says what it means."
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(f"A secret could not be read from its file: {error}.") from error

@@ -1,0 +1,1 @@
+"""Where things are kept. The scheme of an address picks the implementation."""

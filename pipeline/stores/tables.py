@@ -1,0 +1,182 @@
+"""The tables, as SQLAlchemy Core describes them. Migrations make them; `records_*` read and write them."""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+from pipeline.features.picture import COLOR_NAMES
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+RowId = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER becomes SQLite's own row id
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment, kept as UTC without a zone because SQLite knows none, and given back with the zone."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return value.astimezone(UTC).replace(tzinfo=None) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return value.replace(tzinfo=UTC) if value else None
+
+
+def color_share_column(name: str) -> str:
+    """Return the column that holds the share of a basic color."""
+    return f"color_{name}"
+
+
+counters = sa.Table(
+    "counters",
+    metadata,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+
+libraries = sa.Table(
+    "libraries",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+
+images = sa.Table(
+    "images",
+    metadata,
+    sa.Column("row", RowId, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("library", sa.ForeignKey("libraries.name"), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(10), nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Column("error_code", sa.String(40)),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("not_before", UtcTime, nullable=False),
+    sa.Column("lease_until", UtcTime),
+    sa.Column("lease_token", sa.String(32)),
+    sa.Column("path", sa.Text),
+    sa.Column("media_type", sa.String(40), nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("taken_at", sa.DateTime),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("deleted_at", UtcTime),
+    sa.Column("caption", sa.Text, nullable=False, server_default=""),
+    sa.Column("exif", sa.JSON, nullable=False),
+    sa.Column("encoder", sa.String(64)),
+    sa.Column("analysis_version", sa.Integer),
+    sa.Column("category", sa.String(20)),
+    sa.Column("category_scores", sa.JSON),
+    sa.Column("scheme", sa.String(10)),
+    sa.Column("brightness", sa.Float),
+    sa.Column("saturation", sa.Float),
+    *(sa.Column(color_share_column(name), sa.Float) for name in COLOR_NAMES),
+    sa.UniqueConstraint("library", "sha256"),
+    sa.Index("ix_images_queue", "state", "not_before"),
+    sa.Index("ix_images_deleted_at", "deleted_at"),
+    sqlite_autoincrement=True,  # a purged row number is never given to another image
+)
+
+image_sources = sa.Table(
+    "image_sources",
+    metadata,
+    sa.Column("id", RowId, primary_key=True, autoincrement=True),
+    sa.Column("image_row", sa.ForeignKey("images.row", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("filename", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, index=True),
+    sa.Column("file_stamp", sa.String(64)),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+
+tags = sa.Table(
+    "tags",
+    metadata,
+    sa.Column("image_row", sa.ForeignKey("images.row", ondelete="CASCADE"), primary_key=True),
+    sa.Column("tag", sa.String(100), primary_key=True, index=True),
+)
+
+palette = sa.Table(
+    "palette",
+    metadata,
+    sa.Column("image_row", sa.ForeignKey("images.row", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("l", sa.Float, nullable=False, index=True),
+    sa.Column("a", sa.Float, nullable=False),
+    sa.Column("b", sa.Float, nullable=False),
+    sa.Column("hex", sa.String(7), nullable=False),
+    sa.Column("share", sa.Float, nullable=False),
+)
+
+encoders = sa.Table(
+    "encoders",
+    metadata,
+    sa.Column("fingerprint", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("dimension", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(10), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+
+embeddings = sa.Table(
+    "embeddings",
+    metadata,
+    sa.Column("image_row", RowId, primary_key=True, autoincrement=False),
+    sa.Column("encoder", sa.ForeignKey("encoders.fingerprint"), primary_key=True),
+    sa.Column("region", sa.String(20), primary_key=True, server_default="whole"),
+    sa.Column("change", sa.BigInteger, nullable=False),
+    sa.Column("vector", sa.LargeBinary),
+    sa.Index("ix_embeddings_change", "encoder", "change"),
+)
+"""float16 vectors. `change` grows with every commit that touches the row or what filters see of its image, so that
+an index can follow the table. A row without a vector says that the image is gone; it outlives the image."""
+
+query_pictures = sa.Table(
+    "query_pictures",
+    metadata,
+    sa.Column("key", sa.String(43), primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("encoder", sa.String(64), nullable=False),
+    sa.Column("vector", sa.LargeBinary, nullable=False),
+    sa.Column("thumbnail", sa.LargeBinary, nullable=False),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False, index=True),
+)
+
+frozen_results = sa.Table(
+    "frozen_results",
+    metadata,
+    sa.Column("key", sa.ForeignKey("query_pictures.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("filter_digest", sa.String(64), primary_key=True),
+    sa.Column("rows", sa.LargeBinary, nullable=False),
+    sa.Column("similarities", sa.LargeBinary, nullable=False),
+)
+
+upload_cards = sa.Table(
+    "upload_cards",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("batch", sa.String(43), nullable=False, index=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("filename", sa.Text, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("outcome", sa.String(10), nullable=False),
+    sa.Column("sentence", sa.Text, nullable=False),
+    sa.Column("image_id", sa.String(36)),
+    sa.Column("created_at", UtcTime, nullable=False, index=True),
+)
