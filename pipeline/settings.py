@@ -35,7 +35,8 @@ class Settings(BaseSettings):
         "", description="The vector engine; empty: `faiss://`, in the process, following the database."
     )
     encoder: str = Field(
-        "auto", description="`auto`, or a name from `likeness models list`. Decided once, for an empty database."
+        "auto",
+        description="`auto`, or a name from `likeness models list`. Decided once, for an empty database.",
     )
     models: Path | None = Field(
         None, description="Folder of model files; empty: `models` in the data folder."

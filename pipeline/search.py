@@ -1,0 +1,295 @@
+"""Searching: from a question to ranked images. The page, the API and the shell call the same function."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy.engine import Connection
+
+from pipeline.backend import Backend
+from pipeline.errors import ImageNotFound, InvalidQuery, QueryPictureNotFound
+from pipeline.features.picture import Picture
+from pipeline.features.thumbnail import THUMBNAIL_SIZES
+from pipeline.features.thumbnail import encode as encode_thumbnail
+from pipeline.filters import Filter
+from pipeline.images import ImageRecord, ImageState
+from pipeline.principals import Principal
+from pipeline.relevance import Strength, Verdict, strength, verdict
+from pipeline.stores import records_embeddings, records_images, records_queries
+from pipeline.stores.protocols import Neighbor
+from pipeline.stores.records_queries import QueryPicture
+from pipeline.uploads import Upload
+
+FROZEN_RESULTS = 1000  # how deep a search by picture can be paged
+OVER_FETCH = 32  # neighbors asked beyond the page, for those that were hidden a moment ago
+NOTHING_LEFT = 1e-6  # length below which positive and negative terms have canceled each other
+"""A sum of unit vectors this short has no direction; searching with it would rank by rounding errors."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the query picture, as fractions of its width and height, 0 to 1."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Term:
+    """One part of a question: exactly one of the three, and its weight, -2 to 2."""
+
+    text: str | None = None
+    image_id: str | None = None
+    picture_key: str | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class SearchQuery:
+    """What is asked. Without terms it lists what passes the filter, newest first."""
+
+    terms: tuple[Term, ...] = ()
+    where: Filter = field(default_factory=Filter)
+    limit: int = 20
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An image that was found. `similarity` and `strength` are None in a plain list; `why` says what matched."""
+
+    image: ImageRecord
+    similarity: float | None
+    strength: Strength | None
+    why: dict[str, object]
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Hits, best first. `ignored` are the words of the question that the encoder does not know."""
+
+    hits: tuple[Hit, ...]
+    verdict: Verdict
+    has_more: bool
+    encoder: str
+    took_ms: float
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Question:
+    """The terms as one vector, with what must be left out or put first."""
+
+    vector: npt.NDArray[np.float32]
+    by_picture: bool
+    leave_out: frozenset[int]
+    identical: tuple[int, ...]
+    ignored: tuple[str, ...]
+
+
+def keep_query_picture(backend: Backend, upload: Upload, *, region: Region | None = None) -> QueryPicture:
+    """Embed a picture to search with and remember it for a day under an unguessable key.
+
+    Raises ImageRejected when it cannot be read.
+    """
+    with upload.checked(backend) as path:
+        picture = backend.decoders.decode(path)
+    seen = _crop(picture, region) if region else picture
+    kept = QueryPicture(
+        key=records_queries.new_key(),
+        sha256="" if region else upload.sha256,
+        encoder=backend.encoder.fingerprint,
+        embedding=backend.encoder.embed_pictures([seen])[0],
+        thumbnail=encode_thumbnail(seen, THUMBNAIL_SIZES[0]),
+        width=picture.facts.width,
+        height=picture.facts.height,
+    )
+    with backend.database.write() as connection:
+        records_queries.keep(connection, kept)
+    return kept
+
+
+def get_query_picture(backend: Backend, key: str) -> QueryPicture:
+    """Return a picture that was searched with. Raises QueryPictureNotFound when its day is over."""
+    with backend.database.read() as connection:
+        found = records_queries.get(connection, key)
+    if found is None:
+        raise QueryPictureNotFound("This search by picture is no longer kept. Please drop the picture again.")
+    return found
+
+
+def search(backend: Backend, query: SearchQuery, principal: Principal) -> SearchResult:
+    """Return the images that answer `query`, among those `principal` may see.
+
+    Raises InvalidQuery, ImageNotFound or QueryPictureNotFound, each with its sentence.
+    """
+    started = time.perf_counter()
+    query = replace(query, where=query.where.seen_by(principal))
+    if not query.terms:
+        hits, has_more = _list(backend, query)
+        ignored: tuple[str, ...] = ()
+    else:
+        question = _ask(backend, query.terms, principal)
+        hits, has_more = _find(backend, query, question)
+        ignored = question.ignored
+    return SearchResult(
+        hits=tuple(hits),
+        verdict=verdict([hit.strength for hit in hits if hit.strength]) if query.terms else _listed(hits),
+        has_more=has_more,
+        encoder=backend.encoder.name,
+        took_ms=(time.perf_counter() - started) * 1000,
+        ignored=ignored,
+    )
+
+
+def _listed(hits: Sequence[Hit]) -> Verdict:
+    return "match" if hits else "none"
+
+
+def _list(backend: Backend, query: SearchQuery) -> tuple[list[Hit], bool]:
+    with backend.database.read() as connection:
+        rows = records_images.list_rows(
+            connection, query.where, states=(ImageState.READY,), limit=query.limit + 1, offset=query.offset
+        )
+        records = records_images.get_by_rows(connection, rows[: query.limit])
+    return [Hit(record, None, None, {}) for record in records], len(rows) > query.limit
+
+
+def _ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> _Question:
+    total = np.zeros(backend.encoder.dimension, np.float64)
+    leave_out: set[int] = set()
+    identical: list[int] = []
+    ignored: list[str] = []
+    for term in terms:
+        if term.text is not None:
+            text = backend.encoder.embed_text(term.text)
+            ignored += text.ignored
+            vector = text.vector
+        elif term.image_id is not None:
+            row, vector = _vector_of_image(backend, term.image_id, principal)
+            leave_out.add(row)
+        else:
+            picture = get_query_picture(backend, term.picture_key or "")
+            vector = _vector_of_picture(backend, picture)
+            if len(terms) == 1 and picture.sha256:
+                with backend.database.read() as connection:
+                    identical += records_images.rows_by_sha256(connection, picture.sha256)
+        total += term.weight * vector
+    length = float(np.linalg.norm(total))
+    if length < NOTHING_LEFT:
+        raise InvalidQuery("The parts of this search cancel each other. Please change a weight.")
+    return _Question(
+        vector=(total / length).astype(np.float32),
+        by_picture=any(term.text is None for term in terms),
+        leave_out=frozenset(leave_out),
+        identical=tuple(identical),
+        ignored=tuple(ignored),
+    )
+
+
+def _vector_of_image(
+    backend: Backend, image_id: str, principal: Principal
+) -> tuple[int, npt.NDArray[np.float32]]:
+    with backend.database.read() as connection:
+        image = records_images.get(connection, image_id)
+        if image is None or image.deleted_at or not principal.may_see(image.library):
+            raise ImageNotFound("There is no such picture. It may have been deleted.")
+        vector = records_embeddings.get_vector(connection, image.row, backend.encoder.fingerprint)
+    if vector is None:
+        raise InvalidQuery("This picture has not been analyzed yet. Please try again in a moment.")
+    return image.row, vector / np.linalg.norm(vector)
+
+
+def _vector_of_picture(backend: Backend, picture: QueryPicture) -> npt.NDArray[np.float32]:
+    if picture.encoder != backend.encoder.fingerprint:
+        raise QueryPictureNotFound(
+            "This search was made with another encoder and cannot be repeated. Please drop the picture again."
+        )
+    return picture.embedding
+
+
+def _find(backend: Backend, query: SearchQuery, question: _Question) -> tuple[list[Hit], bool]:
+    """Page through the neighbors, asking for more until the page is full or the index is exhausted."""
+    needed = query.offset + query.limit + 1
+    frozen_key = _frozen_key(query)
+    neighbors = _frozen_neighbors(backend, frozen_key) if query.offset else None
+    if neighbors is None:
+        depth = max(needed, FROZEN_RESULTS) if frozen_key else needed
+        neighbors = _ranked(backend, query.where, question, depth)
+        if frozen_key:
+            with backend.database.write() as connection:
+                records_queries.freeze(connection, *frozen_key, neighbors)
+    with backend.database.read() as connection:
+        found = _visible(connection, neighbors[: max(needed, 1)], query.where)
+        if len(found) < needed and len(neighbors) > needed:
+            found = _visible(connection, neighbors, query.where)
+    page = found[query.offset : query.offset + query.limit]
+    hits = [_hit(backend, record, neighbor, question) for record, neighbor in page]
+    return hits, len(found) > query.offset + query.limit
+
+
+def _ranked(backend: Backend, where: Filter, question: _Question, depth: int) -> list[Neighbor]:
+    rows: npt.NDArray[np.int64] | None = None
+    if where.needs_sql:
+        with backend.database.read() as connection:
+            rows = np.array(records_images.filtered_rows(connection, where), np.int64)
+    asked = depth + len(question.leave_out) + OVER_FETCH
+    found = backend.vectors.nearest(question.vector, asked, where=where, rows=rows)
+    first = [Neighbor(row, 1.0) for row in question.identical]
+    placed = question.leave_out | {neighbor.row for neighbor in first}
+    with backend.database.read() as connection:
+        # The same bytes come first whatever the filter of the index thought of them; it must hold here too.
+        allowed = set(records_images.passing(connection, [neighbor.row for neighbor in first], where))
+    first = [neighbor for neighbor in first if neighbor.row in allowed]
+    return (first + [neighbor for neighbor in found if neighbor.row not in placed])[:depth]
+
+
+def _visible(
+    connection: Connection, neighbors: Sequence[Neighbor], where: Filter
+) -> list[tuple[ImageRecord, Neighbor]]:
+    records = {
+        record.row: record
+        for record in records_images.get_by_rows(connection, [neighbor.row for neighbor in neighbors])
+        if record.state == ImageState.READY
+        and record.deleted_at is None
+        and (where.libraries is None or record.library in where.libraries)
+    }
+    return [(records[neighbor.row], neighbor) for neighbor in neighbors if neighbor.row in records]
+
+
+def _hit(backend: Backend, record: ImageRecord, neighbor: Neighbor, question: _Question) -> Hit:
+    similarity = max(-1.0, min(1.0, neighbor.similarity))
+    band = strength(similarity, backend.encoder.bands, by_picture=question.by_picture)
+    if neighbor.row in question.identical:
+        return Hit(record, 1.0, "strong", {"identical": True})
+    return Hit(record, similarity, band, {"content": round(similarity, 4)})
+
+
+def _frozen_key(query: SearchQuery) -> tuple[str, str] | None:
+    """Return under what the results of a search by one kept picture are frozen, or None for other searches."""
+    if len(query.terms) != 1 or query.terms[0].picture_key is None:
+        return None
+    digest = hashlib.sha256(repr((query.where, query.terms[0].weight)).encode()).hexdigest()
+    return query.terms[0].picture_key, digest
+
+
+def _frozen_neighbors(backend: Backend, key: tuple[str, str] | None) -> list[Neighbor] | None:
+    if key is None:
+        return None
+    with backend.database.read() as connection:
+        return records_queries.frozen(connection, *key)
+
+
+def _crop(picture: Picture, region: Region) -> Picture:
+    height, width = picture.pixels.shape[:2]
+    left, top = int(region.x * width), int(region.y * height)
+    right = max(left + 1, round((region.x + region.width) * width))
+    bottom = max(top + 1, round((region.y + region.height) * height))
+    window = (slice(top, bottom), slice(left, right))
+    alpha = picture.alpha[window] if picture.alpha is not None else None
+    return replace(picture, pixels=picture.pixels[window], alpha=alpha)

@@ -1,0 +1,129 @@
+"""Objects in a folder: the embedded default.
+
+An object is written to a temporary file beside its place, synced, and renamed, so that a reader never sees half of
+one and a power cut never loses one that was acknowledged.
+"""
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.errors import ObjectNotFound, StoreUnavailable
+from pipeline.stores.protocols import StoredObject
+
+SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+TEMPORARY = ".partial-"
+STALE_SECONDS = 24 * 3600  # a temporary file this old was left by a crash
+COPY_BYTES = 1 << 20
+
+
+class FolderObjects:
+    """An ObjectStore whose keys are paths below `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.address = folder.as_uri()
+
+    def put(self, key: str, stream: BinaryIO) -> None:
+        """Keep what `stream` gives under `key`, whole or not at all, synced to disk."""
+        path = self._path(key)
+        with _mapped():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+            try:
+                with partial.open("xb") as file:
+                    shutil.copyfileobj(stream, file, COPY_BYTES)
+                    file.flush()
+                    os.fsync(file.fileno())
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+            self._sync_folders(path.parent)
+
+    def open(self, key: str) -> BinaryIO:
+        """Return the object as a seekable stream."""
+        path = self._path(key)
+        with _mapped():
+            try:
+                return path.open("rb")
+            except FileNotFoundError as error:
+                raise ObjectNotFound(
+                    "The file of this picture is gone from the store.", detail=key
+                ) from error
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object under `key`."""
+        with _mapped():
+            return self._path(key).is_file()
+
+    def delete(self, key: str) -> None:
+        """Remove the object; it is no error when there is none."""
+        with _mapped():
+            self._path(key).unlink(missing_ok=True)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield every object whose key begins with `prefix`. Leftovers of crashed writers are swept on the way."""
+        oldest = datetime.now(UTC).timestamp() - STALE_SECONDS
+        with _mapped():
+            for folder, _, names in os.walk(self.folder):
+                for name in names:
+                    path = Path(folder, name)
+                    try:
+                        status = path.stat()
+                    except FileNotFoundError:
+                        continue
+                    if name.startswith(TEMPORARY):
+                        if status.st_mtime < oldest:
+                            path.unlink(missing_ok=True)
+                        continue
+                    key = path.relative_to(self.folder).as_posix()
+                    key = self._unshard(key)
+                    if key.startswith(prefix):
+                        modified = datetime.fromtimestamp(status.st_mtime, UTC)
+                        yield StoredObject(key, status.st_size, modified)
+
+    def check(self) -> None:
+        """Return when the folder can be written to."""
+        with _mapped():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            probe = self.folder / f"{TEMPORARY}{secrets.token_hex(8)}"
+            probe.touch()
+            probe.unlink()
+
+    def _path(self, key: str) -> Path:
+        segments = key.split("/")
+        if not all(SEGMENT.fullmatch(segment) for segment in segments):
+            raise ValueError(f"not an object key: {key!r}")
+        # The last segment is a hash: its first two letters spread millions of files over 256 folders.
+        return self.folder.joinpath(*segments[:-1], segments[-1][:2], segments[-1])
+
+    @staticmethod
+    def _unshard(relative: str) -> str:
+        *parents, _shard, name = relative.split("/")
+        return "/".join([*parents, name])
+
+    def _sync_folders(self, folder: Path) -> None:
+        while folder != self.folder.parent:
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            folder = folder.parent
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(
+            "The folder of the pictures cannot be used. Is the disk full, or its permission gone?",
+            detail=str(error),
+        ) from error

@@ -1,0 +1,105 @@
+"""The promises of the stores, whichever product is behind them. One contract suite tests every implementation."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.filters import Filter
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as a listing tells it: its key, size in bytes and when it was last put."""
+
+    key: str
+    bytes: int
+    modified_at: datetime
+
+
+class ObjectStore(Protocol):
+    """Bytes under keys. Keys are relative paths of plain segments; anything else is a ValueError.
+
+    Every method raises StoreUnavailable when the store does not answer.
+    """
+
+    address: str
+
+    def put(self, key: str, stream: BinaryIO) -> None:
+        """Keep what `stream` gives under `key`, replacing what was there.
+
+        Whole or not at all, and safe from a power cut when this returns. `modified_at` becomes now.
+        """
+        ...
+
+    def open(self, key: str) -> BinaryIO:
+        """Return the object as a seekable stream, to be closed by the caller. Raises ObjectNotFound."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object under `key`."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object; it is no error when there is none."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield every object whose key begins with `prefix`, in no promised order."""
+        ...
+
+    def check(self) -> None:
+        """Return when the store answers and can be written to; raise StoreUnavailable otherwise."""
+        ...
+
+
+class Neighbor(NamedTuple):
+    """An image near a query: its row number and the cosine of both vectors, -1 to 1, higher is closer."""
+
+    row: int
+    similarity: float
+
+
+class VectorStore(Protocol):
+    """Nearest neighbors among the embeddings of one encoder. The `embeddings` table is the truth; this is a copy.
+
+    Every method raises StoreUnavailable when the engine does not answer.
+    """
+
+    address: str
+
+    def catch_up(self) -> int:
+        """Make every committed embedding findable, also those of other processes; return how many changes came."""
+        ...
+
+    def nearest(
+        self,
+        embedding: npt.NDArray[np.float32],
+        limit: int,
+        *,
+        where: Filter,
+        rows: npt.NDArray[np.int64] | None = None,
+    ) -> list[Neighbor]:
+        """Return up to `limit` visible images that pass `where`, most similar first, ties by row number.
+
+        `embedding` is (dimension,) float32 of unit length and is not modified; another length is a ValueError.
+        `rows`, when given, are the only images considered: what `where` asks that the engine cannot decide (colors,
+        color names, tags) has been decided by the caller and is ignored here. Fewer than `limit` are returned only
+        when there are no more.
+        """
+        ...
+
+    def count(self) -> int:
+        """Return how many vectors of visible images are held."""
+        ...
+
+    def rebuild(self) -> int:
+        """Throw the copy away and make it anew from the table; return how many vectors it holds."""
+        ...
+
+    def check(self) -> None:
+        """Return when the engine answers; raise StoreUnavailable otherwise."""
+        ...

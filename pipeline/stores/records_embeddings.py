@@ -1,0 +1,149 @@
+"""Embeddings and encoders in the database, and the change counter that indexes follow.
+
+The counter is raised inside the transaction that makes the change. Writers queue for its row (on SQLite for the
+whole database), so changes become visible in the order of their numbers and a follower never misses one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.images import ImageState
+from pipeline.stores.tables import counters, embeddings, encoders, images
+
+WHOLE = "whole"
+"""The region of an embedding that stands for the whole picture."""
+
+
+@dataclass(frozen=True)
+class EncoderRow:
+    """An encoder as the database knows it; the active one is the one whose vectors are searched."""
+
+    fingerprint: str
+    name: str
+    dimension: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """A row of the embeddings table with what filters see of its image.
+
+    `vector` is float16 bytes. An image that is hidden or gone is not `visible`; one that is gone has no vector.
+    """
+
+    row: int
+    number: int
+    vector: bytes | None
+    visible: bool
+    library: str | None
+    category: str | None
+    scheme: str | None
+    brightness: float | None
+    saturation: float | None
+    width: int | None
+    height: int | None
+    created_at: datetime | None
+
+
+def active_encoder(connection: Connection) -> EncoderRow | None:
+    """Return the encoder this database works with, or None when that is undecided."""
+    found = connection.execute(
+        sa.select(encoders.c.fingerprint, encoders.c.name, encoders.c.dimension).where(
+            encoders.c.state == "active"
+        )
+    ).first()
+    return EncoderRow(*found) if found else None
+
+
+def activate_encoder(connection: Connection, encoder: EncoderRow) -> None:
+    """Record the first encoder of an empty database."""
+    connection.execute(
+        encoders.insert().values(
+            fingerprint=encoder.fingerprint,
+            name=encoder.name,
+            dimension=encoder.dimension,
+            state="active",
+            created_at=datetime.now(UTC),
+        )
+    )
+
+
+def put(connection: Connection, row: int, encoder: str, vector: npt.NDArray[np.float32]) -> None:
+    """Write the embedding of an image, replacing the one there was."""
+    key = (embeddings.c.image_row == row, embeddings.c.encoder == encoder, embeddings.c.region == WHOLE)
+    values = {"change": _next_change(connection), "vector": vector.astype(np.float16).tobytes()}
+    if not connection.execute(embeddings.update().where(*key).values(**values)).rowcount:
+        connection.execute(embeddings.insert().values(image_row=row, encoder=encoder, region=WHOLE, **values))
+
+
+def touch(connection: Connection, rows: Sequence[int]) -> None:
+    """Tell followers that what filters see of these images has changed."""
+    for row in rows:
+        connection.execute(
+            embeddings.update().where(embeddings.c.image_row == row).values(change=_next_change(connection))
+        )
+
+
+def bury(connection: Connection, rows: Sequence[int]) -> None:
+    """Leave a row without a vector for each image, so that followers forget it."""
+    for row in rows:
+        connection.execute(
+            embeddings.update()
+            .where(embeddings.c.image_row == row)
+            .values(change=_next_change(connection), vector=None)
+        )
+
+
+def get_vector(connection: Connection, row: int, encoder: str) -> npt.NDArray[np.float32] | None:
+    """Return the embedding of an image as float32, or None when it has none of this encoder."""
+    found = connection.execute(
+        sa.select(embeddings.c.vector).where(
+            embeddings.c.image_row == row, embeddings.c.encoder == encoder, embeddings.c.region == WHOLE
+        )
+    ).scalar()
+    return np.frombuffer(found, np.float16).astype(np.float32) if found else None
+
+
+def last_change(connection: Connection) -> int:
+    """Return the number of the newest change of any encoder."""
+    return connection.execute(sa.select(counters.c.value).where(counters.c.name == "change")).scalar_one()
+
+
+def changes_since(connection: Connection, encoder: str, number: int, limit: int) -> list[Change]:
+    """Return up to `limit` changes after `number`, oldest first."""
+    visible = (images.c.state == ImageState.READY) & images.c.deleted_at.is_(None)
+    found = connection.execute(
+        sa.select(
+            embeddings.c.image_row,
+            embeddings.c.change,
+            embeddings.c.vector,
+            sa.func.coalesce(visible, sa.false()),
+            images.c.library,
+            images.c.category,
+            images.c.scheme,
+            images.c.brightness,
+            images.c.saturation,
+            images.c.width,
+            images.c.height,
+            images.c.created_at,
+        )
+        .select_from(embeddings.outerjoin(images, images.c.row == embeddings.c.image_row))
+        .where(embeddings.c.encoder == encoder, embeddings.c.region == WHOLE, embeddings.c.change > number)
+        .order_by(embeddings.c.change)
+        .limit(limit)
+    )
+    return [Change(*values) for values in found]
+
+
+def _next_change(connection: Connection) -> int:
+    return connection.execute(
+        counters.update()
+        .where(counters.c.name == "change")
+        .values(value=counters.c.value + 1)
+        .returning(counters.c.value)
+    ).scalar_one()

@@ -1,0 +1,352 @@
+"""Images in the database: added, read, edited, deleted and restored. Every function works inside the caller's
+transaction."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from pipeline.features.picture import COLOR_NAMES, Category, Palette, Swatch
+from pipeline.filters import Filter
+from pipeline.images import ImageRecord, ImageState, Source, new_image_id
+from pipeline.stores import records_embeddings
+from pipeline.stores.filter_sql import conditions, rows_of_colors
+from pipeline.stores.tables import color_share_column, image_sources, images, libraries, palette, tags
+
+T = TypeVar("T")
+
+ROWS_PER_QUERY = 500  # values in one IN (...); SQLite's limit is 32,766, planners like far fewer
+
+
+@dataclass(frozen=True)
+class NewImage:
+    """What is known of an image when its bytes have been accepted, before analysis."""
+
+    library: str
+    sha256: str
+    bytes: int
+    media_type: str
+    width: int
+    height: int
+    filename: str
+    path: str | None = None
+    file_stamp: str | None = None
+    in_place: bool = False
+
+
+def add_library(connection: Connection, name: str) -> None:
+    """Make the library if there is none of that name."""
+    if not connection.execute(sa.select(libraries.c.name).where(libraries.c.name == name)).first():
+        connection.execute(libraries.insert().values(name=name, created_at=datetime.now(UTC)))
+
+
+def list_libraries(connection: Connection) -> list[str]:
+    """Return the names of all libraries, in alphabetical order."""
+    return list(connection.scalars(sa.select(libraries.c.name).order_by(libraries.c.name)))
+
+
+def add(connection: Connection, new: NewImage) -> tuple[ImageRecord, bool]:
+    """Record an accepted image as WAITING; return it and whether it was there already.
+
+    The same bytes in the same library are the same image: it gains a source, and is restored if it was deleted.
+    """
+    now = datetime.now(UTC)
+    found = find_by_sha256(connection, new.library, new.sha256)
+    if found:
+        if found.deleted_at:
+            restore(connection, [found.row])
+        row = found.row
+    else:
+        row = connection.execute(
+            images.insert()
+            .values(
+                id=new_image_id(),
+                library=new.library,
+                sha256=new.sha256,
+                state=ImageState.WAITING,
+                not_before=now,
+                path=new.path if new.in_place else None,
+                media_type=new.media_type,
+                bytes=new.bytes,
+                width=new.width,
+                height=new.height,
+                created_at=now,
+                exif={},
+            )
+            .returning(images.c.row)
+        ).scalar_one()
+    _add_source(connection, row, new, now)
+    return get_by_rows(connection, [row])[0], found is not None
+
+
+def _add_source(connection: Connection, row: int, new: NewImage, now: datetime) -> None:
+    known = connection.execute(
+        sa.select(image_sources.c.id).where(
+            image_sources.c.image_row == row,
+            image_sources.c.filename == new.filename,
+            image_sources.c.path.is_(None) if new.path is None else image_sources.c.path == new.path,
+        )
+    ).scalar()
+    if known is None:
+        connection.execute(
+            image_sources.insert().values(
+                image_row=row, filename=new.filename, path=new.path, file_stamp=new.file_stamp, created_at=now
+            )
+        )
+    else:
+        connection.execute(
+            image_sources.update().where(image_sources.c.id == known).values(file_stamp=new.file_stamp)
+        )
+
+
+def imported_stamps(connection: Connection, library: str, folder: str) -> dict[str, str]:
+    """Return path -> stamp (size and time of change) of every file that was imported from below `folder`."""
+    found = connection.execute(
+        sa.select(image_sources.c.path, image_sources.c.file_stamp)
+        .join(images, images.c.row == image_sources.c.image_row)
+        .where(
+            images.c.library == library,
+            images.c.deleted_at.is_(None),
+            image_sources.c.path.startswith(folder, autoescape=True),
+            image_sources.c.file_stamp.is_not(None),
+        )
+    )
+    return {path: stamp for path, stamp in found}
+
+
+def find_by_sha256(connection: Connection, library: str, sha256: str) -> ImageRecord | None:
+    """Return the image with these bytes in `library`, deleted or not."""
+    row = connection.execute(
+        sa.select(images.c.row).where(images.c.library == library, images.c.sha256 == sha256)
+    ).scalar()
+    return get_by_rows(connection, [row])[0] if row is not None else None
+
+
+def rows_by_sha256(connection: Connection, sha256: str) -> list[int]:
+    """Return the rows of the images with these bytes, in whichever library."""
+    return list(connection.scalars(sa.select(images.c.row).where(images.c.sha256 == sha256)))
+
+
+def get(connection: Connection, image_id: str) -> ImageRecord | None:
+    """Return the image, deleted or not, or None."""
+    return next(iter(get_many(connection, [image_id])), None)
+
+
+def get_many(connection: Connection, image_ids: Sequence[str]) -> list[ImageRecord]:
+    """Return the images with these ids that there are, in the order asked."""
+    rows: dict[str, int] = {}
+    for part in _parts(image_ids):
+        found = connection.execute(sa.select(images.c.id, images.c.row).where(images.c.id.in_(part)))
+        rows |= {image_id: row for image_id, row in found}
+    return get_by_rows(connection, [rows[image_id] for image_id in image_ids if image_id in rows])
+
+
+def get_by_rows(connection: Connection, rows: Sequence[int]) -> list[ImageRecord]:
+    """Return the images of these rows that there are, in the order asked."""
+    records: dict[int, ImageRecord] = {}
+    for part in _parts(rows):
+        found = connection.execute(sa.select(images).where(images.c.row.in_(part))).mappings().all()
+        names = _first_sources(connection, part)
+        their_tags = _grouped(
+            connection, sa.select(tags).where(tags.c.image_row.in_(part)).order_by(tags.c.tag)
+        )
+        swatches = _grouped(
+            connection,
+            sa.select(palette).where(palette.c.image_row.in_(part)).order_by(palette.c.position),
+        )
+        for values in found:
+            row = values["row"]
+            labels = tuple(tag["tag"] for tag in their_tags[row])
+            records[row] = _record(values, names.get(row, ""), labels, swatches[row])
+    return [records[row] for row in rows if row in records]
+
+
+def sources(connection: Connection, row: int) -> list[Source]:
+    """Return where an image came from, first place first."""
+    found = connection.execute(
+        sa.select(image_sources).where(image_sources.c.image_row == row).order_by(image_sources.c.id)
+    ).mappings()
+    return [Source(item["filename"], item["path"], item["created_at"]) for item in found]
+
+
+def list_rows(
+    connection: Connection,
+    where: Filter,
+    *,
+    states: tuple[ImageState, ...] = tuple(ImageState),
+    before_row: int | None = None,
+    limit: int,
+    offset: int = 0,
+) -> list[int]:
+    """Return up to `limit` rows that are not deleted and pass `where`, newest first, those below `before_row`."""
+    statement = (
+        sa.select(images.c.row)
+        .where(images.c.deleted_at.is_(None), *conditions(where))
+        .order_by(images.c.row.desc())
+    )
+    if len(states) < len(ImageState):
+        statement = statement.where(images.c.state.in_(states))
+    if before_row is not None:
+        statement = statement.where(images.c.row < before_row)
+    allowed = rows_of_colors(connection, where)
+    if allowed is None:
+        return list(connection.scalars(statement.limit(limit).offset(offset)))
+    # The color test is made here, not in SQL, so the page is cut here too.
+    allowed_rows = set(allowed.tolist())
+    passing = (row for row in connection.scalars(statement) if row in allowed_rows)
+    return [row for number, row in enumerate(passing) if offset <= number < offset + limit]
+
+
+def filtered_rows(connection: Connection, where: Filter) -> list[int]:
+    """Return the rows of all visible images that pass `where`, colors included, in ascending order."""
+    statement = (
+        sa.select(images.c.row)
+        .where(images.c.state == ImageState.READY, images.c.deleted_at.is_(None), *conditions(where))
+        .order_by(images.c.row)
+    )
+    found = list(connection.scalars(statement))
+    allowed = rows_of_colors(connection, where)
+    if allowed is None:
+        return found
+    kept = set(allowed.tolist())
+    return [row for row in found if row in kept]
+
+
+def count_states(
+    connection: Connection, library_names: tuple[str, ...] | None = None
+) -> dict[ImageState, int]:
+    """Return how many images that are not deleted are in each state."""
+    statement = sa.select(images.c.state, sa.func.count()).where(images.c.deleted_at.is_(None))
+    if library_names is not None:
+        statement = statement.where(images.c.library.in_(library_names))
+    counts = dict.fromkeys(ImageState, 0)
+    counts |= {
+        ImageState(state): number for state, number in connection.execute(statement.group_by(images.c.state))
+    }
+    return counts
+
+
+def edit(
+    connection: Connection, row: int, *, caption: str | None = None, new_tags: Iterable[str] | None = None
+) -> None:
+    """Set the caption and replace the tags; what is None stays."""
+    if caption is not None:
+        connection.execute(images.update().where(images.c.row == row).values(caption=caption))
+    if new_tags is not None:
+        connection.execute(tags.delete().where(tags.c.image_row == row))
+        add_tags(connection, [row], new_tags)
+
+
+def add_tags(connection: Connection, rows: Sequence[int], new_tags: Iterable[str]) -> None:
+    """Give every image of `rows` the tags it does not have yet."""
+    for tag in dict.fromkeys(new_tags):
+        for part in _parts(rows):
+            have = set(
+                connection.scalars(
+                    sa.select(tags.c.image_row).where(tags.c.image_row.in_(part), tags.c.tag == tag)
+                )
+            )
+            values = [{"image_row": row, "tag": tag} for row in part if row not in have]
+            if values:
+                connection.execute(tags.insert(), values)
+
+
+def delete(connection: Connection, rows: Sequence[int]) -> None:
+    """Hide the images from everything at once; they can be restored until they are purged."""
+    _set_deleted(connection, rows, datetime.now(UTC))
+
+
+def restore(connection: Connection, rows: Sequence[int]) -> None:
+    """Bring deleted images back."""
+    _set_deleted(connection, rows, None)
+
+
+def _set_deleted(connection: Connection, rows: Sequence[int], moment: datetime | None) -> None:
+    for part in _parts(rows):
+        connection.execute(images.update().where(images.c.row.in_(part)).values(deleted_at=moment))
+    records_embeddings.touch(connection, rows)
+
+
+def purge(connection: Connection, rows: Sequence[int]) -> None:
+    """Forget the images for good. Their objects become orphans, which `worker.reconcile` removes."""
+    records_embeddings.bury(connection, rows)
+    for part in _parts(rows):
+        connection.execute(images.delete().where(images.c.row.in_(part)))
+
+
+def rows_deleted_before(connection: Connection, moment: datetime, limit: int) -> list[int]:
+    """Return up to `limit` rows of images that were deleted before `moment`."""
+    return list(connection.scalars(sa.select(images.c.row).where(images.c.deleted_at < moment).limit(limit)))
+
+
+def _parts(values: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (values[start : start + ROWS_PER_QUERY] for start in range(0, len(values), ROWS_PER_QUERY))
+
+
+def _first_sources(connection: Connection, rows: Sequence[int]) -> dict[int, str]:
+    first = (
+        sa.select(sa.func.min(image_sources.c.id))
+        .where(image_sources.c.image_row.in_(rows))
+        .group_by(image_sources.c.image_row)
+    )
+    found = connection.execute(
+        sa.select(image_sources.c.image_row, image_sources.c.filename).where(image_sources.c.id.in_(first))
+    )
+    return {row: filename for row, filename in found}
+
+
+def _grouped(connection: Connection, statement: sa.Select[tuple[object, ...]]) -> dict[int, list[RowMapping]]:
+    groups: dict[int, list[RowMapping]] = defaultdict(list)
+    for values in connection.execute(statement).mappings():
+        groups[values["image_row"]].append(values)
+    return groups
+
+
+def _record(
+    values: RowMapping, filename: str, labels: tuple[str, ...], swatches: list[RowMapping]
+) -> ImageRecord:
+    analyzed = values["category"] is not None
+    return ImageRecord(
+        row=values["row"],
+        id=values["id"],
+        library=values["library"],
+        state=ImageState(values["state"]),
+        error=values["error"],
+        filename=filename,
+        media_type=values["media_type"],
+        bytes=values["bytes"],
+        width=values["width"],
+        height=values["height"],
+        sha256=values["sha256"],
+        caption=values["caption"],
+        tags=labels,
+        created_at=values["created_at"],
+        taken_at=values["taken_at"],
+        deleted_at=values["deleted_at"],
+        path=values["path"],
+        encoder=values["encoder"],
+        exif=values["exif"],
+        category=_category(values) if analyzed else None,
+        color=_palette(values, swatches) if analyzed else None,
+    )
+
+
+def _category(values: RowMapping) -> Category:
+    scores = values["category_scores"]
+    return Category(values["category"], scores[values["category"]], scores)
+
+
+def _palette(values: RowMapping, swatches: list[RowMapping]) -> Palette:
+    return Palette(
+        swatches=tuple(
+            Swatch((item["l"], item["a"], item["b"]), item["hex"], item["share"]) for item in swatches
+        ),
+        names={name: values[color_share_column(name)] or 0.0 for name in COLOR_NAMES},
+        scheme=values["scheme"],
+        brightness=values["brightness"],
+        saturation=values["saturation"],
+    )

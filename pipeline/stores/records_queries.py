@@ -1,0 +1,98 @@
+"""Pictures that people searched with, kept for a day under keys that cannot be guessed, and their frozen results."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.stores.protocols import Neighbor
+from pipeline.stores.tables import frozen_results, query_pictures
+
+
+@dataclass(frozen=True)
+class QueryPicture:
+    """A picture that was searched with. `embedding` is (dimension,) float32; `thumbnail` is WebP."""
+
+    key: str
+    sha256: str
+    encoder: str
+    embedding: npt.NDArray[np.float32]
+    thumbnail: bytes
+    width: int
+    height: int
+
+
+def keep(connection: Connection, picture: QueryPicture) -> None:
+    """Remember a picture under its key."""
+    connection.execute(
+        query_pictures.insert().values(
+            key=picture.key,
+            sha256=picture.sha256,
+            encoder=picture.encoder,
+            vector=picture.embedding.astype(np.float32).tobytes(),
+            thumbnail=picture.thumbnail,
+            width=picture.width,
+            height=picture.height,
+            created_at=datetime.now(UTC),
+        )
+    )
+
+
+def new_key() -> str:
+    """Return a key of 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def get(connection: Connection, key: str) -> QueryPicture | None:
+    """Return the picture kept under `key`, or None when there is none (any more)."""
+    found = (
+        connection.execute(sa.select(query_pictures).where(query_pictures.c.key == key)).mappings().first()
+    )
+    if not found:
+        return None
+    return QueryPicture(
+        key=found["key"],
+        sha256=found["sha256"],
+        encoder=found["encoder"],
+        embedding=np.frombuffer(found["vector"], np.float32),
+        thumbnail=found["thumbnail"],
+        width=found["width"],
+        height=found["height"],
+    )
+
+
+def freeze(connection: Connection, key: str, filter_digest: str, neighbors: list[Neighbor]) -> None:
+    """Keep a result list, so that its pages do not shift while somebody reads them."""
+    where = (frozen_results.c.key == key, frozen_results.c.filter_digest == filter_digest)
+    connection.execute(frozen_results.delete().where(*where))
+    connection.execute(
+        frozen_results.insert().values(
+            key=key,
+            filter_digest=filter_digest,
+            rows=np.array([neighbor.row for neighbor in neighbors], np.int64).tobytes(),
+            similarities=np.array([neighbor.similarity for neighbor in neighbors], np.float32).tobytes(),
+        )
+    )
+
+
+def frozen(connection: Connection, key: str, filter_digest: str) -> list[Neighbor] | None:
+    """Return the result list that was frozen, or None."""
+    found = connection.execute(
+        sa.select(frozen_results.c.rows, frozen_results.c.similarities).where(
+            frozen_results.c.key == key, frozen_results.c.filter_digest == filter_digest
+        )
+    ).first()
+    if not found:
+        return None
+    rows = np.frombuffer(found.rows, np.int64).tolist()
+    similarities = np.frombuffer(found.similarities, np.float32).tolist()
+    return [Neighbor(row, similarity) for row, similarity in zip(rows, similarities, strict=True)]
+
+
+def forget_before(connection: Connection, moment: datetime) -> int:
+    """Remove the pictures kept before `moment` with their results; return how many."""
+    return connection.execute(query_pictures.delete().where(query_pictures.c.created_at < moment)).rowcount

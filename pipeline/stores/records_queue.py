@@ -1,0 +1,174 @@
+"""The queue of images that wait for analysis. The images table is the queue; whoever holds a lease works.
+
+A claim hands out images under one token until `lease_until`. Results are written only while the token still holds,
+so a worker that was too slow, or was thought dead, changes nothing.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.features.picture import COLOR_NAMES, Facts, Features
+from pipeline.images import ImageRecord, ImageState
+from pipeline.stores import records_embeddings, records_images
+from pipeline.stores.tables import color_share_column, images, palette
+
+ANALYSIS_VERSION = 1
+"""Raised when analysis changes what it writes, so that older records can be found and renewed."""
+
+GAVE_UP = (
+    "The analysis of this picture was interrupted again and again. You can try again, or upload it anew."
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Images this worker alone may analyze until `until`. `attempts` counts the tries of each row, this one too."""
+
+    token: str
+    until: datetime
+    images: tuple[ImageRecord, ...]
+    attempts: dict[int, int]
+
+
+def claim(connection: Connection, *, limit: int, lease: timedelta, max_attempts: int) -> Claim:
+    """Take up to `limit` waiting images whose time has come and that nobody holds, oldest first.
+
+    One that has used up its attempts (its worker died each time) becomes FAILED instead.
+    """
+    now = datetime.now(UTC)
+    due = sa.and_(
+        images.c.state == ImageState.WAITING,
+        images.c.deleted_at.is_(None),
+        images.c.not_before <= now,
+        sa.or_(images.c.lease_until.is_(None), images.c.lease_until < now),
+    )
+    connection.execute(
+        images.update()
+        .where(due, images.c.attempts >= max_attempts)
+        .values(
+            state=ImageState.FAILED, error=GAVE_UP, error_code="gave_up", lease_token=None, lease_until=None
+        )
+    )
+    chosen = sa.select(images.c.row).where(due).order_by(images.c.row).limit(limit)
+    rows = list(connection.scalars(chosen.with_for_update(skip_locked=True)))
+    token, until = secrets.token_hex(16), now + lease
+    if rows:
+        connection.execute(
+            images.update()
+            .where(images.c.row.in_(rows))
+            .values(lease_token=token, lease_until=until, attempts=images.c.attempts + 1)
+        )
+    attempts = connection.execute(
+        sa.select(images.c.row, images.c.attempts).where(images.c.row.in_(rows))
+    ).all()
+    records = records_images.get_by_rows(connection, rows)
+    return Claim(token, until, tuple(records), {row: number for row, number in attempts})
+
+
+def renew(connection: Connection, token: str, lease: timedelta) -> int:
+    """Hold everything still claimed under `token` for another `lease`; return how many images that is."""
+    return connection.execute(
+        images.update().where(images.c.lease_token == token).values(lease_until=datetime.now(UTC) + lease)
+    ).rowcount
+
+
+def complete(
+    connection: Connection,
+    row: int,
+    token: str,
+    *,
+    facts: Facts,
+    features: Features,
+    encoder_name: str,
+    encoder: str,
+) -> bool:
+    """Write the features and make the image READY, if `token` still holds; return whether it did."""
+    category, color = features.category, features.palette
+    written = connection.execute(
+        images.update()
+        .where(images.c.row == row, images.c.lease_token == token, images.c.state == ImageState.WAITING)
+        .values(
+            state=ImageState.READY,
+            error=None,
+            error_code=None,
+            lease_token=None,
+            lease_until=None,
+            attempts=0,
+            encoder=encoder_name,
+            analysis_version=ANALYSIS_VERSION,
+            media_type=facts.media_type,
+            width=facts.width,
+            height=facts.height,
+            taken_at=facts.taken_at,
+            exif=facts.exif,
+            category=category.name,
+            category_scores=category.scores,
+            scheme=color.scheme,
+            brightness=color.brightness,
+            saturation=color.saturation,
+            **{color_share_column(name): color.names[name] for name in COLOR_NAMES},
+        )
+    ).rowcount
+    if not written:
+        return False
+    connection.execute(palette.delete().where(palette.c.image_row == row))
+    if color.swatches:
+        connection.execute(
+            palette.insert(),
+            [
+                dict(zip("lab", swatch.lab, strict=True))
+                | {"image_row": row, "position": position, "hex": swatch.hex, "share": swatch.share}
+                for position, swatch in enumerate(color.swatches)
+            ],
+        )
+    records_embeddings.put(connection, row, encoder, features.embedding)
+    return True
+
+
+def fail(connection: Connection, row: int, token: str, *, sentence: str, code: str) -> bool:
+    """End the analysis with a sentence for people, if `token` still holds; return whether it did."""
+    return _release(
+        connection, row, token, {"state": ImageState.FAILED, "error": sentence, "error_code": code}
+    )
+
+
+def put_back(
+    connection: Connection, row: int, token: str, *, not_before: datetime, forgive: bool = False
+) -> bool:
+    """Let the image wait until `not_before`, if `token` still holds; with `forgive` the try is not counted."""
+    values: dict[str, object] = {"not_before": not_before}
+    if forgive:
+        values["attempts"] = images.c.attempts - 1
+    return _release(connection, row, token, values)
+
+
+def retry(connection: Connection, rows: Sequence[int] | None = None) -> int:
+    """Let failed images (all, or those of `rows`) wait again as if new; return how many."""
+    statement = images.update().where(images.c.state == ImageState.FAILED, images.c.deleted_at.is_(None))
+    if rows is not None:
+        statement = statement.where(images.c.row.in_(rows))
+    return connection.execute(
+        statement.values(
+            state=ImageState.WAITING, error=None, error_code=None, attempts=0, not_before=datetime.now(UTC)
+        )
+    ).rowcount
+
+
+def error_code(connection: Connection, row: int) -> str | None:
+    """Return the code of the error that ended the analysis of an image."""
+    return connection.execute(sa.select(images.c.error_code).where(images.c.row == row)).scalar()
+
+
+def _release(connection: Connection, row: int, token: str, values: dict[str, object]) -> bool:
+    return bool(
+        connection.execute(
+            images.update()
+            .where(images.c.row == row, images.c.lease_token == token)
+            .values(lease_token=None, lease_until=None, **values)
+        ).rowcount
+    )

@@ -1,0 +1,67 @@
+"""A file on its way in: spooled to disk, hashed and checked before anything is kept."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.backend import Backend
+from pipeline.errors import TooManyBytes
+
+CHUNK = 1 << 20  # bytes read at once
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that lies at `path`; `filename` is what its sender called it, `sha256` is of its bytes."""
+
+    path: Path
+    filename: str
+    bytes: int
+    sha256: str
+
+    @contextmanager
+    def checked(self, backend: Backend) -> Iterator[Path]:
+        """Give the path once the size is within the limit. Raises TooManyBytes."""
+        check_size(self.bytes, backend.settings.max_upload_bytes)
+        yield self.path
+
+
+@contextmanager
+def spooled(stream: BinaryIO, filename: str, *, max_bytes: int) -> Iterator[Upload]:
+    """Write `stream` to a temporary file while hashing it; the file is gone when the block ends.
+
+    Raises TooManyBytes as soon as the limit is passed.
+    """
+    digest = hashlib.sha256()
+    size = 0
+    with tempfile.NamedTemporaryFile(prefix="likeness-", suffix=".upload") as file:
+        while chunk := stream.read(CHUNK):
+            size += len(chunk)
+            check_size(size, max_bytes)
+            digest.update(chunk)
+            file.write(chunk)
+        file.flush()
+        yield Upload(Path(file.name), filename, size, digest.hexdigest())
+
+
+def existing_file(path: Path, *, max_bytes: int) -> Upload:
+    """Return a file that lies on this machine already, hashed. Raises TooManyBytes and OSError."""
+    size = path.stat().st_size
+    check_size(size, max_bytes)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Upload(path, path.name, size, digest)
+
+
+def check_size(size: int, max_bytes: int) -> None:
+    """Raise TooManyBytes when a file is too large."""
+    if size > max_bytes:
+        raise TooManyBytes(
+            f"This file is larger than the limit of {max_bytes / MEBIBYTE:,.0f} MB. "
+            "Please upload a smaller version."
+        )
