@@ -14,7 +14,11 @@ Strength = Literal["strong", "possible", "weak"]
 
 @dataclass(frozen=True)
 class Tile:
-    """One image in a grid. `similarity` and `strength` are None when nothing was asked for (a plain list)."""
+    """One image in a grid. `similarity` and `strength` are None when nothing was asked for (a plain list).
+
+    `stacked` near-identical images lie under this one and are not shown as tiles of their own; `stack_url` lists
+    them.
+    """
 
     image: ImageRecord
     url: str
@@ -26,6 +30,8 @@ class Tile:
     strength_words: str = ""
     reason: str = ""
     more_like_this_url: str = ""
+    stacked: int = 0
+    stack_url: str = ""
 
 
 @dataclass(frozen=True)

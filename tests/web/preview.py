@@ -1,0 +1,53 @@
+"""Serve every page with sample values and drawn pictures: `python -m tests.web.preview [PORT]`, then open /preview."""
+
+import sys
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, Response
+
+from tests.web.samples import SHAPES, every_page, hexadecimal
+from webapp.rendering import mount_static, page
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' blob: data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
+)
+"""The content security policy of the application: what breaks under it is seen here."""
+
+app = FastAPI()
+mount_static(app)
+
+
+@app.get("/sample/{number}.svg")
+def sample(number: int) -> Response:
+    """Draw a landscape: a sky, a sun and two hills, in the shape that the samples give this number."""
+    width, height = SHAPES[number % len(SHAPES)]
+    sky, near, far = hexadecimal(number, 0.7), hexadecimal(number + 1, 0.25), hexadecimal(number + 1, 0.42)
+    sun_x, sun_y = width * (0.2 + number * 37 % 60 / 100), height * 0.35
+    drawing = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+        f'<rect width="{width}" height="{height}" fill="{sky}"/>'
+        f'<circle cx="{sun_x}" cy="{sun_y}" r="{min(width, height) * 0.14}" fill="#fff3cf"/>'
+        f'<path d="M0 {height * 0.7}Q{width * 0.3} {height * 0.35} {width * 0.6} {height * 0.7}T{width} {height * 0.6}V{height}H0z" fill="{far}"/>'
+        f'<path d="M0 {height * 0.8}Q{width * 0.6} {height * 0.55} {width} {height * 0.9}V{height}H0z" fill="{near}"/></svg>'
+    )
+    return Response(drawing, media_type="image/svg+xml")
+
+
+@app.get("/preview")
+def index() -> HTMLResponse:
+    links = "".join(f'<li><a href="/preview/{name}">{name}</a>' for name in every_page())
+    return HTMLResponse(f"<title>Preview</title><ul>{links}</ul>")
+
+
+@app.get("/preview/{name}")
+def preview(request: Request, name: str) -> HTMLResponse:
+    template, value = every_page()[name]
+    answer = page(request, template, value)
+    answer.headers["Content-Security-Policy"] = POLICY
+    return answer
+
+
+if __name__ == "__main__":
+    uvicorn.run(app, port=int(sys.argv[1]) if len(sys.argv) > 1 else 8124, log_level="warning")

@@ -1,0 +1,15 @@
+"""Where the templates and the static files lie, in an installed package as in a working copy."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _folder(name: str) -> Path:
+    """Return the folder beside this package's modules (a wheel), or else beside the package (a working copy)."""
+    installed = _PACKAGE / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+TEMPLATES = _folder("templates")
+STATIC = _folder("static")

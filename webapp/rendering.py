@@ -1,0 +1,123 @@
+"""Values of `webapp.pages` become HTML here, whole pages or the one block that htmx asks for; and static files are served.
+
+What a page says is decided by the routes; how a number or a date is written is decided in `webapp.wording`.
+"""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from webapp import wording
+from webapp.pages import ErrorPage
+from webapp.paths import STATIC, TEMPLATES
+
+STATIC_PREFIX = "/static"
+HTMX_PACKAGE = "js_lib_htmx"
+"""The PyPI package django-js-lib-htmx; its folder `static` holds htmx/htmx.min.js."""
+
+VERSION_LETTERS = 12
+"""Hexadecimal letters of a file's SHA-256 in its address: 48 bits, enough that two versions never share one."""
+
+ONE_YEAR = "public, max-age=31536000, immutable"
+ASK_AGAIN = "no-cache"
+
+ERROR_GOES_TO_THE_NOTICE = {
+    "HX-Retarget": "#notice",
+    "HX-Reswap": "innerHTML",
+    "HX-Reselect": "#problem",
+    "HX-Push-Url": "false",
+}
+"""An error answered to htmx is shown beside what is there, and never in its place; the address stays."""
+
+
+def wants_fragment(request: Request) -> bool:
+    """Return whether htmx asked, and not to rebuild a page of its history, for which it needs the whole."""
+    headers = request.headers
+    return headers.get("HX-Request") == "true" and headers.get("HX-History-Restore-Request") != "true"
+
+
+def page(
+    request: Request, template: str, context: object, *, block: str | None = None, status_code: int = 200
+) -> HTMLResponse:
+    """Return the whole page, or only `block` of it when htmx asks.
+
+    `context` is one of the dataclasses of `webapp.pages`; its fields are top-level names in the template, with
+    `request` and `fragment`. An ErrorPage needs no `block`: htmx is always given its sentence for the notice.
+    """
+    is_error = isinstance(context, ErrorPage)
+    wanted = "problem" if is_error else block
+    fragment = wanted is not None and wants_fragment(request)
+    names = {"request": request, "fragment": fragment, **vars(context)}
+    found = environment.get_template(template)
+    if fragment and wanted is not None:
+        html = "".join(found.blocks[wanted](found.new_context(names)))
+    else:
+        html = found.render(names)
+    headers = {"Vary": "HX-Request"}
+    if fragment and is_error:
+        headers |= ERROR_GOES_TO_THE_NOTICE
+    return HTMLResponse(html, status_code, headers=headers)
+
+
+def static_url(name: str) -> str:
+    """Return the address of a static file with its content in it, so that it can be cached for good."""
+    path = _static_file(name)
+    return f"{STATIC_PREFIX}/{name}?v={_version(path, path.stat().st_mtime_ns)}"
+
+
+def mount_static(app: FastAPI) -> None:
+    """Serve our static files and htmx under /static."""
+    app.mount(
+        STATIC_PREFIX, _CachedFiles(directory=STATIC, packages=[(HTMX_PACKAGE, "static")]), name="static"
+    )
+
+
+class _CachedFiles(StaticFiles):
+    """Files asked for with their version are kept for a year; the others are asked for again, by ETag."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        versioned = scope["query_string"].startswith(b"v=")
+        response.headers["Cache-Control"] = ONE_YEAR if versioned else ASK_AGAIN
+        return response
+
+
+def _static_file(name: str) -> Path:
+    return next(folder / name for folder in (STATIC, _htmx_folder()) if (folder / name).is_file())
+
+
+@lru_cache(maxsize=1)
+def _htmx_folder() -> Path:
+    folders = StaticFiles(packages=[(HTMX_PACKAGE, "static")]).all_directories
+    return Path(folders[0])
+
+
+@lru_cache(maxsize=64)
+def _version(path: Path, _modified: int) -> str:
+    """Return the version of a file; its time of change is a key of the cache, so that edits show at once."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:VERSION_LETTERS]
+
+
+def _build_environment() -> Environment:
+    built = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    built.filters |= wording.FILTERS
+    built.globals["static_url"] = static_url
+    # Macros imported at the top of a template are unknown when one block of it is rendered alone; a global is not.
+    built.globals["icon"] = built.get_template("_icons.html").module.icon  # type: ignore[attr-defined]
+    return built
+
+
+environment = _build_environment()

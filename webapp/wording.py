@@ -1,0 +1,59 @@
+"""How numbers, sizes and times are written for people, as filters of the templates."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from pipeline.images import ImageRecord
+
+KILO = 1000
+"""Sizes of files are decimal, as shops and file managers write them."""
+
+NARROWEST_TILE = 0.6
+WIDEST_TILE = 2.6
+"""Width by height of a tile. Outside of this a picture would be a sliver or a stripe in its row, so it is cropped."""
+
+
+def as_size(count: int) -> str:
+    """Return a number of bytes with three digits and a unit: 2.4 MB."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < KILO:
+            return f"{count} bytes" if unit == "bytes" else f"{size:.3g} {unit}"
+        size /= KILO
+    return f"{size:,.1f} TB"
+
+
+def as_number(number: float) -> str:
+    """Return a number with separated thousands: 12,345."""
+    return f"{number:,}"
+
+
+def as_percent(share: float) -> str:
+    """Return a share between 0 and 1 in percent: 42 %."""
+    return "<1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")  # noqa: PLR2004 rounds to 0 % below
+
+
+def as_date(moment: datetime) -> str:
+    """Return a day as people write it: 5 November 2026."""
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def tile_ratio(image: ImageRecord) -> float:
+    """Return width by height of the image's tile, within what a row of pictures can bear."""
+    ratio = image.width / image.height if image.width and image.height else 1.0
+    return round(min(max(ratio, NARROWEST_TILE), WIDEST_TILE), 4)
+
+
+def dimensions(image: ImageRecord) -> str:
+    """Return the upright size in pixels: 4032 × 3024."""
+    return f"{image.width} × {image.height}"
+
+
+FILTERS: dict[str, Callable[..., object]] = {
+    "size": as_size,
+    "number": as_number,
+    "percent": as_percent,
+    "date": as_date,
+    "tile_ratio": tile_ratio,
+    "dimensions": dimensions,
+}
