@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy.engine import Connection
-
 from pipeline.backend import Backend
 from pipeline.errors import ImageNotFound, InvalidQuery, QueryPictureNotFound
 from pipeline.features.picture import Picture
@@ -97,8 +95,7 @@ def keep_query_picture(backend: Backend, upload: Upload, *, region: Region | Non
 
     Raises ImageRejected when it cannot be read.
     """
-    with upload.checked(backend) as path:
-        picture = backend.decoders.decode(path)
+    picture = backend.decoders.decode(upload.path)
     seen = _crop(picture, region) if region else picture
     kept = QueryPicture(
         key=records_queries.new_key(),
@@ -218,16 +215,19 @@ def _find(backend: Backend, query: SearchQuery, question: _Question) -> tuple[li
     needed = query.offset + query.limit + 1
     frozen_key = _frozen_key(query)
     neighbors = _frozen_neighbors(backend, frozen_key) if query.offset else None
-    if neighbors is None:
-        depth = max(needed, FROZEN_RESULTS) if frozen_key else needed
+    if neighbors is not None:
+        found = _visible(backend, neighbors, query.where, needed)
+    else:
+        depth = max(needed + OVER_FETCH, FROZEN_RESULTS if frozen_key else 0)
         neighbors = _ranked(backend, query.where, question, depth)
+        found = _visible(backend, neighbors, query.where, needed)
+        while len(found) < needed and len(neighbors) == depth:
+            depth *= 2
+            neighbors = _ranked(backend, query.where, question, depth)
+            found = _visible(backend, neighbors, query.where, needed)
         if frozen_key:
             with backend.database.write() as connection:
                 records_queries.freeze(connection, *frozen_key, neighbors)
-    with backend.database.read() as connection:
-        found = _visible(connection, neighbors[: max(needed, 1)], query.where)
-        if len(found) < needed and len(neighbors) > needed:
-            found = _visible(connection, neighbors, query.where)
     page = found[query.offset : query.offset + query.limit]
     hits = [_hit(backend, record, neighbor, question) for record, neighbor in page]
     return hits, len(found) > query.offset + query.limit
@@ -244,22 +244,33 @@ def _ranked(backend: Backend, where: Filter, question: _Question, depth: int) ->
     placed = question.leave_out | {neighbor.row for neighbor in first}
     with backend.database.read() as connection:
         # The same bytes come first whatever the filter of the index thought of them; it must hold here too.
-        allowed = set(records_images.passing(connection, [neighbor.row for neighbor in first], where))
+        allowed = set(records_images.passing_rows(connection, question.identical, where))
     first = [neighbor for neighbor in first if neighbor.row in allowed]
     return (first + [neighbor for neighbor in found if neighbor.row not in placed])[:depth]
 
 
 def _visible(
-    connection: Connection, neighbors: Sequence[Neighbor], where: Filter
+    backend: Backend, neighbors: Sequence[Neighbor], where: Filter, needed: int
 ) -> list[tuple[ImageRecord, Neighbor]]:
-    records = {
-        record.row: record
-        for record in records_images.get_by_rows(connection, [neighbor.row for neighbor in neighbors])
-        if record.state == ImageState.READY
+    """Return the neighbors that may be shown with their records, at least `needed` if there are as many."""
+    shown: list[tuple[ImageRecord, Neighbor]] = []
+    with backend.database.read() as connection:
+        for start in range(0, len(neighbors), needed):
+            part = neighbors[start : start + needed]
+            records = records_images.get_by_rows(connection, [neighbor.row for neighbor in part])
+            by_row = {record.row: record for record in records if _may_be_shown(record, where)}
+            shown += [(by_row[neighbor.row], neighbor) for neighbor in part if neighbor.row in by_row]
+            if len(shown) >= needed:
+                break
+    return shown
+
+
+def _may_be_shown(record: ImageRecord, where: Filter) -> bool:
+    return (
+        record.state == ImageState.READY
         and record.deleted_at is None
         and (where.libraries is None or record.library in where.libraries)
-    }
-    return [(records[neighbor.row], neighbor) for neighbor in neighbors if neighbor.row in records]
+    )
 
 
 def _hit(backend: Backend, record: ImageRecord, neighbor: Neighbor, question: _Question) -> Hit:

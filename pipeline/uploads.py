@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.backend import Backend
 from pipeline.errors import TooManyBytes
 
 CHUNK = 1 << 20  # bytes read at once
@@ -23,12 +22,6 @@ class Upload:
     filename: str
     bytes: int
     sha256: str
-
-    @contextmanager
-    def checked(self, backend: Backend) -> Iterator[Path]:
-        """Give the path once the size is within the limit. Raises TooManyBytes."""
-        check_size(self.bytes, backend.settings.max_upload_bytes)
-        yield self.path
 
 
 @contextmanager

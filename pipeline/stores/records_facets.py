@@ -1,5 +1,6 @@
 """How many visible images each value of a filter would keep, under all the other filters."""
 
+import json
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -42,10 +43,14 @@ def count(connection: Connection, where: Filter) -> Facets:
 def _narrowed(connection: Connection, where: Filter) -> list[sa.ColumnElement[bool]]:
     narrowed = [VISIBLE, *conditions(where)]
     if where.colors:
-        # Colors are decided outside SQL; what passed goes in as one JSON value, whatever its length.
-        rows = records_images.filtered_rows(connection, where)
-        narrowed.append(images.c.row.in_(rows))
+        narrowed.append(images.c.row.in_(_table_of(records_images.filtered_rows(connection, where))))
     return narrowed
+
+
+def _table_of(rows: list[int]) -> sa.Select[tuple[int]]:
+    """Return any number of rows as one value, because a list of parameters has a limit."""
+    each = sa.func.json_each(json.dumps(rows)).table_valued("value")
+    return sa.select(each.c.value)
 
 
 def _by_column(connection: Connection, where: Filter, column: sa.Column[str]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from pipeline.features.picture import COLOR_NAMES, Category, Palette, Swatch
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord, ImageState, Source, new_image_id
 from pipeline.stores import records_embeddings
-from pipeline.stores.filter_sql import conditions, rows_of_colors
+from pipeline.stores.filter_sql import VISIBLE, conditions, rows_of_colors
 from pipeline.stores.tables import color_share_column, image_sources, images, libraries, palette, tags
 
 T = TypeVar("T")
@@ -203,17 +203,28 @@ def list_rows(
 
 def filtered_rows(connection: Connection, where: Filter) -> list[int]:
     """Return the rows of all visible images that pass `where`, colors included, in ascending order."""
-    statement = (
-        sa.select(images.c.row)
-        .where(images.c.state == ImageState.READY, images.c.deleted_at.is_(None), *conditions(where))
-        .order_by(images.c.row)
-    )
-    found = list(connection.scalars(statement))
+    found = list(connection.scalars(_visible_rows(where)))
+    return _with_colors(connection, found, where)
+
+
+def passing_rows(connection: Connection, rows: Sequence[int], where: Filter) -> list[int]:
+    """Return those of `rows` whose images are visible and pass `where`, colors included, in ascending order."""
+    if not rows:
+        return []
+    found = list(connection.scalars(_visible_rows(where).where(images.c.row.in_(rows))))
+    return _with_colors(connection, found, where)
+
+
+def _visible_rows(where: Filter) -> sa.Select[tuple[int]]:
+    return sa.select(images.c.row).where(VISIBLE, *conditions(where)).order_by(images.c.row)
+
+
+def _with_colors(connection: Connection, rows: list[int], where: Filter) -> list[int]:
     allowed = rows_of_colors(connection, where)
     if allowed is None:
-        return found
+        return rows
     kept = set(allowed.tolist())
-    return [row for row in found if row in kept]
+    return [row for row in rows if row in kept]
 
 
 def count_states(

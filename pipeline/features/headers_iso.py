@@ -1,0 +1,65 @@
+"""The size of an AVIF or HEIC picture, from the `ispe` properties of its item (ISO/IEC 23008-12)."""
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from pipeline.features.formats import damaged
+from pipeline.features.headers import Header
+
+_MAX_BOXES = 4096
+_MAX_META_BYTES = 8 << 20
+"""Size of the `meta` box that is read; those of 200-megapixel grids are below 100 kB."""
+
+Box = tuple[bytes, memoryview]
+
+
+def read_iso_image(stream: BinaryIO) -> Header:
+    """Return the largest size that any item claims: a grid has its tiles beside it, and they are smaller."""
+    properties = [box for box in _walk(_meta(stream), (b"iprp", b"ipco"))]
+    sizes = [struct.unpack(">II", body[4:12]) for kind, body in properties if kind == b"ispe" and len(body) >= 12]  # noqa: PLR2004
+    if not sizes:
+        raise damaged("no picture size in the meta box")
+    width, height = max(sizes, key=lambda size: size[0] * size[1])
+    depths = [body[5] for kind, body in properties if kind == b"pixi" and len(body) > 5]  # noqa: PLR2004
+    alpha = any(kind == b"auxC" and b"alpha" in bytes(body) or b":aux:auxid:1" in bytes(body) for kind, body in properties)
+    return Header(width, height, samples=4 if alpha else 3, bits=max(depths, default=8), whole=True)
+
+
+def _meta(stream: BinaryIO) -> memoryview:
+    stream.seek(0)
+    for _ in range(_MAX_BOXES):
+        head = stream.read(8)
+        if len(head) < 8:  # noqa: PLR2004
+            break
+        size, kind = struct.unpack(">I4s", head)
+        length = size - 8
+        if size == 1:
+            length = int.from_bytes(stream.read(8)) - 16
+        if kind == b"meta":
+            body = stream.read(_MAX_META_BYTES if size == 0 else min(max(length, 0), _MAX_META_BYTES))
+            return memoryview(body)[4:]
+        if size == 0 or not 0 <= length < 1 << 62:
+            break
+        stream.seek(length, 1)
+    raise damaged("no meta box")
+
+
+def _walk(data: memoryview, path: tuple[bytes, ...]) -> Iterator[Box]:
+    """Yield the boxes that stand under `path`."""
+    if not path:
+        yield from _boxes(data)
+        return
+    for kind, body in _boxes(data):
+        if kind == path[0]:
+            yield from _walk(body, path[1:])
+
+
+def _boxes(data: memoryview) -> Iterator[Box]:
+    at = 0
+    while at + 8 <= len(data):
+        size, kind = struct.unpack(">I4s", data[at : at + 8])
+        if size < 8:  # noqa: PLR2004 - zero and one are not used inside a meta box
+            return
+        yield kind, data[at + 8 : at + size]
+        at += size

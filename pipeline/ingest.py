@@ -1,0 +1,111 @@
+"""How a picture comes in: accepted at once, analyzed by whoever has time.
+
+`accept` keeps the original first and then writes the record, so that a record never promises a file that is not
+there. `analyze` can be repeated at any point; what it finds is written last, in one transaction, and only while the
+worker's lease token still holds.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.backend import Backend
+from pipeline.features.picture import Picture
+from pipeline.features.thumbnail import THUMBNAIL_SIZES
+from pipeline.features.thumbnail import encode as encode_thumbnail
+from pipeline.images import MAIN_LIBRARY, ImageRecord, original_key
+from pipeline.labels import checked_library, clean_caption, clean_filename, clean_tags
+from pipeline.originals import original_bytes, put_thumbnail
+from pipeline.principals import Principal
+from pipeline.stores import records_images, records_queue
+from pipeline.stores.records_images import NewImage
+from pipeline.uploads import Upload
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An image that is in. `existing` says that the very same bytes were there before."""
+
+    image: ImageRecord
+    existing: bool
+
+
+def accept(
+    backend: Backend,
+    upload: Upload,
+    principal: Principal,
+    *,
+    library: str = MAIN_LIBRARY,
+    caption: str = "",
+    tags: Sequence[str] = (),
+    place: Path | None = None,
+    in_place: bool = False,
+    file_stamp: str | None = None,
+) -> Accepted:
+    """Check the header, keep the original, and record the image as waiting.
+
+    `place` is where an import found the file; with `in_place` the file there stays the original and nothing is
+    copied. Raises ImageRejected before anything is kept.
+    """
+    checked_library(library, principal)
+    probe = backend.decoders.probe(upload.path)
+    new = NewImage(
+        library=library,
+        sha256=upload.sha256,
+        bytes=upload.bytes,
+        media_type=probe.media_type,
+        width=probe.width,
+        height=probe.height,
+        filename=clean_filename(upload.filename),
+        path=str(place) if place else None,
+        file_stamp=file_stamp,
+        in_place=in_place,
+    )
+    if not in_place:
+        _keep_original(backend, new, upload.path)
+    with backend.database.write() as connection:
+        records_images.add_library(connection, library)
+        image, existing = records_images.add(connection, new)
+        if not existing or caption:
+            records_images.edit(connection, image.row, caption=clean_caption(caption))
+        records_images.add_tags(connection, [image.row], clean_tags(tags))
+        image = records_images.get_by_rows(connection, [image.row])[0]
+    log.info("accepted", extra={"image_id": image.id, "existing": existing})
+    return Accepted(image, existing)
+
+
+def _keep_original(backend: Backend, new: NewImage, path: Path) -> None:
+    # Put again even when it is there: that renews its age, so that a sweep for objects without a record,
+    # running at this moment, leaves it alone.
+    with path.open("rb") as stream:
+        backend.objects.put(original_key(new.library, new.sha256), stream)
+
+
+def analyze(backend: Backend, image: ImageRecord, token: str) -> bool:
+    """Compute everything about a claimed image and make it READY; return False when the lease was lost meanwhile.
+
+    Raises ImageRejected or ObjectNotFound, which end the analysis, and StoreUnavailable, after which it is tried
+    again.
+    """
+    picture = decode_original(backend, image)
+    features = backend.extractor.extract([picture])[0]
+    for px in THUMBNAIL_SIZES:
+        put_thumbnail(backend, image, px, encode_thumbnail(picture, px))
+    with backend.database.write() as connection:
+        return records_queue.complete(
+            connection,
+            image.row,
+            token,
+            facts=picture.facts,
+            features=features,
+            encoder_name=backend.encoder.name,
+            encoder=backend.encoder.fingerprint,
+        )
+
+
+def decode_original(backend: Backend, image: ImageRecord) -> Picture:
+    """Return the working copy of an image. Raises ImageRejected, ObjectNotFound or StoreUnavailable."""
+    return backend.decoders.decode(original_bytes(backend, image))

@@ -1,0 +1,56 @@
+"""The words people attach to images: file names, captions, tags and the names of libraries.
+
+They are kept as they were written, without control characters, and within lengths that pages and indexes can bear.
+"""
+
+from collections.abc import Sequence
+
+from pipeline.errors import InvalidQuery
+from pipeline.principals import Principal
+
+LONGEST_FILENAME = 255  # characters kept; common file systems allow no more
+LONGEST_CAPTION = 2000
+LONGEST_TAG = 100
+MOST_TAGS = 50
+LONGEST_LIBRARY = 64
+
+
+def checked_library(name: str, principal: Principal) -> str:
+    """Return `name` if pictures may be put into a library called so. Raises InvalidQuery."""
+    plain = name.replace("-", "").replace("_", "")
+    if not (plain.isascii() and plain.isalnum() and name[0].isalnum() and len(name) <= LONGEST_LIBRARY):
+        raise InvalidQuery(
+            "The name of a library has only letters, digits, - and _, begins with a letter or digit, and is at "
+            f"most {LONGEST_LIBRARY} long."
+        )
+    if not principal.may_see(name):
+        raise InvalidQuery("There is no such library.")
+    return name
+
+
+def clean_filename(name: str) -> str:
+    """Return the last part of a sent file name without control characters."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return _printable(last)[:LONGEST_FILENAME] or "unnamed"
+
+
+def clean_caption(caption: str) -> str:
+    """Return a caption without control characters. Raises InvalidQuery when it is too long."""
+    text = "\n".join(_printable(line) for line in caption.splitlines()).strip()
+    if len(text) > LONGEST_CAPTION:
+        raise InvalidQuery(f"A caption can have {LONGEST_CAPTION:,} characters; this one has {len(text):,}.")
+    return text
+
+
+def clean_tags(tags: Sequence[str]) -> list[str]:
+    """Return tags trimmed, without doubles, in order. Raises InvalidQuery when one is too long or they are many."""
+    found = list(dict.fromkeys(_printable(tag).strip() for tag in tags if tag.strip()))
+    if any(len(tag) > LONGEST_TAG for tag in found):
+        raise InvalidQuery(f"A tag can have {LONGEST_TAG} characters. Please use a caption for longer text.")
+    if len(found) > MOST_TAGS:
+        raise InvalidQuery(f"A picture can have {MOST_TAGS} tags; these are {len(found)}.")
+    return [tag for tag in found if tag]
+
+
+def _printable(text: str) -> str:
+    return "".join(letter for letter in text if letter.isprintable())

@@ -1,0 +1,71 @@
+"""The files of an image: its original, wherever it lies, and the derivatives that are made of it.
+
+Thumbnails are copies: a missing one is made anew when it is asked for.
+"""
+
+import io
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.backend import Backend
+from pipeline.errors import ObjectNotFound
+from pipeline.features.thumbnail import THUMBNAIL_SIZES
+from pipeline.features.thumbnail import encode as encode_thumbnail
+from pipeline.images import ImageRecord, thumbnail_key
+
+DISPLAY_PX = 1600
+"""Long side of the derivative that is shown large: every browser can show it, whatever the original is."""
+
+SIZES = (*THUMBNAIL_SIZES, DISPLAY_PX)
+
+
+def open_original(backend: Backend, image: ImageRecord) -> BinaryIO:
+    """Return the very bytes that were uploaded or imported, as a seekable stream.
+
+    Raises ObjectNotFound when they are gone, or when a file that was imported in place has been replaced.
+    """
+    if image.path is None:
+        return backend.objects.open(image.object_key)
+    path = Path(image.path)
+    try:
+        if path.stat().st_size != image.bytes:
+            raise ObjectNotFound(
+                "The file of this picture has changed since it was imported. Please import its folder again.",
+                detail=image.path,
+            )
+        return path.open("rb")
+    except OSError as error:
+        raise ObjectNotFound(
+            "The file of this picture is no longer where it was imported from. Is its disk connected?",
+            detail=image.path,
+        ) from error
+
+
+def original_bytes(backend: Backend, image: ImageRecord) -> bytes:
+    """Return the whole original."""
+    with open_original(backend, image) as stream:
+        return stream.read()
+
+
+def put_thumbnail(backend: Backend, image: ImageRecord, px: int, data: bytes) -> None:
+    """Keep the WebP derivative of at most `px` pixels."""
+    backend.objects.put(thumbnail_key(image.library, image.sha256, px), io.BytesIO(data))
+
+
+def thumbnail(backend: Backend, image: ImageRecord, px: int) -> bytes:
+    """Return the smallest WebP derivative with at least `px` pixels on its long side, or the largest there is."""
+    size = next((size for size in SIZES if size >= px), SIZES[-1])
+    try:
+        with backend.objects.open(thumbnail_key(image.library, image.sha256, size)) as stream:
+            return stream.read()
+    except ObjectNotFound:
+        data = _derive(backend, image, size)
+        put_thumbnail(backend, image, size, data)
+        return data
+
+
+def _derive(backend: Backend, image: ImageRecord, size: int) -> bytes:
+    original = original_bytes(backend, image)
+    if size == DISPLAY_PX:
+        return backend.decoders.display_copy(original, DISPLAY_PX)
+    return encode_thumbnail(backend.decoders.decode(original), size)

@@ -1,0 +1,138 @@
+"""Working off the queue: claim, analyze, and repair what crashes left behind.
+
+Any number of workers, in any number of processes, may run at once; the lease on each image keeps them apart. What
+ends an analysis is written on the image; what only delays it (a store that is down) puts the image back.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+from pipeline.backend import Backend
+from pipeline.errors import DecoderUnavailable, ImageRejected, LikenessError, ObjectNotFound, StoreUnavailable
+from pipeline.images import ImageRecord
+from pipeline.ingest import analyze
+from pipeline.reconcile import reconcile
+from pipeline.stores import records_queue
+from pipeline.stores.records_queue import Claim
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 1.0  # between two looks at the queue; work of the same process rings the bell and waits for nothing
+LONGEST_BACKOFF_SECONDS = 3600.0
+RENEWALS_PER_LEASE = 3.0  # a lease is renewed this often while its batch is worked on, so two beats may fail
+
+UNEXPECTED = "Likeness made an error with this picture. The log says more; you can try again."
+
+
+class Worker:
+    """Claims waiting images and analyzes them, `worker_threads` side by side."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.bell = threading.Event()
+        self._stop = threading.Event()
+        self._lease = timedelta(seconds=backend.settings.lease_seconds)
+
+    def run(self) -> None:
+        """Work until `stop` is called, repairing now and then. A store that is down is waited for."""
+        next_repair = 0.0
+        while not self._stop.is_set():
+            try:
+                if time.monotonic() >= next_repair:
+                    next_repair = time.monotonic() + self.backend.settings.reconcile_seconds
+                    reconcile(self.backend)
+                self.drain()
+            except LikenessError as error:
+                log.warning("paused: %s", error)
+            except Exception:
+                log.exception("the worker made an error and goes on")
+            self.bell.wait(IDLE_SECONDS)
+            self.bell.clear()
+
+    def stop(self) -> None:
+        """Finish the pictures in hand, give back the others, and end `run`."""
+        self._stop.set()
+        self.bell.set()
+
+    def drain(self, on_done: Callable[[int], None] | None = None) -> int:
+        """Analyze until nothing is due or `stop` is called; return how many images were finished.
+
+        `on_done` is told the number of images after each batch.
+        """
+        finished = 0
+        with ThreadPoolExecutor(self.backend.settings.worker_threads, thread_name_prefix="analyze") as pool:
+            while not self._stop.is_set():
+                claim = self._claim()
+                if not claim.images:
+                    break
+                self._work_off(claim, pool)
+                finished += len(claim.images)
+                if on_done:
+                    on_done(len(claim.images))
+        return finished
+
+    def _claim(self) -> Claim:
+        settings = self.backend.settings
+        with self.backend.database.write() as connection:
+            return records_queue.claim(
+                connection, limit=settings.batch_size, lease=self._lease, max_attempts=settings.max_attempts
+            )
+
+    def _work_off(self, claim: Claim, pool: ThreadPoolExecutor) -> None:
+        done = threading.Event()
+        keeper = threading.Thread(target=self._keep_lease, args=(claim.token, done), name="lease", daemon=True)
+        keeper.start()
+        try:
+            list(pool.map(lambda image: self._handle(image, claim), claim.images))
+        finally:
+            done.set()
+            keeper.join()
+
+    def _keep_lease(self, token: str, done: threading.Event) -> None:
+        while not done.wait(self._lease.total_seconds() / RENEWALS_PER_LEASE):
+            try:
+                with self.backend.database.write() as connection:
+                    records_queue.renew(connection, token, self._lease)
+            except StoreUnavailable as error:
+                log.warning("a lease could not be renewed: %s", error)
+
+    def _handle(self, image: ImageRecord, claim: Claim) -> None:
+        """Bring one claimed image to its end or back into the queue; nothing escapes but the loss of the database."""
+        if self._stop.is_set():
+            self._put_back(image, claim, seconds=0.0, forgive=True)
+            return
+        started = time.perf_counter()
+        try:
+            held = analyze(self.backend, image, claim.token)
+            log.info(
+                "analyzed" if held else "lease lost",
+                extra={"image_id": image.id, "seconds": round(time.perf_counter() - started, 3)},
+            )
+        except (ImageRejected, ObjectNotFound) as error:
+            log.info("refused: %s", error, extra={"image_id": image.id})
+            self._fail(image, claim, error.user_message, error.code)
+        except (StoreUnavailable, DecoderUnavailable) as error:
+            log.warning("put back: %s", error, extra={"image_id": image.id})
+            self._put_back(image, claim, seconds=self._backoff(claim.attempts[image.row]), forgive=True)
+        except Exception:
+            log.exception("unexpected", extra={"image_id": image.id})
+            if claim.attempts[image.row] >= self.backend.settings.max_attempts:
+                self._fail(image, claim, UNEXPECTED, "unexpected")
+            else:
+                self._put_back(image, claim, seconds=self._backoff(claim.attempts[image.row]), forgive=False)
+
+    def _backoff(self, attempt: int) -> float:
+        return min(self.backend.settings.retry_seconds * 2.0 ** (attempt - 1), LONGEST_BACKOFF_SECONDS)
+
+    def _fail(self, image: ImageRecord, claim: Claim, sentence: str, code: str) -> None:
+        with self.backend.database.write() as connection:
+            records_queue.fail(connection, image.row, claim.token, sentence=sentence, code=code)
+
+    def _put_back(self, image: ImageRecord, claim: Claim, *, seconds: float, forgive: bool) -> None:
+        later = datetime.now(UTC) + timedelta(seconds=seconds)
+        with self.backend.database.write() as connection:
+            records_queue.put_back(connection, image.row, claim.token, not_before=later, forgive=forgive)
