@@ -15,6 +15,9 @@ from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_help
 
 from pipeline.features.encoders.torch_file import Tensor
 
+NETWORK_VERSION = "efficientnet-lite0-rms-inner-1"
+"""Part of the fingerprint and of the name of the kept file: change it with anything here that changes a number."""
+
 OPSET = 17
 IR_VERSION = 8
 """Old enough for every ONNX Runtime that the project accepts."""
@@ -30,6 +33,10 @@ SIDE_MULTIPLE = 32
 
 FEATURES = 1280
 CLASSES = 1000
+
+BORDER_CELLS = 1
+"""The outermost cells of the last layer see mostly padding; without them, and with root mean squares instead of plain
+averages, P@10 on Caltech-101 rises from 0.666 to 0.704 (docs/evaluation-lite.md)."""
 
 INPUT, OUTPUT = "pixels", "features"
 
@@ -67,8 +74,8 @@ BLOCKS = (
 def build_network(tensors: Mapping[str, Tensor]) -> ModelProto:
     """Return the network: `pixels` (n, height, width, 3) uint8 to `features` (n, 1280) float32, each 0 to 6.
 
-    Height and width are multiples of 32. Features are the averages over the picture of the last layer. Raises
-    KeyError when a tensor is missing.
+    Height and width are multiples of 32, at least 96. Features are the root mean squares of the last layer over
+    the picture without its outermost cells. Raises KeyError when a tensor is missing.
     """
     graph = _Graph(tensors)
     top = graph.prepare_pixels()
@@ -76,7 +83,7 @@ def build_network(tensors: Mapping[str, Tensor]) -> ModelProto:
     for index, block in enumerate(BLOCKS):
         top = graph.add_block(top, f"_blocks.{index}", block)
     top = graph.convolve(top, "_conv_head", "_bn1", activate=True)
-    graph.add("ReduceMean", [top], OUTPUT, axes=[2, 3], keepdims=0)
+    graph.pool(top)
     return graph.to_model()
 
 
@@ -142,12 +149,24 @@ class _Graph:
         top = self.convolve(top, f"{name}._project_conv", f"{name}._bn2", activate=False)
         return self.add("Add", [top, source], f"{name}.sum") if block.residual else top
 
+    def pool(self, source: str) -> str:
+        border = self.constant("border", np.array([BORDER_CELLS, BORDER_CELLS], np.int64))
+        ends = self.constant("ends", np.array([-BORDER_CELLS, -BORDER_CELLS], np.int64))
+        axes = self.constant("axes", np.array([2, 3], np.int64))
+        inner = self.add("Slice", [source, border, ends, axes], "inner")
+        squares = self.add("Mul", [inner, inner], "squares")
+        mean_square = self.add("ReduceMean", [squares], "mean_square", axes=[2, 3], keepdims=0)
+        return self.add("Sqrt", [mean_square], OUTPUT)
+
     def to_model(self) -> ModelProto:
         pixels = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["pictures", "height", "width", 3])
         features = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["pictures", FEATURES])
         graph = helper.make_graph(self.nodes, "efficientnet-lite0", [pixels], [features], self.constants)
         model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="likeness"
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="likeness",
         )
         checker.check_model(model)
         return model

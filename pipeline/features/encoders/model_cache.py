@@ -27,7 +27,9 @@ def load_or_build(folder: Path, name: str, build: Callable[[], bytes]) -> bytes:
     try:
         _keep(folder, name, content)
     except OSError as error:
-        logger.warning("The network %s cannot be kept in %s and is built anew each time: %s", name, folder, error)
+        logger.warning(
+            "The network %s cannot be kept in %s and is built anew each time: %s", name, folder, error
+        )
     return content
 
 

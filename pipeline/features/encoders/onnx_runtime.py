@@ -32,7 +32,9 @@ def open_session(network: bytes, name: str) -> onnxruntime.InferenceSession:
         ) from error
 
 
-def run_session(session: onnxruntime.InferenceSession, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def run_session(
+    session: onnxruntime.InferenceSession, pixels: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.float32]:
     """Return the only output of the network for its only input."""
     (result,) = session.run(None, {session.get_inputs()[0].name: pixels})
     return np.asarray(result, np.float32)

@@ -25,6 +25,19 @@ class TextEmbedding:
     ignored: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class SimilarityBands:
+    """From which cosine on a hit is strong or possible, for picture queries and for text queries; below it is weak.
+
+    A cosine means something else for each encoder, and for text against picture, so each brings its own.
+    """
+
+    picture_strong: float
+    picture_possible: float
+    text_strong: float
+    text_possible: float
+
+
 class Encoder(Protocol):
     """Turns pictures and texts into vectors of one space, in which the cosine says how alike they are.
 
@@ -36,6 +49,7 @@ class Encoder(Protocol):
     name: str
     fingerprint: str
     dimension: int
+    bands: SimilarityBands
 
     def embed_pictures(self, pictures: Sequence[Picture]) -> npt.NDArray[np.float32]:
         """Return (len(pictures), dimension) float32, each row of unit length."""

@@ -97,11 +97,15 @@ def _read_storage(stream: BinaryIO, dtype: np.dtype[np.generic], length: int) ->
 
 
 def _view(storage: Tensor, place: _TensorPlace) -> Tensor:
-    last = place.offset + sum((size - 1) * step for size, step in zip(place.shape, place.strides, strict=True))
+    last = place.offset + sum(
+        (size - 1) * step for size, step in zip(place.shape, place.strides, strict=True)
+    )
     if min(place.shape, default=1) < 1 or min(place.strides, default=0) < 0 or not 0 <= last < storage.size:
         raise ValueError("a tensor reaches beyond its storage")
     byte_strides = tuple(step * storage.itemsize for step in place.strides)
-    view = np.lib.stride_tricks.as_strided(storage[place.offset :], place.shape, byte_strides, writeable=False)
+    view = np.lib.stride_tricks.as_strided(
+        storage[place.offset :], place.shape, byte_strides, writeable=False
+    )
     return view.copy()
 
 

