@@ -5,12 +5,13 @@ ISO media formats are read in `headers_iso`, TIFF in `headers_tiff`; what decodi
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from pipeline.features import formats
-from pipeline.features.formats import Format, damaged
+from pipeline.errors import DamagedImage
+from pipeline.features.formats import damaged
 
 _MAX_SEGMENTS = 20_000
 """Segments or chunks that are walked before a file is called damaged; ordinary photos have below 100."""
@@ -124,26 +125,41 @@ def _apng_frames(stream: BinaryIO) -> int:
 def read_gif(stream: BinaryIO) -> Header:
     """The logical screen, widened by the first frame where that is larger, as Pillow does."""
     stream.seek(6)
-    width, height, flags = struct.unpack("<HHB", read_exactly(stream, 5))
-    stream.seek(2, 1)
-    if flags & 0x80:
-        stream.seek(3 << ((flags & 7) + 1), 1)
-    for _ in range(_MAX_SEGMENTS):
-        introducer = read_exactly(stream, 1)
-        if introducer == b",":
-            left, top, right, bottom = struct.unpack("<HHHH", read_exactly(stream, 8))
-            return Header(max(width, left + right), max(height, top + bottom), samples=1)
-        if introducer == b"!":
-            read_exactly(stream, 1)
-            _skip_gif_blocks(stream)
-        elif introducer == b";":
-            break
+    width, height = struct.unpack("<HH", read_exactly(stream, 4))
+    for left, top, across, down in _gif_frames(stream):
+        return Header(max(width, left + across), max(height, top + down), samples=1)
     raise damaged("a GIF without a frame")
 
 
-def _skip_gif_blocks(stream: BinaryIO) -> None:
-    while size := read_exactly(stream, 1)[0]:
-        stream.seek(size, 1)
+def count_gif_frames(stream: BinaryIO) -> int:
+    """Return the number of frames of a GIF, without decoding them; those before the damage, if there is any."""
+    frames = 0
+    with suppress(DamagedImage):
+        for _ in _gif_frames(stream):
+            frames += 1
+    return max(1, frames)
+
+
+def _gif_frames(stream: BinaryIO) -> Iterator[tuple[int, ...]]:
+    """Yield left, top, width and height of each frame."""
+    stream.seek(10)
+    flags = read_exactly(stream, 3)[0]
+    _skip_gif_colors(stream, flags)
+    while (introducer := stream.read(1)) not in {b"", b";"}:
+        if introducer == b",":
+            *box, flags = struct.unpack("<HHHHB", read_exactly(stream, 9))
+            yield tuple(box)
+            _skip_gif_colors(stream, flags)
+        elif introducer != b"!":
+            continue
+        read_exactly(stream, 1)  # the size of a code, or the kind of an extension
+        while size := read_exactly(stream, 1)[0]:
+            stream.seek(size, 1)
+
+
+def _skip_gif_colors(stream: BinaryIO, flags: int) -> None:
+    if flags & 0x80:
+        stream.seek(3 << ((flags & 7) + 1), 1)
 
 
 def read_webp(stream: BinaryIO) -> Header:
@@ -184,21 +200,3 @@ def read_jpeg2000(stream: BinaryIO) -> Header:
     x, y, x0, y0 = struct.unpack(">IIII", head[at + 8 : at + 24])
     samples, depth = struct.unpack(">HB", head[at + 40 : at + 43])
     return Header(x - x0, y - y0, samples, bits=(depth & 0x7F) + 1)
-
-
-_READERS: dict[Format, Callable[[BinaryIO], Header]] = {
-    formats.JPEG: read_jpeg,
-    formats.PNG: read_png,
-    formats.GIF: read_gif,
-    formats.WEBP: read_webp,
-    formats.BMP: read_bmp,
-    formats.JPEG2000: read_jpeg2000,
-}
-
-
-def read(stream: BinaryIO, kind: Format) -> Header:
-    """Return the header of a file of this kind; one that makes no sense is a DamagedImage."""
-    header = _READERS[kind](stream)
-    if header.width < 1 or header.height < 1:
-        raise damaged(f"{header.width} × {header.height} pixels")
-    return header

@@ -7,9 +7,10 @@ import math
 from dataclasses import dataclass
 
 from pipeline.errors import TooManyBytes, TooManyPixels
-from pipeline.features import formats
+from pipeline.features import formats, png_strips
 from pipeline.features.formats import Format
 from pipeline.features.headers import Header
+from pipeline.features.shrink import Plan, Target, plan
 
 MEBIBYTE = 1 << 20
 _MEGAPIXEL = 1_000_000
@@ -41,22 +42,55 @@ class Probe:
     decode_bytes: int
 
 
-WORKING_BYTES = 16 * MEBIBYTE
-"""What every decode may take beside the rate: the shrunken canvas, strips on their way, tables of the decoder.
-Measured: 2 to 14 MB, the most for display copies."""
+WORKING_BYTES = 12 * MEBIBYTE
+"""What every decode may take beside its frame and its canvas: strips on their way, tables of the decoder."""
 
-_SCALED_JPEG_BYTES = 24 * MEBIBYTE
-"""A JPEG decoded by `draft`: at most (2 × 2 × 2)² times the area of the working copy... see `shrink`."""
+_PIXEL_BYTES = 4
+"""What Pillow holds for a pixel of RGB, RGBA or CMYK."""
 
-_BYTES_PER_PIXEL = {
-    formats.GIF: 1.0,
-    formats.WEBP: 12.2,
-    formats.AVIF: 6.0,
+_CANVAS_COPIES = 2.5
+"""The canvas, its resized copy, and the copies that ICC profiles, turning and blending make of the latter."""
+
+_FRAME_BYTES_PER_PIXEL = {
+    formats.GIF: 1.1,
+    formats.WEBP: 12.3,
+    formats.AVIF: 6.3,
     formats.HEIF: 5.0,
-    formats.BMP: 4.0,
+    formats.BMP: 4.1,
     formats.JPEG2000: 20.0,
 }
 """Peak memory of the decoder for each pixel of the file, measured at 12 and 50 megapixels."""
+
+_ALPHA_BYTES_PER_PIXEL = {formats.AVIF: 3.0, formats.HEIF: 2.0}
+"""What a plane of transparency adds in the formats that keep it as a second picture."""
+
+
+def decode_bytes(kind: Format, header: Header, target: Target, file_bytes: int) -> int:
+    """Return the estimated peak of memory for decoding to this target."""
+    way = plan(header.width, header.height, target, scalable=kind is formats.JPEG)
+    canvas = way.canvas[0] * way.canvas[1] * _PIXEL_BYTES * _CANVAS_COPIES
+    return int(_frame_bytes(kind, header, way, file_bytes) + canvas) + WORKING_BYTES
+
+
+def _frame_bytes(kind: Format, header: Header, way: Plan, file_bytes: int) -> float:
+    pixels = header.width * header.height
+    if kind is formats.JPEG:
+        return pixels * (header.coefficients + _PIXEL_BYTES / way.scale**2)
+    if kind is formats.PNG:
+        return 0 if png_strips.worthwhile(header) else pixels * _sample_bytes(header)
+    if kind is formats.TIFF:
+        strip = pixels * header.samples * header.bits / 8 if header.whole else 0
+        return pixels * _sample_bytes(header) + strip + file_bytes  # libtiff maps the file
+    alpha = _ALPHA_BYTES_PER_PIXEL.get(kind, 0) if header.samples == 4 else 0  # noqa: PLR2004 - RGB and alpha
+    deep = 2 if kind in {formats.AVIF, formats.HEIF} and header.bits > 8 else 1  # noqa: PLR2004 - bits of a byte
+    return pixels * (_FRAME_BYTES_PER_PIXEL[kind] + alpha) * deep + file_bytes
+
+
+def _sample_bytes(header: Header) -> int:
+    """Bytes of a pixel in Pillow: one for gray and palettes, more for deep grays, four for everything else."""
+    if header.samples > 1 or header.bits > 16:  # noqa: PLR2004 - beyond come integers and floats
+        return _PIXEL_BYTES
+    return 1 if header.bits <= 8 else 2  # noqa: PLR2004 - bits of a byte
 
 
 def check_bytes(size: int, limits: Limits) -> None:
@@ -78,17 +112,13 @@ def check_cost(probe: Probe, limits: Limits) -> None:
     """Refuse a picture whose decoding would take more memory than allowed, naming the limit of its format."""
     if probe.decode_bytes > limits.max_decode_bytes:
         pixels = probe.width * probe.height
-        affordable = max(0, limits.max_decode_bytes - WORKING_BYTES) * pixels / (probe.decode_bytes - WORKING_BYTES)
-        raise too_many_pixels(pixels, min(int(affordable), limits.max_pixels), f" for a {probe.format} like this")
+        affordable = pixels * (limits.max_decode_bytes - WORKING_BYTES) / (probe.decode_bytes - WORKING_BYTES)
+        raise too_many_pixels(pixels, max(0, int(affordable)), f" for {probe.format} files of this kind")
 
 
 def too_many_pixels(pixels: int, limit: int, of_what: str = "") -> TooManyPixels:
+    """Return the error that tells both numbers, rounded away from each other so that they never look equal."""
     return TooManyPixels(
-        f"This picture has {_megapixels(pixels, math.ceil)} megapixels; the limit{of_what} is "
-        f"{_megapixels(limit, math.floor)}. Please upload a smaller version, or a JPEG."
+        f"This picture has {math.ceil(pixels / _MEGAPIXEL):,} megapixels; "
+        f"the limit{of_what} is {limit // _MEGAPIXEL:,}. Please upload a smaller version."
     )
-
-
-def _megapixels(pixels: int, rounded: "type[int] | object") -> str:
-    tenths = rounded(pixels / _MEGAPIXEL * 10)  # type: ignore[operator]
-    return f"{tenths / 10:g}"
