@@ -41,7 +41,7 @@ def name_indices(lab: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
     hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1])) % 360
     ends = np.array([end for end, _ in _HUE_SECTORS])
     sector_names = np.array([_INDEX[name] for _, name in _HUE_SECTORS])
-    named = sector_names[np.minimum(np.searchsorted(ends, hue, side="right"), len(ends) - 1)]
+    named = np.array(sector_names[np.minimum(np.searchsorted(ends, hue, side="right"), len(ends) - 1)])
 
     def put(name: str, where: npt.NDArray[np.bool_]) -> None:
         named[where] = _INDEX[name]
