@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
-from pipeline.errors import LikenessError, TooManyPixels
+from pipeline.errors import DamagedImage, LikenessError, TooManyPixels
 from pipeline.features import exif, formats, frames, headers, headers_iso, headers_tiff, shrink
 from pipeline.features import limits as costs
 from pipeline.features.formats import Format, damaged
@@ -38,6 +38,7 @@ _SRGB = ImageCms.createProfile("sRGB")
 _TOO_MUCH_MEMORY = (
     "This picture takes more memory to read than one picture may. Please upload a smaller version, or a JPEG."
 )
+_UNREADABLE = "This file could not be opened. Please check that it is still there, and that it may be read."
 _MAX_DETAIL = 300
 """Characters of a foreign error that go to the log: some quote the file."""
 
@@ -99,11 +100,14 @@ def display_copy(source: bytes | Path, limits: Limits, long_side_px: int = DISPL
 
 
 def _examine(source: bytes | Path, limits: Limits, target: Target) -> tuple[Format, Header, Probe]:
-    size = len(source) if isinstance(source, bytes) else source.stat().st_size
-    with open_stream(source) as stream:
-        kind = formats.identify(stream)
-        costs.check_bytes(size, limits)
-        header = _READERS[kind](stream)
+    try:
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        with open_stream(source) as stream:
+            kind = formats.identify(stream)
+            costs.check_bytes(size, limits)
+            header = _READERS[kind](stream)
+    except OSError as error:
+        raise DamagedImage(_UNREADABLE, detail=str(error)) from error
     if header.width < 1 or header.height < 1:
         raise damaged(f"{header.width} × {header.height} pixels")
     costs.check_pixels(header.width, header.height, limits)
