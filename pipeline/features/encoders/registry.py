@@ -34,6 +34,9 @@ MODELS = (
     ),
 )
 
+DEFAULT = lite.NAME
+"""What `auto` decides for an empty database: it works without any download."""
+
 
 def names() -> tuple[str, ...]:
     """Return the names of the encoders, the one that always works first."""
