@@ -60,7 +60,7 @@ def page(
         html = "".join(found.blocks[wanted](found.new_context(names)))
     else:
         html = found.render(names)
-    headers = {"Vary": "HX-Request"}
+    headers = {"Vary": "HX-Request, HX-Target, HX-History-Restore-Request"}
     if fragment and is_error:
         headers |= ERROR_GOES_TO_THE_NOTICE
     return HTMLResponse(html, status_code, headers=headers)
@@ -74,9 +74,7 @@ def static_url(name: str) -> str:
 
 def mount_static(app: FastAPI) -> None:
     """Serve our static files and htmx under /static."""
-    app.mount(
-        STATIC_PREFIX, _CachedFiles(directory=STATIC, packages=[(HTMX_PACKAGE, "static")]), name="static"
-    )
+    app.mount(STATIC_PREFIX, _CachedFiles(directory=STATIC, packages=[(HTMX_PACKAGE, "static")]), name="static")
 
 
 class _CachedFiles(StaticFiles):

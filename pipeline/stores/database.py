@@ -18,9 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 from pipeline.errors import ConfigurationError, StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-BUSY_MILLISECONDS = (
-    30_000  # waiting for another process's write; writes take milliseconds, so this is never met
-)
+BUSY_MILLISECONDS = 30_000  # waiting for another process's write; writes take milliseconds, so this is never met
 
 DOWN = "The database does not answer. Please try again in a moment."
 

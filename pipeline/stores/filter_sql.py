@@ -59,9 +59,7 @@ def rows_of_colors(connection: Connection, where: Filter) -> npt.NDArray[np.int6
     return rows
 
 
-def _rows_of_color(
-    connection: Connection, color: str, tolerance: float, share: float
-) -> npt.NDArray[np.int64]:
+def _rows_of_color(connection: Connection, color: str, tolerance: float, share: float) -> npt.NDArray[np.int64]:
     wanted = hex_to_lab(color)
     reach = tolerance * LIGHTNESS_PER_DELTA_E
     swatches = connection.execute(

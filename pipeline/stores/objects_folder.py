@@ -53,9 +53,7 @@ class FolderObjects:
             try:
                 return path.open("rb")
             except FileNotFoundError as error:
-                raise ObjectNotFound(
-                    "The file of this picture is gone from the store.", detail=key
-                ) from error
+                raise ObjectNotFound("The file of this picture is gone from the store.", detail=key) from error
 
     def exists(self, key: str) -> bool:
         """Whether there is an object under `key`."""

@@ -53,9 +53,7 @@ class Change:
 def active_encoder(connection: Connection) -> EncoderRow | None:
     """Return the encoder this database works with, or None when that is undecided."""
     found = connection.execute(
-        sa.select(encoders.c.fingerprint, encoders.c.name, encoders.c.dimension).where(
-            encoders.c.state == "active"
-        )
+        sa.select(encoders.c.fingerprint, encoders.c.name, encoders.c.dimension).where(encoders.c.state == "active")
     ).first()
     return EncoderRow(*found) if found else None
 

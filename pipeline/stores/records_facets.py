@@ -65,8 +65,7 @@ def _by_column(connection: Connection, where: Filter, column: sa.Column[str]) ->
 
 def _color_names(connection: Connection, where: Filter) -> dict[str, int]:
     sums = [
-        sa.func.count(sa.case((images.c[color_share_column(name)] >= NAMED_COLOR_SHARE, 1)))
-        for name in COLOR_NAMES
+        sa.func.count(sa.case((images.c[color_share_column(name)] >= NAMED_COLOR_SHARE, 1))) for name in COLOR_NAMES
     ]
     numbers = connection.execute(sa.select(*sums).where(*_narrowed(connection, where))).one()
     return {name: number for name, number in zip(COLOR_NAMES, numbers, strict=True) if number}

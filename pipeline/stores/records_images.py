@@ -1,5 +1,6 @@
 """Images in the database: added, read, edited, deleted and restored. Every function works inside the caller's
-transaction."""
+transaction.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -59,6 +60,8 @@ def add(connection: Connection, new: NewImage) -> tuple[ImageRecord, bool]:
     if found:
         if found.deleted_at:
             restore(connection, [found.row])
+        if found.path and not new.in_place:  # now there is a copy of our own, which no one can move away
+            connection.execute(images.update().where(images.c.row == found.row).values(path=None))
         row = found.row
     else:
         row = connection.execute(
@@ -98,9 +101,7 @@ def _add_source(connection: Connection, row: int, new: NewImage, now: datetime) 
             )
         )
     else:
-        connection.execute(
-            image_sources.update().where(image_sources.c.id == known).values(file_stamp=new.file_stamp)
-        )
+        connection.execute(image_sources.update().where(image_sources.c.id == known).values(file_stamp=new.file_stamp))
 
 
 def imported_stamps(connection: Connection, library: str, folder: str) -> dict[str, str]:
@@ -151,9 +152,7 @@ def get_by_rows(connection: Connection, rows: Sequence[int]) -> list[ImageRecord
     for part in _parts(rows):
         found = connection.execute(sa.select(images).where(images.c.row.in_(part))).mappings().all()
         names = _first_sources(connection, part)
-        their_tags = _grouped(
-            connection, sa.select(tags).where(tags.c.image_row.in_(part)).order_by(tags.c.tag)
-        )
+        their_tags = _grouped(connection, sa.select(tags).where(tags.c.image_row.in_(part)).order_by(tags.c.tag))
         swatches = _grouped(
             connection,
             sa.select(palette).where(palette.c.image_row.in_(part)).order_by(palette.c.position),
@@ -184,9 +183,7 @@ def list_rows(
 ) -> list[int]:
     """Return up to `limit` rows that are not deleted and pass `where`, newest first, those below `before_row`."""
     statement = (
-        sa.select(images.c.row)
-        .where(images.c.deleted_at.is_(None), *conditions(where))
-        .order_by(images.c.row.desc())
+        sa.select(images.c.row).where(images.c.deleted_at.is_(None), *conditions(where)).order_by(images.c.row.desc())
     )
     if len(states) < len(ImageState):
         statement = statement.where(images.c.state.in_(states))
@@ -227,17 +224,13 @@ def _with_colors(connection: Connection, rows: list[int], where: Filter) -> list
     return [row for row in rows if row in kept]
 
 
-def count_states(
-    connection: Connection, library_names: tuple[str, ...] | None = None
-) -> dict[ImageState, int]:
+def count_states(connection: Connection, library_names: tuple[str, ...] | None = None) -> dict[ImageState, int]:
     """Return how many images that are not deleted are in each state."""
     statement = sa.select(images.c.state, sa.func.count()).where(images.c.deleted_at.is_(None))
     if library_names is not None:
         statement = statement.where(images.c.library.in_(library_names))
     counts = dict.fromkeys(ImageState, 0)
-    counts |= {
-        ImageState(state): number for state, number in connection.execute(statement.group_by(images.c.state))
-    }
+    counts |= {ImageState(state): number for state, number in connection.execute(statement.group_by(images.c.state))}
     return counts
 
 
@@ -257,9 +250,7 @@ def add_tags(connection: Connection, rows: Sequence[int], new_tags: Iterable[str
     for tag in dict.fromkeys(new_tags):
         for part in _parts(rows):
             have = set(
-                connection.scalars(
-                    sa.select(tags.c.image_row).where(tags.c.image_row.in_(part), tags.c.tag == tag)
-                )
+                connection.scalars(sa.select(tags.c.image_row).where(tags.c.image_row.in_(part), tags.c.tag == tag))
             )
             values = [{"image_row": row, "tag": tag} for row in part if row not in have]
             if values:
@@ -317,9 +308,7 @@ def _grouped(connection: Connection, statement: sa.Select[tuple[object, ...]]) -
     return groups
 
 
-def _record(
-    values: RowMapping, filename: str, labels: tuple[str, ...], swatches: list[RowMapping]
-) -> ImageRecord:
+def _record(values: RowMapping, filename: str, labels: tuple[str, ...], swatches: list[RowMapping]) -> ImageRecord:
     analyzed = values["category"] is not None
     return ImageRecord(
         row=values["row"],
@@ -353,9 +342,7 @@ def _category(values: RowMapping) -> Category:
 
 def _palette(values: RowMapping, swatches: list[RowMapping]) -> Palette:
     return Palette(
-        swatches=tuple(
-            Swatch((item["l"], item["a"], item["b"]), item["hex"], item["share"]) for item in swatches
-        ),
+        swatches=tuple(Swatch((item["l"], item["a"], item["b"]), item["hex"], item["share"]) for item in swatches),
         names={name: values[color_share_column(name)] or 0.0 for name in COLOR_NAMES},
         scheme=values["scheme"],
         brightness=values["brightness"],

@@ -49,9 +49,7 @@ def new_key() -> str:
 
 def get(connection: Connection, key: str) -> QueryPicture | None:
     """Return the picture kept under `key`, or None when there is none (any more)."""
-    found = (
-        connection.execute(sa.select(query_pictures).where(query_pictures.c.key == key)).mappings().first()
-    )
+    found = connection.execute(sa.select(query_pictures).where(query_pictures.c.key == key)).mappings().first()
     if not found:
         return None
     return QueryPicture(

@@ -20,9 +20,7 @@ from pipeline.stores.tables import color_share_column, images, palette
 ANALYSIS_VERSION = 1
 """Raised when analysis changes what it writes, so that older records can be found and renewed."""
 
-GAVE_UP = (
-    "The analysis of this picture was interrupted again and again. You can try again, or upload it anew."
-)
+GAVE_UP = "The analysis of this picture was interrupted again and again. You can try again, or upload it anew."
 
 
 @dataclass(frozen=True)
@@ -50,9 +48,7 @@ def claim(connection: Connection, *, limit: int, lease: timedelta, max_attempts:
     connection.execute(
         images.update()
         .where(due, images.c.attempts >= max_attempts)
-        .values(
-            state=ImageState.FAILED, error=GAVE_UP, error_code="gave_up", lease_token=None, lease_until=None
-        )
+        .values(state=ImageState.FAILED, error=GAVE_UP, error_code="gave_up", lease_token=None, lease_until=None)
     )
     chosen = sa.select(images.c.row).where(due).order_by(images.c.row).limit(limit)
     rows = list(connection.scalars(chosen.with_for_update(skip_locked=True)))
@@ -63,9 +59,7 @@ def claim(connection: Connection, *, limit: int, lease: timedelta, max_attempts:
             .where(images.c.row.in_(rows))
             .values(lease_token=token, lease_until=until, attempts=images.c.attempts + 1)
         )
-    attempts = connection.execute(
-        sa.select(images.c.row, images.c.attempts).where(images.c.row.in_(rows))
-    ).all()
+    attempts = connection.execute(sa.select(images.c.row, images.c.attempts).where(images.c.row.in_(rows))).all()
     records = records_images.get_by_rows(connection, rows)
     return Claim(token, until, tuple(records), {row: number for row, number in attempts})
 
@@ -101,6 +95,7 @@ def complete(
             attempts=0,
             encoder=encoder_name,
             analysis_version=ANALYSIS_VERSION,
+            analyzed_at=datetime.now(UTC),
             media_type=facts.media_type,
             width=facts.width,
             height=facts.height,
@@ -132,14 +127,10 @@ def complete(
 
 def fail(connection: Connection, row: int, token: str, *, sentence: str, code: str) -> bool:
     """End the analysis with a sentence for people, if `token` still holds; return whether it did."""
-    return _release(
-        connection, row, token, {"state": ImageState.FAILED, "error": sentence, "error_code": code}
-    )
+    return _release(connection, row, token, {"state": ImageState.FAILED, "error": sentence, "error_code": code})
 
 
-def put_back(
-    connection: Connection, row: int, token: str, *, not_before: datetime, forgive: bool = False
-) -> bool:
+def put_back(connection: Connection, row: int, token: str, *, not_before: datetime, forgive: bool = False) -> bool:
     """Let the image wait until `not_before`, if `token` still holds; with `forgive` the try is not counted."""
     values: dict[str, object] = {"not_before": not_before}
     if forgive:

@@ -25,9 +25,12 @@ def requeue_without_embedding(connection: Connection, encoder: str) -> int:
 
 def is_known(connection: Connection, library: str, sha256: str) -> bool:
     """Whether there is a record, deleted or not, of these bytes in `library`."""
-    return connection.execute(
-        sa.select(sa.literal(1)).where(images.c.library == library, images.c.sha256 == sha256)
-    ).first() is not None
+    return (
+        connection.execute(
+            sa.select(sa.literal(1)).where(images.c.library == library, images.c.sha256 == sha256)
+        ).first()
+        is not None
+    )
 
 
 def stored_originals(connection: Connection) -> set[tuple[str, str]]:

@@ -22,6 +22,7 @@ class Card:
     outcome: str
     sentence: str
     image_id: str | None
+    created_at: datetime
 
 
 def add(
@@ -37,7 +38,8 @@ def add(
     """Append a card to the list `batch`."""
     highest = sa.select(sa.func.coalesce(sa.func.max(upload_cards.c.number), 0))
     number = connection.execute(highest.where(upload_cards.c.batch == batch)).scalar_one() + 1
-    card = Card(new_image_id(), batch, number, filename, size, outcome, sentence, image_id)
+    now = datetime.now(UTC)
+    card = Card(new_image_id(), batch, number, filename, size, outcome, sentence, image_id, now)
     connection.execute(
         upload_cards.insert().values(
             id=card.id,
@@ -48,7 +50,7 @@ def add(
             outcome=outcome,
             sentence=sentence,
             image_id=image_id,
-            created_at=datetime.now(UTC),
+            created_at=now,
         )
     )
     return card
@@ -77,4 +79,5 @@ def _card(values: RowMapping) -> Card:
         outcome=values["outcome"],
         sentence=values["sentence"],
         image_id=values["image_id"],
+        created_at=values["created_at"],
     )

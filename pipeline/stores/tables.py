@@ -80,6 +80,7 @@ images = sa.Table(
     sa.Column("exif", sa.JSON, nullable=False),
     sa.Column("encoder", sa.String(64)),
     sa.Column("analysis_version", sa.Integer),
+    sa.Column("analyzed_at", UtcTime, index=True),
     sa.Column("category", sa.String(20)),
     sa.Column("category_scores", sa.JSON),
     sa.Column("scheme", sa.String(10)),

@@ -110,6 +110,7 @@ def upgrade() -> None:
         sa.Column("exif", sa.JSON(), nullable=False),
         sa.Column("encoder", sa.String(length=64), nullable=True),
         sa.Column("analysis_version", sa.Integer(), nullable=True),
+        sa.Column("analyzed_at", sa.DateTime(), nullable=True),
         sa.Column("category", sa.String(length=20), nullable=True),
         sa.Column("category_scores", sa.JSON(), nullable=True),
         sa.Column("scheme", sa.String(length=10), nullable=True),
@@ -133,6 +134,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_images_deleted_at", "images", ["deleted_at"], unique=False)
+    op.create_index(op.f("ix_images_analyzed_at"), "images", ["analyzed_at"], unique=False)
     op.create_index("ix_images_queue", "images", ["state", "not_before"], unique=False)
     op.create_table(
         "image_sources",
@@ -158,9 +160,7 @@ def upgrade() -> None:
         sa.Column("b", sa.Float(), nullable=False),
         sa.Column("hex", sa.String(length=7), nullable=False),
         sa.Column("share", sa.Float(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["image_row"], ["images.row"], name=op.f("fk_palette_image_row"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["image_row"], ["images.row"], name=op.f("fk_palette_image_row"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("image_row", "position", name=op.f("pk_palette")),
     )
     op.create_index(op.f("ix_palette_l"), "palette", ["l"], unique=False)
@@ -168,15 +168,11 @@ def upgrade() -> None:
         "tags",
         sa.Column("image_row", ROW_ID, nullable=False),
         sa.Column("tag", sa.String(length=100), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["image_row"], ["images.row"], name=op.f("fk_tags_image_row"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["image_row"], ["images.row"], name=op.f("fk_tags_image_row"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("image_row", "tag", name=op.f("pk_tags")),
     )
     op.create_index(op.f("ix_tags_tag"), "tags", ["tag"], unique=False)
-    op.bulk_insert(
-        sa.table("counters", sa.column("name"), sa.column("value")), [{"name": "change", "value": 0}]
-    )
+    op.bulk_insert(sa.table("counters", sa.column("name"), sa.column("value")), [{"name": "change", "value": 0}])
     op.bulk_insert(
         sa.table("libraries", sa.column("name"), sa.column("created_at")),
         [{"name": "main", "created_at": datetime.now(UTC).replace(tzinfo=None)}],

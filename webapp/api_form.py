@@ -1,0 +1,44 @@
+"""What the OpenAPI document says of bodies and errors that FastAPI cannot read off a signature."""
+
+from typing import Any
+
+from webapp import schemas
+
+KINDS: dict[str, dict[str, Any]] = {
+    "string": {"type": "string"},
+    "boolean": {"type": "boolean"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "strings": {"type": "array", "items": {"type": "string"}},
+    "objects": {"type": "array", "items": {"type": "object"}},
+    "file": {"type": "string", "format": "binary"},
+}
+MEANING = {
+    403: "Another website asked.",
+    404: "There is no such thing.",
+    413: "Too many bytes or pixels.",
+    415: "Not a picture that can be read.",
+    422: "A damaged picture, or a wrong parameter.",
+    503: "A store is down; Retry-After says when to try again.",
+}
+
+
+def upload_body(**fields: str) -> dict[str, Any]:
+    """Describe a multipart body with one required `file` and the other `fields`, name to kind."""
+    properties = {"file": KINDS["file"]} | {name: KINDS[kind] for name, kind in fields.items()}
+    schema = {"type": "object", "required": ["file"], "properties": properties}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+def search_body(**fields: str) -> dict[str, Any]:
+    """Describe a body that may be JSON, or multipart when it has a `file`."""
+    properties = {name: KINDS[kind] for name, kind in fields.items()}
+    json_schema = {"type": "object", "properties": properties}
+    form_schema = {"type": "object", "properties": {"file": KINDS["file"]} | properties}
+    content = {"application/json": {"schema": json_schema}, "multipart/form-data": {"schema": form_schema}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def api_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors of a call."""
+    return {status: {"model": schemas.Error, "description": MEANING[status]} for status in statuses}

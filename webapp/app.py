@@ -1,0 +1,80 @@
+"""The application as one object: routes, errors, security, and what starts and stops with it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from threading import BoundedSemaphore, Thread
+
+from fastapi import FastAPI
+
+from pipeline.backend import open_backend
+from pipeline.settings import Settings
+from pipeline.worker import Worker
+from webapp import errors
+from webapp.dependencies import VERSION, Running
+from webapp.rendering import mount_static
+from webapp.routes import (
+    api_docs,
+    api_images,
+    api_search,
+    api_status,
+    health,
+    images,
+    search,
+    selection,
+    status,
+    uploads,
+)
+from webapp.security import Guard
+
+FORM_BYTES = 1 << 20  # room in a body for the fields around a file
+PAGE_UPLOAD_FILES = 32  # files of the largest size that one form without JavaScript may hold together
+
+
+def create_app(settings: Settings, *, with_worker: bool = True) -> FastAPI:
+    """Return the application. Its stores are opened when it starts and closed when it stops.
+
+    Opening raises ConfigurationError, StoreUnavailable or ModelUnusable.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with open_backend(settings) as backend:
+            worker = Worker(backend)
+            running = Running(backend, worker, BoundedSemaphore(max(1, settings.max_waiting_uploads)))
+            if with_worker:
+                running.thread = Thread(target=worker.run, name="worker", daemon=True)
+                running.thread.start()
+            app.state.running = running
+            yield
+            worker.stop()
+            if running.thread:
+                running.thread.join()
+
+    app = FastAPI(
+        title="Likeness",
+        version=VERSION,
+        summary="Find pictures that look alike.",
+        lifespan=lifespan,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    errors.install(app)
+    for module in (
+        search,
+        uploads,
+        images,
+        selection,
+        status,
+        api_images,
+        api_search,
+        api_status,
+        api_docs,
+        health,
+    ):
+        app.include_router(module.router)
+    mount_static(app)
+    one_file = settings.max_upload_bytes + FORM_BYTES
+    app.add_middleware(Guard, max_body_bytes={"/upload": one_file * PAGE_UPLOAD_FILES}, default_body_bytes=one_file)
+    return app

@@ -1,0 +1,65 @@
+"""What was asked, as chips above the results: each with the address of the search without it."""
+
+from pipeline.backend import Backend
+from pipeline.curation import get_image
+from pipeline.errors import NotFound
+from pipeline.filters import COLOR_TOLERANCE
+from pipeline.features.thumbnail import THUMBNAIL_SIZES
+from pipeline.principals import Principal
+from webapp.facets import SCHEME_SWATCHES, SWATCHES
+from webapp.forms import Fields
+from webapp.links import search_url, without_value
+from webapp.pages import Chip
+from webapp.tiles import thumbnail_url
+
+CHOICES = ("category", "color_name", "scheme", "library", "tag", "color")
+TYPED = {
+    "min_brightness": "brightness from {}",
+    "max_brightness": "brightness up to {}",
+    "min_saturation": "saturation from {}",
+    "max_saturation": "saturation up to {}",
+    "created_after": "added from {}",
+    "created_before": "added until {}",
+    "min_width": "at least {} px wide",
+    "min_height": "at least {} px high",
+}
+
+
+def chips_of(backend: Backend, principal: Principal, fields: Fields) -> tuple[Chip, ...]:
+    """Return the subject of the search first, then its filters."""
+    chips = [Chip("text", text, search_url(fields, text=None)) for text in fields.get("text", ())[:1]]
+    chips += [
+        Chip("picture", "this picture", search_url(fields, picture=None), f"/pictures/{key}")
+        for key in fields.get("picture", ())[:1]
+    ]
+    chips += [_image_chip(backend, principal, fields, image_id) for image_id in fields.get("like", ())[:1]]
+    for name in CHOICES:
+        chips += [_choice_chip(fields, name, value) for value in fields.get(name, ())]
+    for name, words in TYPED.items():
+        chips += [
+            Chip("filter", words.format(value), search_url(fields, **{name: None}))
+            for value in fields.get(name, ())[:1]
+        ]
+    return tuple(chips)
+
+
+def _image_chip(backend: Backend, principal: Principal, fields: Fields, image_id: str) -> Chip:
+    without = search_url(fields, like=None)
+    try:
+        image = get_image(backend, image_id, principal)
+    except NotFound:
+        return Chip("image", "a picture that is gone", without)
+    return Chip("image", f"like {image.filename}", without, thumbnail_url(image, THUMBNAIL_SIZES[0]))
+
+
+def _choice_chip(fields: Fields, name: str, value: str) -> Chip:
+    color = {**SWATCHES, **SCHEME_SWATCHES}.get(value) if name in {"color_name", "scheme"} else None
+    label = value
+    if name == "color":
+        color = f"#{value.removeprefix('#')}"
+        label = f"{color} ± {float(COLOR_TOLERANCE):g}" if "color_tolerance" not in fields else color
+    if name == "tag":
+        label = f"tag: {value}"
+    if name == "library":
+        label = f"in {value}"
+    return Chip("filter", label, without_value(fields, name, value), color=color)

@@ -1,0 +1,143 @@
+"""`likeness import`: folders of pictures, with progress, reasons of refusals, and a way to go on after a stop."""
+
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from webapp.cli_errors import FAILURE, say
+from webapp.cli_progress import Progress, track
+from webapp.cli_session import opened, stop_like_control_c
+
+if TYPE_CHECKING:
+    from pipeline.backend import Backend
+    from pipeline.bulk_import import Destination, FileResult
+    from pipeline.folder_walk import Listing
+
+LOOK_SECONDS = 0.3  # between two looks at how many pictures still wait
+
+INTERRUPTED = "Stopped. What is in stays in; run the same command again to go on from here."
+
+
+@click.command("import")
+@click.argument("places", metavar="DIR...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--library", default="main", show_default=True, help="Library the pictures go into.")
+@click.option("--in-place", is_flag=True, help="Refer to the files where they lie instead of copying them.")
+@click.option("--no-wait", is_flag=True, help="Only take the files in; a running worker analyzes them.")
+@click.option(
+    "--exclude", multiple=True, metavar="GLOB", help="Leave out files and folders like this; may be repeated."
+)
+@click.pass_context
+def import_command(
+    context: click.Context,
+    places: tuple[Path, ...],
+    library: str,
+    in_place: bool,
+    no_wait: bool,
+    exclude: tuple[str, ...],
+) -> None:
+    """Import folders of pictures, with everything below them.
+
+    Files that were imported before and have not changed are skipped without being read, so an import that was
+    stopped is simply run again. Refused files are listed on stdout with the reason, and the others go in.
+    """
+    stop_like_control_c()
+    with opened() as backend:
+        from pipeline.bulk_import import Destination
+        from pipeline.principals import OWNER
+
+        destination = Destination(library, OWNER, in_place=in_place)
+        folders = [os.path.abspath(place) for place in places]
+        try:
+            results = _import(backend, folders, exclude, destination, wait=not no_wait)
+        except KeyboardInterrupt:
+            say(INTERRUPTED)
+            context.exit(FAILURE)
+        _report(results)
+        if results and all(result.outcome == "refused" for result in results):
+            context.exit(FAILURE)
+
+
+def _import(
+    backend: "Backend",
+    folders: list[str],
+    exclude: tuple[str, ...],
+    destination: "Destination",
+    *,
+    wait: bool,
+) -> "list[FileResult]":
+    from pipeline.bulk_import import list_failures, working
+
+    listing = _list(backend, folders, exclude)
+    click.echo(f"Found {len(listing.files):,} files.", err=True)
+    if not wait:
+        return _accept_all(backend, listing, folders, destination)
+    with working(backend) as worker:
+        results = _accept_all(backend, listing, folders, destination)
+        worker.bell.set()
+        _wait(backend, folders, destination.library)
+    return _with_failures(results, list_failures(backend, folders, destination.library))
+
+
+def _list(backend: "Backend", folders: list[str], exclude: tuple[str, ...]) -> "Listing":
+    from pipeline.folder_walk import list_files
+
+    # Our own copies must not be imported when the data folder lies among the pictures.
+    return list_files(folders, exclude=exclude, never_enter=[str(backend.settings.data)])
+
+
+def _accept_all(
+    backend: "Backend", listing: "Listing", folders: list[str], destination: "Destination"
+) -> "list[FileResult]":
+    from pipeline.bulk_import import FileResult, Outcome, import_files
+
+    results = [FileResult(found.path, Outcome.REFUSED, found.reason) for found in listing.unreadable]
+    taken = import_files(backend, listing.files, folders, destination)
+    results += track(taken, "Taking in", len(listing.files))
+    return results
+
+
+def _wait(backend: "Backend", folders: list[str], library: str) -> None:
+    """Return when everything imported from `folders` is analyzed, by this process or another."""
+    from pipeline.bulk_import import count_waiting
+
+    total = waiting = count_waiting(backend, folders, library)
+    with Progress("Analyzing", total) as progress:
+        while waiting:
+            time.sleep(LOOK_SECONDS)
+            waiting = count_waiting(backend, folders, library)
+            progress.reach(max(progress.done, total - waiting))
+
+
+def _with_failures(results: "list[FileResult]", failures: "list[FileResult]") -> "list[FileResult]":
+    """Return the results with those files as refused whose analysis failed, in this import or an earlier one."""
+    from pipeline.bulk_import import as_text
+
+    failed = {failure.path: failure for failure in failures}
+    return [failed.get(as_text(result.path), result) for result in results]
+
+
+def _report(results: "list[FileResult]") -> None:
+    refused = [result for result in results if result.outcome == "refused"]
+    for result in refused:
+        click.echo(f"refused  {_one_line(result.path)}: {result.sentence}")
+    counts = Counter(result.outcome.value for result in results)
+    parts = [
+        (counts["new"], "imported"),
+        (counts["existing"], "were there already"),
+        (counts["unchanged"], "unchanged since the last import"),
+        (counts["refused"], "refused"),
+    ]
+    said = ", ".join(f"{count:,} {what}" for count, what in parts if count)
+    click.echo(f"{said[0].upper()}{said[1:]}." if said else "There was nothing to import.", err=True)
+    for reason, count in Counter(result.sentence for result in refused).most_common():
+        click.echo(f"  {count:,} × {reason}", err=True)
+
+
+def _one_line(path: str) -> str:
+    """Return a path so that it can be printed: bytes that are no text and line breaks as escapes."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

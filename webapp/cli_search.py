@@ -1,0 +1,79 @@
+"""`likeness search`: a search from the shell, as a table or as the JSON that the API answers."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from webapp.cli_filters import filter_options, read_options
+from webapp.cli_session import opened
+
+if TYPE_CHECKING:
+    from pipeline.backend import Backend
+    from pipeline.search import SearchResult, Term
+
+DEFAULT_LIMIT = 20
+HIGHEST_LIMIT = 100
+VERDICTS = {
+    "match": "",
+    "weak": "Nothing looks much like it; these are the nearest.",
+    "none": "Nothing was found.",
+}
+
+
+@click.command("search")
+@click.option(
+    "--image",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A picture file to search with.",
+)
+@click.option("--text", help="Words to search with.")
+@click.option(
+    "--limit",
+    default=DEFAULT_LIMIT,
+    show_default=True,
+    type=click.IntRange(1, HIGHEST_LIMIT),
+    help="Results at most.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the answer of the HTTP API.")
+@filter_options
+def search_command(image: Path | None, text: str | None, limit: int, as_json: bool, **filters: Any) -> None:
+    """Search by a picture, by words, or by both; with filters alone, list what passes them, newest first."""
+    where = read_options(filters)
+    with opened() as backend:
+        from pipeline.description import describe_result
+        from pipeline.principals import OWNER
+        from pipeline.search import SearchQuery, search
+
+        query = SearchQuery(terms=_terms(backend, image, text), where=where, limit=limit)
+        result = search(backend, query, OWNER)
+        if as_json:
+            click.echo(json.dumps(describe_result(result), ensure_ascii=False, indent=2))
+        else:
+            _print_table(result)
+
+
+def _terms(backend: "Backend", image: Path | None, text: str | None) -> "tuple[Term, ...]":
+    from pipeline.search import Term, keep_query_picture
+    from pipeline.uploads import existing_file
+
+    terms = []
+    if image:
+        upload = existing_file(image, max_bytes=backend.settings.max_upload_bytes)
+        terms.append(Term(picture_key=keep_query_picture(backend, upload).key))
+    if text:
+        terms.append(Term(text=text))
+    return tuple(terms)
+
+
+def _print_table(result: "SearchResult") -> None:
+    for hit in result.hits:
+        similarity = f"{hit.similarity:.3f}" if hit.similarity is not None else "-"
+        click.echo(f"{similarity:>6}  {hit.strength or '-':<8}  {hit.image.id}  {hit.image.filename}")
+    if result.ignored:
+        click.echo(f"Not understood and left out: {', '.join(result.ignored)}.", err=True)
+    if VERDICTS[result.verdict]:
+        click.echo(VERDICTS[result.verdict], err=True)
+    elif result.has_more:
+        click.echo("There are more; --limit shows up to 100.", err=True)

@@ -1,0 +1,42 @@
+"""What most commands begin with: the settings, where the log goes, and the opened stores."""
+
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from pipeline.backend import Backend
+    from pipeline.settings import Settings
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def configured() -> "Settings":
+    """Return the settings, with the log going to stderr as they say. Raises ConfigurationError."""
+    from pipeline.settings import read_settings
+
+    settings = read_settings()
+    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr)
+    return settings
+
+
+@contextmanager
+def opened() -> "Iterator[Backend]":
+    """Give the opened stores of the settings, and close them at the end."""
+    from pipeline.backend import open_backend
+
+    with open_backend(configured()) as backend:
+        yield backend
+
+
+def stop_like_control_c() -> None:
+    """Let SIGTERM, which service managers send, end this process as gently as Control-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

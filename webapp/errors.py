@@ -1,0 +1,110 @@
+"""How errors leave the application: a status, and a sentence as a page, a fragment or JSON."""
+
+import logging
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
+
+from pipeline import errors
+from webapp.dependencies import shell
+from webapp.pages import ErrorPage
+from webapp.rendering import page
+
+log = logging.getLogger(__name__)
+
+API_PREFIX = "/api/"
+RETRY_AFTER_SECONDS = "2"
+
+STATUS: dict[type[errors.LikenessError], int] = {
+    errors.ImageRejected: 422,
+    errors.UnsupportedFormat: 415,
+    errors.TooManyBytes: 413,
+    errors.TooManyPixels: 413,
+    errors.DamagedImage: 422,
+    errors.NotFound: 404,
+    errors.ImageNotFound: 404,
+    errors.ObjectNotFound: 404,
+    errors.QueryPictureNotFound: 404,
+    errors.InvalidQuery: 422,
+    errors.StoreUnavailable: 503,
+    errors.DecoderUnavailable: 503,
+    errors.ModelUnusable: 500,
+    errors.ConfigurationError: 500,
+    errors.LikenessError: 500,
+}
+
+TITLES = {
+    400: "This request could not be read",
+    403: "This is not allowed",
+    404: "There is nothing here",
+    405: "This cannot be done here",
+    413: "This is too large",
+    415: "This is not a picture Likeness can read",
+    422: "This could not be used",
+    429: "Too much at once",
+    503: "Please try again in a moment",
+}
+UNEXPECTED_TITLE = "Likeness made an error"
+UNEXPECTED = "Something went wrong inside Likeness. The log says more; please try again."
+NOT_FOUND = "There is nothing at this address. The search page shows everything there is."
+
+STATUS_OF_CODE = {kind.code: status for kind, status in STATUS.items()}
+"""Statuses for what failed earlier and was kept as a code, as the analysis of an image does."""
+
+
+def install(app: FastAPI) -> None:
+    """Let `app` answer every error in our words."""
+    app.add_exception_handler(errors.LikenessError, _answer_ours)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(404, _answer_http)
+    app.add_exception_handler(405, _answer_http)
+    app.add_exception_handler(RequestValidationError, _answer_validation)
+    app.add_exception_handler(Exception, _answer_unexpected)
+
+
+def status_of(error: errors.LikenessError) -> int:
+    """Return the HTTP status of an error: its own, or that of its nearest parent."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def answer(request: Request, status: int, code: str, sentence: str) -> Response:
+    """Return an error as JSON below /api/, and as a page or fragment elsewhere."""
+    headers = {"Retry-After": RETRY_AFTER_SECONDS} if status in {429, 503} else {}
+    if request.url.path.startswith(API_PREFIX):
+        return JSONResponse({"error": {"code": code, "message": sentence}}, status, headers=headers)
+    content = ErrorPage(shell(request), TITLES.get(status, UNEXPECTED_TITLE), sentence, status)
+    response = page(request, "error.html", content, status_code=status)
+    response.headers.update(headers)
+    return response
+
+
+def _answer_ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.LikenessError)  # noqa: S101 - registered for this class alone
+    status = status_of(error)
+    if status >= 500:  # noqa: PLR2004 - statuses from 500 on are ours to mend
+        log.warning("%s", error)
+    return answer(request, status, error.code, error.user_message)
+
+
+def _answer_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException) or hasattr(error, "status_code")  # noqa: S101
+    status = int(getattr(error, "status_code", 500))
+    sentence = NOT_FOUND if status == 404 else str(getattr(error, "detail", ""))  # noqa: PLR2004
+    if status == 405:  # noqa: PLR2004
+        sentence = f"{request.method} does not work at this address."
+    code = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}.get(status, "error")
+    return answer(request, status, code, sentence)
+
+
+def _answer_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"][1:]) or "The request"
+    return answer(request, 422, "invalid_query", f"{place}: {first['msg']}.")
+
+
+def _answer_unexpected(request: Request, error: Exception) -> Response:
+    log.error("unexpected error at %s", request.url.path, exc_info=error)
+    return answer(request, 500, "error", UNEXPECTED)

@@ -1,0 +1,184 @@
+"""What people send, read into the values that workflows take. Every mistake becomes one sentence."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta
+from math import isfinite
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.datastructures import FormData, ImmutableMultiDict, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+
+from pipeline.errors import InvalidQuery
+from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES
+from pipeline.filters import COLOR_SHARE, COLOR_TOLERANCE, Filter
+
+Fields = Mapping[str, Sequence[str]]
+"""Every value sent under each name."""
+
+MOST_FILES = 500  # files in one form without JavaScript
+MOST_FIELDS = 2000  # as many selected pictures as one page can hold, and more
+MOST_COLORS = 5
+LONGEST_TEXT = 500  # characters of a search
+LONGEST_OFFSET = 10_000
+HEX_COLOR = re.compile(r"#?[0-9a-fA-F]{6}")
+
+FILTER_FIELDS = (
+    "library",
+    "category",
+    "scheme",
+    "color",
+    "color_tolerance",
+    "color_share",
+    "color_name",
+    "min_brightness",
+    "max_brightness",
+    "min_saturation",
+    "max_saturation",
+    "tag",
+    "created_after",
+    "created_before",
+    "min_width",
+    "min_height",
+)
+
+
+async def read_form(request: Request) -> FormData:
+    """Return the form of a request, files spooled to disk."""
+    try:
+        return await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS)
+    except (MultiPartException, HTTPException) as error:
+        raise InvalidQuery("The form could not be read. Please send it again.", detail=str(error)) from error
+
+
+FormDependency = Annotated[FormData, Depends(read_form)]
+
+
+def fields_of(values: ImmutableMultiDict[str, object]) -> Fields:
+    """Return the texts of a query string or form, without the fields that were left empty."""
+    found: dict[str, list[str]] = {}
+    for name, value in values.multi_items():
+        if isinstance(value, str) and value.strip():
+            found.setdefault(name, []).append(value.strip())
+    return found
+
+
+def files_of(form: FormData, name: str = "file") -> list[UploadFile]:
+    """Return the files of a form; a file field that was left empty is none."""
+    return [value for value in form.getlist(name) if isinstance(value, UploadFile) and value.filename]
+
+
+def one_file(form: FormData) -> UploadFile:
+    """Return the only file. Raises InvalidQuery when there is none or there are several."""
+    files = files_of(form)
+    if len(files) != 1:
+        raise InvalidQuery("Please send one picture, in the form field called file.")
+    return files[0]
+
+
+def first(fields: Fields, name: str, default: str = "") -> str:
+    """Return the first value of a field."""
+    values = fields.get(name)
+    return values[0] if values else default
+
+
+def read_text(fields: Fields) -> str:
+    """Return the words of a search. Raises InvalidQuery when they are too many."""
+    text = first(fields, "text")
+    if len(text) > LONGEST_TEXT:
+        raise InvalidQuery(f"A search can have {LONGEST_TEXT} characters; this one has {len(text):,}.")
+    return text
+
+
+def read_filter(fields: Fields) -> Filter:
+    """Return the filter that the fields of the contract set. Raises InvalidQuery naming the field that is wrong."""
+    return Filter(
+        libraries=tuple(fields["library"]) if fields.get("library") else None,
+        categories=_choices(fields, "category", CATEGORIES),
+        schemes=_choices(fields, "scheme", SCHEMES),
+        color_names=_choices(fields, "color_name", COLOR_NAMES),
+        colors=_colors(fields),
+        color_tolerance=_or(_number(fields, "color_tolerance", 0, 100), COLOR_TOLERANCE),
+        color_share=_or(_number(fields, "color_share", 0, 1), COLOR_SHARE),
+        tags=tuple(dict.fromkeys(tag.strip() for value in fields.get("tag", ()) for tag in value.split(","))),
+        min_brightness=_number(fields, "min_brightness", 0, 1),
+        max_brightness=_number(fields, "max_brightness", 0, 1),
+        min_saturation=_number(fields, "min_saturation", 0, 1),
+        max_saturation=_number(fields, "max_saturation", 0, 1),
+        created_after=read_time(fields, "created_after"),
+        created_before=read_time(fields, "created_before", end_of_day=True),
+        min_width=read_integer(fields, "min_width", 0, 1_000_000),
+        min_height=read_integer(fields, "min_height", 0, 1_000_000),
+    )
+
+
+def read_integer(fields: Fields, name: str, lowest: int, highest: int) -> int | None:
+    """Return a whole number between `lowest` and `highest`, or None when the field is not set."""
+    text = first(fields, name)
+    if not text:
+        return None
+    try:
+        number = int(text)
+    except ValueError as error:
+        raise InvalidQuery(f"{name} must be a whole number, not {_shown(text)}.") from error
+    if not lowest <= number <= highest:
+        raise InvalidQuery(f"{name} must be between {lowest:,} and {highest:,}.")
+    return number
+
+
+def read_time(fields: Fields, name: str, *, end_of_day: bool = False) -> datetime | None:
+    """Return a moment in UTC; a day alone is its first moment, or its last with `end_of_day`."""
+    text = first(fields, name)
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        if end_of_day and len(text) <= len("2026-11-20") and moment.time() == time():
+            moment += timedelta(days=1) - timedelta(microseconds=1)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidQuery(f"{name} must be a date such as 2026-11-20, not {_shown(text)}.") from error
+
+
+def _number(fields: Fields, name: str, lowest: float, highest: float) -> float | None:
+    text = first(fields, name)
+    if not text:
+        return None
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise InvalidQuery(f"{name} must be a number, not {_shown(text)}.") from error
+    if not isfinite(number) or not lowest <= number <= highest:
+        raise InvalidQuery(f"{name} must be between {lowest:g} and {highest:g}.")
+    return number
+
+
+def _or(number: float | None, default: float) -> float:
+    return default if number is None else number
+
+
+def _choices(fields: Fields, name: str, known: Iterable[str]) -> tuple[str, ...]:
+    values = tuple(dict.fromkeys(fields.get(name, ())))
+    for value in values:
+        if value not in known:
+            raise InvalidQuery(f"{name} can be {', '.join(known)}; {_shown(value)} is none of them.")
+    return values
+
+
+def _colors(fields: Fields) -> tuple[str, ...]:
+    values = tuple(dict.fromkeys(fields.get("color", ())))
+    if len(values) > MOST_COLORS:
+        raise InvalidQuery(f"At most {MOST_COLORS} colors can be asked for at once.")
+    for value in values:
+        if not HEX_COLOR.fullmatch(value):
+            raise InvalidQuery(f"color must be written like #2f6fd0, not {_shown(value)}.")
+    found = tuple(f"#{value.removeprefix('#').lower()}" for value in values)
+    return found
+
+
+def _shown(value: str) -> str:
+    return f"“{value[:40]}”"

@@ -1,0 +1,33 @@
+"""Addresses of searches: what was asked, kept, added or taken away."""
+
+from urllib.parse import urlencode
+
+from webapp.forms import FILTER_FIELDS, Fields
+
+SUBJECTS = ("text", "like", "picture")
+"""The fields that say what to compare with; the others narrow."""
+
+
+def search_url(fields: Fields, **changes: str | None) -> str:
+    """Return the address of the search with `fields`, some of them set or (None) removed; paging starts anew."""
+    pairs = [
+        (name, value) for name in (*SUBJECTS, *FILTER_FIELDS) if name not in changes for value in fields.get(name, ())
+    ]
+    pairs += [(name, value) for name, value in changes.items() if value is not None]
+    return f"/?{urlencode(pairs)}" if pairs else "/"
+
+
+def without_value(fields: Fields, name: str, value: str) -> str:
+    """Return the address without one of the values of a field."""
+    rest = [other for other in fields.get(name, ()) if other != value]
+    return search_url({**fields, name: rest})
+
+
+def filters_only(fields: Fields) -> dict[str, list[str]]:
+    """Return the fields that narrow."""
+    return {name: list(fields[name]) for name in FILTER_FIELDS if fields.get(name)}
+
+
+def is_own_address(address: str) -> bool:
+    """Whether `address` is a path on this server, so that a redirect cannot lead elsewhere."""
+    return address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()

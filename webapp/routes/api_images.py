@@ -1,0 +1,181 @@
+"""`/api/v1/images`: upload, list, read, change, delete and restore images."""
+
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
+
+from pipeline import curation
+from pipeline.description import describe
+from pipeline.errors import InvalidQuery
+from pipeline.images import MAIN_LIBRARY, ImageRecord, ImageState
+from pipeline.ingest import accept
+from pipeline.features.thumbnail import THUMBNAIL_SIZES
+from pipeline.stores import records_images, records_queue
+from pipeline.uploads import spooled
+from webapp import schemas
+from webapp.api_form import api_errors, upload_body
+from webapp.dependencies import BackendDependency, PrincipalDependency, Running, RunningDependency
+from webapp.errors import STATUS_OF_CODE
+from webapp.forms import FormDependency, fields_of, first, one_file, read_filter
+from webapp.routes.images import original_response, thumbnail_response
+
+router = APIRouter(prefix="/api/v1", tags=["images"])
+
+LONGEST_WAIT_SECONDS = 30.0
+LOOK_SECONDS = 0.05  # between two looks at an image that is waited for; each is one read by primary key
+MOST_LISTED = 200
+DEFAULT_LISTED = 50
+TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
+
+
+@router.post(
+    "/images",
+    status_code=201,
+    response_model=schemas.UploadedImage,
+    responses={200: {"model": schemas.UploadedImage}} | api_errors(413, 415, 422, 503),
+    openapi_extra=upload_body(library="string", caption="string", tags="strings", wait="boolean"),
+)
+def upload_image(running: RunningDependency, principal: PrincipalDependency, form: FormDependency) -> Response:
+    """Add a picture: 201 when it is new, 200 with `existing: true` when the very same bytes are there already.
+
+    Bad pictures are refused at once where that can be seen. With `wait=true` the answer comes when the picture has
+    been analyzed, after 30 s at most; when too many wait already, it is answered `waiting`.
+    """
+    fields = fields_of(form)
+    wait = _truth(first(fields, "wait"))
+    sent = one_file(form)
+    backend = running.backend
+    with spooled(sent.file, sent.filename or "", max_bytes=backend.settings.max_upload_bytes) as upload:
+        accepted = accept(
+            backend,
+            upload,
+            principal,
+            library=first(fields, "library", MAIN_LIBRARY),
+            caption=first(fields, "caption"),
+            tags=fields.get("tags", ()),
+        )
+    running.worker.bell.set()
+    image = _wait_for(running, accepted.image) if wait else accepted.image
+    if wait and image.state == ImageState.FAILED:
+        return _failed(running, image)
+    body = describe(image) | {"existing": accepted.existing}
+    return JSONResponse(body, 200 if accepted.existing else 201)
+
+
+@router.get("/images", response_model=schemas.ImageList, responses=api_errors(422))
+def list_images(
+    request: Request,
+    backend: BackendDependency,
+    principal: PrincipalDependency,
+    state: Annotated[ImageState | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = DEFAULT_LISTED,
+    cursor: Annotated[str | None, Query()] = None,
+) -> dict[str, Any]:
+    """List images in all states (or one), newest first, narrowed by the filters of a search."""
+    where = read_filter(fields_of(request.query_params)).seen_by(principal)
+    states = (state,) if state else tuple(ImageState)
+    with backend.database.read() as connection:
+        rows = records_images.list_rows(connection, where, states=states, before_row=_row_of(cursor), limit=limit + 1)
+        images = records_images.get_by_rows(connection, rows[:limit])
+    return {
+        "images": [describe(image) for image in images],
+        "next": _cursor_of(rows[limit - 1]) if len(rows) > limit else None,
+    }
+
+
+@router.get("/images/{image_id}", response_model=schemas.Image, responses=api_errors(404))
+def get_image(image_id: str, backend: BackendDependency, principal: PrincipalDependency) -> dict[str, Any]:
+    """Return one image."""
+    return describe(curation.get_image(backend, image_id, principal))
+
+
+@router.patch("/images/{image_id}", response_model=schemas.Image, responses=api_errors(404, 422))
+def change_image(
+    image_id: str, patch: schemas.ImagePatch, backend: BackendDependency, principal: PrincipalDependency
+) -> dict[str, Any]:
+    """Set the caption, or replace the tags."""
+    return describe(curation.edit(backend, image_id, principal, caption=patch.caption, tags=patch.tags))
+
+
+@router.delete("/images/{image_id}", status_code=204, response_class=Response, responses=api_errors(404))
+def delete_image(
+    image_id: str,
+    backend: BackendDependency,
+    principal: PrincipalDependency,
+    purge: Annotated[bool, Query()] = False,
+) -> Response:
+    """Delete an image from every result at once. It can be restored for 30 days, unless `purge=true`."""
+    image = curation.get_image(backend, image_id, principal, deleted_too=purge)
+    curation.delete(backend, [image.id], principal, purge=purge)
+    return Response(status_code=204)
+
+
+@router.post("/images/{image_id}/restore", response_model=schemas.Image, responses=api_errors(404))
+def restore_image(image_id: str, backend: BackendDependency, principal: PrincipalDependency) -> dict[str, Any]:
+    """Bring a deleted image back."""
+    image = curation.get_image(backend, image_id, principal, deleted_too=True)
+    return describe(curation.restore(backend, [image.id], principal)[0])
+
+
+@router.get("/images/{image_id}/original", response_class=Response, responses=api_errors(404))
+def get_original(image_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+    """Return the very bytes that were uploaded."""
+    return original_response(backend, curation.get_image(backend, image_id, principal), download=False)
+
+
+@router.get("/images/{image_id}/thumbnail", response_class=Response, responses=api_errors(404))
+def get_thumbnail(
+    image_id: str,
+    backend: BackendDependency,
+    principal: PrincipalDependency,
+    px: Annotated[int, Query(ge=1, le=4096)] = THUMBNAIL_SIZES[0],
+) -> Response:
+    """Return a WebP derivative with at least `px` pixels on its long side, where the picture has them."""
+    return thumbnail_response(backend, curation.get_image(backend, image_id, principal), px)
+
+
+def _wait_for(running: Running, image: ImageRecord) -> ImageRecord:
+    """Look at an image until it is analyzed, if there is room among those who wait."""
+    if not running.waiters.acquire(blocking=False):
+        return image
+    try:
+        until = time.monotonic() + LONGEST_WAIT_SECONDS
+        while image.state == ImageState.WAITING and time.monotonic() < until:
+            time.sleep(LOOK_SECONDS)
+            with running.backend.database.read() as connection:
+                image = records_images.get_by_rows(connection, [image.row])[0]
+        return image
+    finally:
+        running.waiters.release()
+
+
+def _failed(running: Running, image: ImageRecord) -> Response:
+    with running.backend.database.read() as connection:
+        code = records_queue.error_code(connection, image.row) or "error"
+    body = describe(image) | {"error": {"code": code, "message": image.error}}
+    return JSONResponse(body, STATUS_OF_CODE.get(code, 422))
+
+
+def _truth(text: str) -> bool:
+    try:
+        return TRUTHS[text.lower()]
+    except KeyError as error:
+        raise InvalidQuery("wait must be true or false.") from error
+
+
+def _cursor_of(row: int) -> str:
+    return f"r{row:x}"
+
+
+def _row_of(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    try:
+        if not cursor.startswith("r"):
+            raise ValueError(cursor)
+        return int(cursor[1:16], 16)
+    except ValueError as error:
+        raise InvalidQuery("cursor must be a value that `next` gave before.") from error

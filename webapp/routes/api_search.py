@@ -1,0 +1,188 @@
+"""`POST /api/v1/search`: by picture, image, text or a weighted mixture of them, with filters."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.datastructures import FormData
+
+from pipeline.backend import Backend
+from pipeline.description import describe_result
+from pipeline.errors import InvalidQuery
+from pipeline.search import Region, SearchQuery, Term, keep_query_picture, search
+from pipeline.uploads import spooled
+from webapp import schemas
+from webapp.api_form import api_errors, search_body
+from webapp.dependencies import BackendDependency, PrincipalDependency
+from webapp.forms import (
+    Fields,
+    fields_of,
+    files_of,
+    first,
+    one_file,
+    read_filter,
+    read_form,
+    read_integer,
+    read_text,
+)
+
+router = APIRouter(prefix="/api/v1", tags=["search"])
+
+MOST_RESULTS = 100
+DEFAULT_RESULTS = 20
+DEEPEST = 10_000
+MOST_TERMS = 10
+STRONGEST_WEIGHT = 2.0
+LARGEST_JSON_BYTES = 1 << 20
+
+NO_URL = "This version does not fetch pictures from addresses. Please send the picture itself as file."
+
+
+class SearchBody:
+    """What was sent, whether as JSON or as a form: fields of text, and the form when there may be a file."""
+
+    def __init__(self, fields: Fields, terms: object, form: FormData | None) -> None:
+        self.fields = fields
+        self.terms = terms
+        self.form = form
+
+
+async def read_body(request: Request) -> SearchBody:
+    """Read the body of a search. Raises InvalidQuery when it is neither JSON nor a form."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in {"multipart/form-data", "application/x-www-form-urlencoded"}:
+        form = await read_form(request)
+        fields = fields_of(form)
+        return SearchBody(fields, _json(first(fields, "terms", "null")), form)
+    raw = await request.body()
+    if len(raw) > LARGEST_JSON_BYTES:
+        raise InvalidQuery("The body of this search is too large.")
+    values = _json(raw or b"{}")
+    if not isinstance(values, dict):
+        raise InvalidQuery("The body of a search is a JSON object or a multipart form.")
+    return SearchBody(_fields_of_json(values), values.get("terms"), None)
+
+
+@router.post(
+    "/search",
+    response_model=schemas.SearchAnswer,
+    responses=api_errors(404, 413, 415, 422, 503),
+    openapi_extra=search_body(
+        image_id="string",
+        text="string",
+        terms="objects",
+        region="string",
+        limit="integer",
+        offset="integer",
+        library="string",
+        category="strings",
+        scheme="strings",
+        color="strings",
+        color_tolerance="number",
+        color_share="number",
+        color_name="strings",
+        min_brightness="number",
+        max_brightness="number",
+        min_saturation="number",
+        max_saturation="number",
+        tag="strings",
+        created_after="string",
+        created_before="string",
+        min_width="integer",
+        min_height="integer",
+    ),
+)
+def post_search(
+    backend: BackendDependency,
+    principal: PrincipalDependency,
+    body: Annotated[SearchBody, Depends(read_body)],
+) -> dict[str, Any]:
+    """Return the images that answer, best first; with filters only, list them, newest first.
+
+    Weak hits are in the results too, marked by their `strength`.
+    """
+    fields = body.fields
+    query = SearchQuery(
+        terms=_terms(backend, body),
+        where=read_filter(fields),
+        limit=read_integer(fields, "limit", 1, MOST_RESULTS) or DEFAULT_RESULTS,
+        offset=read_integer(fields, "offset", 0, DEEPEST) or 0,
+    )
+    return describe_result(search(backend, query, principal))
+
+
+def _terms(backend: Backend, body: SearchBody) -> tuple[Term, ...]:
+    if first(body.fields, "url"):
+        raise InvalidQuery(NO_URL)
+    terms = list(_weighted(body.terms))
+    if text := read_text(body.fields):
+        terms.append(Term(text=text))
+    if image_id := first(body.fields, "image_id"):
+        terms.append(Term(image_id=image_id))
+    region = _region(first(body.fields, "region"))
+    if body.form is not None and files_of(body.form):
+        sent = one_file(body.form)
+        with spooled(sent.file, sent.filename or "", max_bytes=backend.settings.max_upload_bytes) as upload:
+            terms.append(Term(picture_key=keep_query_picture(backend, upload, region=region).key))
+    elif region:
+        raise InvalidQuery("region needs a picture, sent as file.")
+    if len(terms) > MOST_TERMS:
+        raise InvalidQuery(f"A search can have {MOST_TERMS} parts.")
+    return tuple(terms)
+
+
+def _weighted(terms: object) -> Sequence[Term]:
+    if terms is None:
+        return ()
+    if not isinstance(terms, list) or not all(isinstance(term, dict) for term in terms):
+        raise InvalidQuery('terms is a list such as [{"text": "dog", "weight": 1}].')
+    return [_term(term) for term in terms[: MOST_TERMS + 1]]
+
+
+def _term(term: Mapping[str, object]) -> Term:
+    weight = term.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not abs(weight) <= STRONGEST_WEIGHT:
+        raise InvalidQuery("The weight of a term is a number between -2 and 2.")
+    text, image_id = term.get("text"), term.get("image_id")
+    if isinstance(text, str) and text.strip() and image_id is None:
+        return Term(text=read_text({"text": [text.strip()]}), weight=float(weight))
+    if isinstance(image_id, str) and text is None:
+        return Term(image_id=image_id, weight=float(weight))
+    raise InvalidQuery("Each term has either a text or an image_id.")
+
+
+def _region(text: str) -> Region | None:
+    if not text:
+        return None
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InvalidQuery("region is x,y,width,height as fractions, such as 0.25,0.25,0.5,0.5.") from error
+    inside = 0 <= x < 1 and 0 <= y < 1 and 0 < width <= 1 - x + EDGE and 0 < height <= 1 - y + EDGE
+    if not inside:
+        raise InvalidQuery("region must lie inside the picture: fractions from 0 to 1.")
+    return Region(x, y, width, height)
+
+
+EDGE = 1e-6  # what rounding in a client's decimals may add
+
+
+def _json(raw: str | bytes) -> object:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise InvalidQuery("The body of this search is not valid JSON.") from error
+
+
+def _fields_of_json(values: Mapping[str, object]) -> Fields:
+    fields: dict[str, list[str]] = {}
+    for name, value in values.items():
+        if name == "terms" or value is None:
+            continue
+        parts = value if isinstance(value, list) else [value]
+        if any(isinstance(part, dict | list) or part is None for part in parts):
+            raise InvalidQuery(f"{name} is a value or a list of values.")
+        texts = [str(part).strip() for part in parts]
+        fields[name] = [text for text in texts if text]
+    return fields

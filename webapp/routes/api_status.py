@@ -1,0 +1,53 @@
+"""`/api/v1/status` and `/api/v1/libraries`."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from pipeline.filters import Filter
+from pipeline.health import check_stores
+from pipeline.images import ImageState
+from pipeline.labels import checked_library
+from pipeline.stores import records_images
+from webapp import schemas
+from webapp.api_form import api_errors
+from webapp.dependencies import VERSION, BackendDependency, PrincipalDependency
+
+router = APIRouter(prefix="/api/v1", tags=["status"])
+
+
+@router.get("/status", response_model=schemas.Status, responses=api_errors(503))
+def get_status(backend: BackendDependency, principal: PrincipalDependency) -> dict[str, Any]:
+    """Return the encoder, the counts by state, what waits, and how each store does."""
+    with backend.database.read() as connection:
+        counts = records_images.count_states(connection, Filter().seen_by(principal).libraries)
+    return {
+        "version": VERSION,
+        "encoder": {
+            "name": backend.encoder.name,
+            "fingerprint": backend.encoder.fingerprint,
+            "dimension": backend.encoder.dimension,
+        },
+        "states": {state.value: number for state, number in counts.items()},
+        "queue_depth": counts[ImageState.WAITING],
+        "stores": [vars(report) for report in check_stores(backend)],
+    }
+
+
+@router.get("/libraries", response_model=schemas.LibraryList)
+def list_libraries(backend: BackendDependency, principal: PrincipalDependency) -> dict[str, Any]:
+    """List the libraries with the number of their images."""
+    with backend.database.read() as connection:
+        names = [name for name in records_images.list_libraries(connection) if principal.may_see(name)]
+        counts = {name: sum(records_images.count_states(connection, (name,)).values()) for name in names}
+    return {"libraries": [{"name": name, "images": number} for name, number in counts.items()]}
+
+
+@router.post("/libraries", status_code=201, response_model=schemas.Library, responses=api_errors(422))
+def add_library(new: schemas.NewLibrary, backend: BackendDependency, principal: PrincipalDependency) -> dict[str, Any]:
+    """Make a library. It is no error when there is one of that name."""
+    name = checked_library(new.name, principal)
+    with backend.database.write() as connection:
+        records_images.add_library(connection, name)
+        number = sum(records_images.count_states(connection, (name,)).values())
+    return {"name": name, "images": number}

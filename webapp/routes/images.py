@@ -1,0 +1,177 @@
+"""`/images/{id}`: one image, its files, and what can be done with it."""
+
+from collections.abc import Iterator
+from typing import Annotated, BinaryIO
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, StreamingResponse
+from starlette.responses import Response
+
+from pipeline import curation
+from pipeline.backend import Backend
+from pipeline.errors import InvalidQuery, StoreUnavailable
+from pipeline.images import ImageRecord, ImageState
+from pipeline.features.thumbnail import THUMBNAIL_SIZES, open_original, thumbnail
+from pipeline.principals import Principal
+from pipeline.search import SearchQuery, Term, search
+from pipeline.stores import records_images
+from webapp.dependencies import BackendDependency, PrincipalDependency, RunningDependency, shell
+from webapp.facts import facts_of
+from webapp.forms import FormDependency
+from webapp.image_features import palette_bars, score_bars
+from webapp.pages import ImagePage, Tile
+from webapp.rendering import page, wants_fragment
+from webapp.security import FILE_POLICY
+from webapp.tiles import display_url, image_url, tile_of_hit
+
+router = APIRouter(include_in_schema=False)
+
+LIKES = 12  # tiles of "more like this"
+CHUNK = 1 << 16  # bytes sent at once
+INLINE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"})
+"""Media types that browsers show and that hold pixels only; everything else is offered as a download."""
+
+
+@router.get("/images/{image_id}")
+def show_image(image_id: str, request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+    """Show an image with its colors, category, facts and likes; a deleted one with the way back."""
+    image = curation.get_image(backend, image_id, principal, deleted_too=True)
+    return page(request, "image.html", _page(request, backend, principal, image), block="details")
+
+
+@router.get("/images/{image_id}/thumbnail")
+def show_thumbnail(
+    image_id: str,
+    backend: BackendDependency,
+    principal: PrincipalDependency,
+    px: Annotated[int, Query(ge=1, le=4096)] = THUMBNAIL_SIZES[0],
+) -> Response:
+    """Return a WebP derivative with at least `px` pixels on its long side, where the picture has them."""
+    return thumbnail_response(backend, curation.get_image(backend, image_id, principal, deleted_too=True), px)
+
+
+@router.get("/images/{image_id}/original")
+def show_original(
+    image_id: str,
+    backend: BackendDependency,
+    principal: PrincipalDependency,
+    download: Annotated[bool, Query()] = False,
+) -> Response:
+    """Return the very bytes."""
+    image = curation.get_image(backend, image_id, principal, deleted_too=True)
+    return original_response(backend, image, download=download)
+
+
+@router.post("/images/{image_id}/edit")
+def edit_image(
+    image_id: str,
+    request: Request,
+    backend: BackendDependency,
+    principal: PrincipalDependency,
+    form: FormDependency,
+) -> Response:
+    """Set caption and tags, and show them."""
+    problem, status = "", 200
+    caption, tags = str(form.get("caption", "")), str(form.get("tags", ""))
+    try:
+        image = curation.edit(backend, image_id, principal, caption=caption, tags=tags.split(","))
+    except InvalidQuery as error:
+        problem, status = error.user_message, 422
+        image = curation.get_image(backend, image_id, principal)
+    if not problem and not wants_fragment(request):
+        return RedirectResponse(image_url(image), 303)
+    content = _page(request, backend, principal, image, problem=problem)
+    return page(request, "image.html", content, block="details", status_code=status)
+
+
+@router.post("/images/{image_id}/delete")
+def delete_image(image_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+    """Delete an image; its page then offers the way back."""
+    image = curation.get_image(backend, image_id, principal)
+    curation.delete(backend, [image.id], principal)
+    return RedirectResponse(image_url(image), 303)
+
+
+@router.post("/images/{image_id}/restore")
+def restore_image(image_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+    """Bring a deleted image back."""
+    image = curation.get_image(backend, image_id, principal, deleted_too=True)
+    curation.restore(backend, [image.id], principal)
+    return RedirectResponse(image_url(image), 303)
+
+
+@router.post("/images/{image_id}/retry")
+def retry_image(image_id: str, running: RunningDependency, principal: PrincipalDependency) -> Response:
+    """Let the analysis of an image be tried again."""
+    image = curation.get_image(running.backend, image_id, principal)
+    curation.retry(running.backend, principal, [image.id])
+    running.worker.bell.set()
+    return RedirectResponse(image_url(image), 303)
+
+
+def thumbnail_response(backend: Backend, image: ImageRecord, px: int) -> Response:
+    """Return a derivative; its address carries the hash of the picture, so it may be cached for good."""
+    headers = {
+        "Content-Security-Policy": FILE_POLICY,
+        "Cache-Control": "private, max-age=31536000, immutable",
+    }
+    return Response(thumbnail(backend, image, px), media_type="image/webp", headers=headers)
+
+
+def original_response(backend: Backend, image: ImageRecord, *, download: bool) -> Response:
+    """Return the original with headers under which nothing in it can act."""
+    shown = not download and image.media_type in INLINE_TYPES
+    disposition = "inline" if shown else "attachment"
+    headers = {
+        "Content-Security-Policy": FILE_POLICY,
+        "Content-Disposition": f"{disposition}; filename*=UTF-8''{quote(image.filename, safe='')}",
+        "Content-Length": str(image.bytes),
+        "Cache-Control": "private, no-cache",
+        "ETag": f'"{image.sha256}"',
+    }
+    chunks = _chunks(open_original(backend, image))
+    return StreamingResponse(chunks, media_type=image.media_type, headers=headers)
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    with stream:
+        while chunk := stream.read(CHUNK):
+            yield chunk
+
+
+def _page(
+    request: Request, backend: Backend, principal: Principal, image: ImageRecord, *, problem: str = ""
+) -> ImagePage:
+    deleted = image.deleted_at is not None
+    with backend.database.read() as connection:
+        sources = records_images.sources(connection, image.row)
+    return ImagePage(
+        shell=shell(
+            request,
+            notice="This picture is deleted. It is in no result any more." if deleted else "",
+            undo_url=f"{image_url(image)}/restore" if deleted else "",
+        ),
+        image=image,
+        title=image.filename,
+        display_url=display_url(image),
+        original_url=f"{image_url(image)}/original",
+        palette=palette_bars(image),
+        categories=score_bars(image),
+        facts=facts_of(image, sources),
+        likes=() if deleted else _likes(backend, principal, image),
+        more_like_this_url=f"/?like={image.id}",
+        tags_text=", ".join(image.tags),
+        problem=problem,
+    )
+
+
+def _likes(backend: Backend, principal: Principal, image: ImageRecord) -> tuple[Tile, ...]:
+    if image.state != ImageState.READY:
+        return ()
+    try:
+        found = search(backend, SearchQuery((Term(image_id=image.id),), limit=LIKES), principal)
+    except StoreUnavailable:
+        # The page of an image is worth showing even while the vector engine is down; the search page says so.
+        return ()
+    return tuple(tile_of_hit(hit) for hit in found.hits if hit.strength != "weak")

@@ -1,0 +1,202 @@
+"""`/`: the search page, the search by picture, and the thumbnail of a picture that was searched with."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse
+from starlette.responses import Response
+
+from pipeline.backend import Backend
+from pipeline.errors import InvalidQuery, LikenessError
+from pipeline.images import ImageState
+from pipeline.principals import Principal
+from pipeline.search import SearchQuery, SearchResult, Term, get_query_picture, keep_query_picture, search
+from pipeline.stores import records_facets, records_images
+from pipeline.uploads import spooled
+from webapp.chips import chips_of
+from webapp.dependencies import BackendDependency, PrincipalDependency, shell
+from webapp.facets import facets_of, range_fields
+from webapp.forms import (
+    Fields,
+    FormDependency,
+    fields_of,
+    first,
+    one_file,
+    read_filter,
+    read_integer,
+    read_text,
+)
+from webapp.links import SUBJECTS, filters_only, search_url
+from webapp.pages import Emptiness, SearchPage
+from webapp.rendering import page
+from webapp.security import FILE_POLICY
+from webapp.tiles import tile_of_hit
+
+router = APIRouter(include_in_schema=False)
+
+PAGE_SIZE = 60  # tiles loaded at once: a few screens, and one query of the records
+DEEPEST = 10_000  # offset behind which nobody scrolls
+
+START_ADVICE = (("Upload pictures", "/upload"),)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What was found, or the sentence why nothing could be looked for."""
+
+    result: SearchResult | None
+    problem: str = ""
+
+
+@router.get("/")
+def show_search(request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+    """Show what the address asks for: a page, its results, or the next tiles."""
+    fields = fields_of(request.query_params)
+    answer, status = _answer(backend, fields, principal)
+    offset = _offset(fields)
+    block = "tiles" if request.headers.get("HX-Target") == "more" else "results"
+    content = _page(request, backend, principal, fields, answer, offset)
+    return page(request, "search.html", content, block=block, status_code=status)
+
+
+@router.post("/search")
+def search_by_picture(backend: BackendDependency, form: FormDependency) -> Response:
+    """Keep the picture for a day and lead to the address of its search."""
+    sent = one_file(form)
+    with spooled(sent.file, sent.filename or "", max_bytes=backend.settings.max_upload_bytes) as upload:
+        kept = keep_query_picture(backend, upload)
+    address = search_url(filters_only(fields_of(form)), picture=kept.key)
+    return RedirectResponse(address, 303)
+
+
+@router.get("/pictures/{key}")
+def show_query_picture(key: str, backend: BackendDependency) -> Response:
+    """Return the thumbnail of a picture that was searched with."""
+    kept = get_query_picture(backend, key)
+    headers = {"Content-Security-Policy": FILE_POLICY, "Cache-Control": "private, max-age=86400"}
+    return Response(kept.thumbnail, media_type="image/webp", headers=headers)
+
+
+def _answer(backend: Backend, fields: Fields, principal: Principal) -> tuple[_Answer, int]:
+    try:
+        query = SearchQuery(terms=_terms(fields), where=read_filter(fields), limit=PAGE_SIZE, offset=_offset(fields))
+        return _Answer(search(backend, query, principal)), 200
+    except InvalidQuery as error:
+        return _Answer(None, error.user_message), 422
+    except LikenessError as error:
+        if not any(fields.get(name) for name in SUBJECTS):
+            raise
+        from_errors = 404 if error.code.endswith("not_found") else None
+        if from_errors is None:
+            raise
+        return _Answer(None, error.user_message), from_errors
+
+
+def _terms(fields: Fields) -> tuple[Term, ...]:
+    terms = []
+    if text := read_text(fields):
+        terms.append(Term(text=text))
+    terms += [Term(image_id=image_id) for image_id in fields.get("like", ())[:1]]
+    terms += [Term(picture_key=key) for key in fields.get("picture", ())[:1]]
+    return tuple(terms)
+
+
+def _offset(fields: Fields) -> int:
+    try:
+        return read_integer(fields, "offset", 0, DEEPEST) or 0
+    except InvalidQuery:
+        return 0
+
+
+def _page(
+    request: Request,
+    backend: Backend,
+    principal: Principal,
+    fields: Fields,
+    answer: _Answer,
+    offset: int,
+) -> SearchPage:
+    asked = any(fields.get(name) for name in SUBJECTS)
+    result = answer.result
+    tiles = [tile_of_hit(hit) for hit in result.hits] if result else []
+    strong = tuple(tile for tile in tiles if tile.strength != "weak")
+    weak = tuple(tile for tile in tiles if tile.strength == "weak")
+    where = read_filter(fields if not answer.problem else {}).seen_by(principal)
+    with backend.database.read() as connection:
+        counts = records_images.count_states(connection, where.libraries)
+        facets = records_facets.count(connection, where)
+    present = counts[ImageState.READY] + counts[ImageState.WAITING]
+    key = first(fields, "picture")
+    return SearchPage(
+        shell=shell(request, "search"),
+        text=first(fields, "text"),
+        asked=asked,
+        chips=chips_of(backend, principal, fields),
+        clear_url="/",
+        query_fields=tuple((name, fields[name][0]) for name in ("like", "picture") if fields.get(name)),
+        facets=facets_of(facets, fields, counts[ImageState.READY]),
+        ranges=range_fields(fields),
+        tiles=strong,
+        weak_tiles=weak,
+        weak_count=len(weak),
+        summary=_summary(result, len(strong), counts[ImageState.READY], asked=asked, filtered=not where.is_empty),
+        verdict=_verdict(result, asked=asked),
+        query_picture_url=f"/pictures/{key}" if key and not answer.problem else None,
+        hint=_hint(result, backend.encoder.name),
+        problem=answer.problem,
+        empty=_emptiness(answer, asked=asked, waiting=counts[ImageState.WAITING], strong=strong, weak=weak),
+        library_is_empty=not asked and not present and where.is_empty and not answer.problem,
+        more_url=search_url(fields, offset=str(offset + PAGE_SIZE)) if result and result.has_more else None,
+        permalink=search_url(fields),
+    )
+
+
+def _verdict(result: SearchResult | None, *, asked: bool) -> Literal["match", "weak", "none", ""]:
+    return result.verdict if result and asked else ""
+
+
+def _summary(result: SearchResult | None, strong: int, ready: int, *, asked: bool, filtered: bool) -> str:
+    if result is None:
+        return ""
+    more = "+" if result.has_more else ""
+    if asked:
+        found = f"{strong:,}{more if strong == len(result.hits) else ''} {_pictures(strong)} found"
+    elif filtered:
+        found = f"{len(result.hits):,}{more} {_pictures(len(result.hits))}"
+    else:
+        found = f"{ready:,} {_pictures(ready)}"
+    return f"{found} in {max(result.took_ms, 1):.0f} ms"
+
+
+def _pictures(number: int) -> str:
+    return "picture" if number == 1 else "pictures"
+
+
+def _hint(result: SearchResult | None, encoder: str) -> str:
+    if not result or not result.ignored:
+        return ""
+    words = ", ".join(f"“{word}”" for word in result.ignored[:5])
+    return f"The encoder {encoder} knows names of things only, so {words} did not count."
+
+
+def _emptiness(
+    answer: _Answer, *, asked: bool, waiting: int, strong: tuple[object, ...], weak: tuple[object, ...]
+) -> Emptiness | None:
+    if answer.problem or strong:
+        return None
+    if waiting and not weak:
+        return Emptiness(
+            "Nothing yet",
+            f"{waiting:,} {_pictures(waiting)} are still being analyzed. They appear here as soon as they are done.",
+            (("See what is running", "/status"),),
+        )
+    if asked and weak:
+        return Emptiness("No good match", "Nothing here looks much like it. The nearest pictures are below.")
+    if asked:
+        return Emptiness("Nothing found", "No picture passes these filters.", (("Clear the filters", "/"),))
+    return Emptiness(
+        "No picture passes these filters",
+        "Take one of them away, or begin again.",
+        (("Clear all filters", "/"), *START_ADVICE),
+    )

@@ -1,0 +1,90 @@
+"""`/selection`: what is done with many selected images at once."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, StreamingResponse
+from starlette.responses import Response
+
+from pipeline import curation
+from pipeline.backend import Backend
+from pipeline.errors import InvalidQuery
+from pipeline.images import ImageRecord
+from pipeline.principals import Principal
+from pipeline.zipping import zip_of_originals
+from webapp.dependencies import BackendDependency, PrincipalDependency, shell
+from webapp.flash import leave_notice
+from webapp.forms import Fields, FormDependency, fields_of, first
+from webapp.links import is_own_address
+from webapp.pages import SelectionPage
+from webapp.rendering import page
+from webapp.tiles import tile_of_image
+
+router = APIRouter(include_in_schema=False)
+
+MOST_IMAGES = 1000
+
+
+@router.post("/selection")
+def act_on_selection(
+    request: Request, backend: BackendDependency, principal: PrincipalDependency, form: FormDependency
+) -> Response:
+    """Tag, delete, restore or pack the selected images, and go back to where they were selected."""
+    fields = fields_of(form)
+    ids = fields.get("image", ())
+    if not ids:
+        raise InvalidQuery("No picture is selected. Please select at least one.")
+    if len(ids) > MOST_IMAGES:
+        raise InvalidQuery(f"At most {MOST_IMAGES:,} pictures can be selected at once.")
+    action = first(fields, "action")
+    if action == "zip":
+        return _pack(backend, principal, ids)
+    if action == "delete" and not first(fields, "confirmed"):
+        return _ask(request, backend, principal, fields)
+    back = first(fields, "back", "/")
+    response = RedirectResponse(back if is_own_address(back) else "/", 303)
+    notice, undo_ids = _act(backend, principal, action, fields)
+    leave_notice(response, notice, undo_ids)
+    return response
+
+
+def _act(backend: Backend, principal: Principal, action: str, fields: Fields) -> tuple[str, tuple[str, ...]]:
+    ids = fields["image"]
+    if action == "delete":
+        deleted = curation.delete(backend, ids, principal)
+        return f"{_counted(deleted)} deleted.", tuple(image.id for image in deleted)
+    if action == "restore":
+        return f"{_counted(curation.restore(backend, ids, principal))} restored.", ()
+    if action == "tag":
+        tags = first(fields, "tags").split(",")
+        if not any(tag.strip() for tag in tags):
+            raise InvalidQuery("Please write at least one tag.")
+        return f"{_counted(curation.add_tags(backend, ids, principal, tags))} tagged.", ()
+    raise InvalidQuery("This cannot be done with a selection. It can be tagged, deleted, restored or downloaded.")
+
+
+def _ask(request: Request, backend: Backend, principal: Principal, fields: Fields) -> Response:
+    images = curation.get_images(backend, fields["image"], principal)
+    back = first(fields, "back", "/")
+    content = SelectionPage(
+        shell=shell(request),
+        action="delete",
+        question=f"Delete {_counted(images)}? They disappear from every result at once; you can undo it.",
+        button=f"Delete {_counted(images)}",
+        tiles=tuple(tile_of_image(image) for image in images),
+        back_url=back if is_own_address(back) else "/",
+    )
+    return page(request, "selection.html", content)
+
+
+def _pack(backend: Backend, principal: Principal, ids: Sequence[str]) -> Response:
+    images = curation.get_images(backend, ids, principal)
+    name = f"likeness-{datetime.now(UTC):%Y-%m-%d}-{len(images)}-pictures.zip"
+    chunks: Iterator[bytes] = zip_of_originals(backend, images)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return StreamingResponse(chunks, media_type="application/zip", headers=headers)
+
+
+def _counted(images: list[ImageRecord]) -> str:
+    return f"{len(images):,} {'picture' if len(images) == 1 else 'pictures'}"

@@ -1,0 +1,110 @@
+"""`/status`: what runs, what waits, what failed, and how each store does."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse
+from starlette.responses import Response
+
+from pipeline import curation
+from pipeline.backend import Backend
+from pipeline.health import StoreReport, check_stores
+from pipeline.images import ImageState
+from pipeline.principals import Principal
+from pipeline.stores import records_images, records_status
+from webapp.dependencies import VERSION, BackendDependency, PrincipalDependency, RunningDependency, shell
+from webapp.flash import leave_notice
+from webapp.pages import Fact, FailedImage, StatusPage, StoreHealth
+from webapp.rendering import page
+from webapp.wording import as_number, as_size
+
+router = APIRouter(include_in_schema=False)
+
+RECENT = timedelta(minutes=2)  # window in which the speed of the analysis is measured
+MOST_FAILED = 50
+STATE_WORDS = {
+    ImageState.READY: "ready to be found",
+    ImageState.WAITING: "being analyzed",
+    ImageState.FAILED: "failed",
+    ImageState.HELD: "held for review",
+}
+ADVICE = {
+    "lite": "The lite encoder came with Likeness and knows things: animals, vehicles, food, tools. It knows little of "
+    "people, places and moods. CLIP encoders, which do, come with a later version.",
+}
+
+
+@router.get("/status")
+def show_status(request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+    """Show the state of everything; also when a store is down, which is when people look here."""
+    return page(request, "status.html", _page(request, backend, principal), block="status")
+
+
+@router.post("/status/retry")
+def retry_failed(running: RunningDependency, principal: PrincipalDependency) -> Response:
+    """Let everything that failed be analyzed again."""
+    number = curation.retry(running.backend, principal)
+    running.worker.bell.set()
+    response = RedirectResponse("/status", 303)
+    leave_notice(response, f"{number:,} {'picture' if number == 1 else 'pictures'} will be analyzed again.")
+    return response
+
+
+def _page(request: Request, backend: Backend, principal: Principal) -> StatusPage:
+    started = time.perf_counter()
+    reports = check_stores(backend)
+    database_is_up = next(report.healthy for report in reports if report.name == "Database")
+    counts, figures, failed = dict.fromkeys(ImageState, 0), None, []
+    if database_is_up:
+        libraries = tuple(principal.libraries) if principal.libraries is not None else None
+        with backend.database.read() as connection:
+            counts = records_images.count_states(connection, libraries)
+            figures = records_status.figures(connection, since=datetime.now(UTC) - RECENT)
+            failed = records_images.get_by_rows(
+                connection, records_status.failed_rows(connection, libraries, MOST_FAILED)
+            )
+    waiting = counts[ImageState.WAITING]
+    return StatusPage(
+        shell=shell(request, "status"),
+        headline=_headline(reports, waiting, counts[ImageState.FAILED]),
+        counts=tuple((STATE_WORDS[state], as_number(number)) for state, number in counts.items() if number),
+        remaining=_remaining(waiting, figures.analyzed_recently if figures else 0),
+        failed=tuple(FailedImage(f"/images/{image.id}", image.filename, image.error or "") for image in failed),
+        failed_count=counts[ImageState.FAILED],
+        encoder_facts=(
+            Fact("Encoder", backend.encoder.name),
+            Fact("Numbers per picture", as_number(backend.encoder.dimension)),
+            Fact("Fingerprint", backend.encoder.fingerprint[:16]),
+        ),
+        encoder_advice=ADVICE.get(backend.encoder.name, ""),
+        stores=tuple(StoreHealth(report.name, report.address, report.healthy, report.sentence) for report in reports),
+        sizes=(
+            Fact("Originals", as_size(figures.original_bytes) if figures else "unknown"),
+            Fact("This page took", f"{(time.perf_counter() - started) * 1000:.0f} ms"),
+        ),
+        version=VERSION,
+        waiting=bool(waiting),
+    )
+
+
+def _headline(reports: list[StoreReport], waiting: int, failed: int) -> str:
+    down = [report.name.lower() for report in reports if not report.healthy]
+    if down:
+        return f"Not everything works: the {' and the '.join(down)} cannot be used."
+    if waiting:
+        return f"Everything works. {waiting:,} {'picture waits' if waiting == 1 else 'pictures wait'} for analysis."
+    if failed:
+        return f"Everything works. {failed:,} {'picture' if failed == 1 else 'pictures'} could not be analyzed."
+    return "Everything works, and nothing waits."
+
+
+def _remaining(waiting: int, analyzed_recently: int) -> str:
+    if not waiting:
+        return ""
+    if not analyzed_recently:
+        return "The analysis is just beginning."
+    seconds = waiting * RECENT.total_seconds() / analyzed_recently
+    if seconds < 90:  # noqa: PLR2004 - below a minute and a half seconds are the better unit
+        return f"About {max(1, round(seconds))} seconds to go."
+    return f"About {round(seconds / 60):,} minutes to go."

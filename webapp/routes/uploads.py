@@ -1,0 +1,222 @@
+"""`/upload`: many files at once, a card for each, and the same list for whoever comes back."""
+
+import secrets
+from collections import Counter
+from collections.abc import Sequence, Set
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Cookie, Request
+from fastapi.responses import RedirectResponse
+from starlette.datastructures import UploadFile
+from starlette.responses import Response
+
+from pipeline.backend import Backend
+from pipeline.errors import ImageRejected, InvalidQuery
+from pipeline.images import ImageRecord, ImageState
+from pipeline.ingest import accept
+from pipeline.labels import clean_filename
+from pipeline.principals import Principal
+from pipeline.search import SearchQuery, Term, search
+from pipeline.stores import records_images, records_uploads
+from pipeline.stores.records_uploads import Card
+from pipeline.uploads import spooled
+from webapp.dependencies import BackendDependency, PrincipalDependency, Running, RunningDependency, shell
+from webapp.forms import FormDependency, fields_of, files_of, first
+from webapp.number_ranges import numbers_from, ranges_of
+from webapp.pages import Tile, UploadCard, UploadPage
+from webapp.rendering import page, wants_fragment
+from webapp.tiles import tile_of_hit, tile_of_image
+from webapp.wording import as_size
+
+router = APIRouter(include_in_schema=False)
+
+BATCH_COOKIE = "upload_batch"
+BATCH_SECONDS = 7 * 24 * 3600
+LONGEST_BATCH = 43
+KIN = 4  # similar pictures shown on a card
+SETTLING = timedelta(seconds=2)
+TOTAL_WORDS = {
+    "added": "added",
+    "existing": "already here",
+    "waiting": "being analyzed",
+    "refused": "refused",
+    "failed": "refused",
+}
+
+
+@router.get("/upload")
+def show_uploads(
+    request: Request,
+    backend: BackendDependency,
+    principal: PrincipalDependency,
+    upload_batch: Annotated[str, Cookie()] = "",
+) -> Response:
+    """Show the list of the address, or the one this browser worked on last, or a new one."""
+    batch = _batch(first(fields_of(request.query_params), "batch")) or _batch(upload_batch)
+    batch = batch or secrets.token_urlsafe(16)
+    response = page(request, "upload.html", _page(request, backend, principal, batch), block="progress")
+    _remember(response, batch)
+    return response
+
+
+@router.get("/upload/changes")
+def show_changes(request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+    """Return the cards that have come to an end since; `done` says which the page has got already."""
+    fields = fields_of(request.query_params)
+    batch, done = _batch(first(fields, "batch")), numbers_from(first(fields, "done"))
+    return page(request, "upload_changes.html", _page(request, backend, principal, batch, done=done))
+
+
+@router.post("/upload")
+def receive_uploads(
+    request: Request,
+    running: RunningDependency,
+    principal: PrincipalDependency,
+    form: FormDependency,
+) -> Response:
+    """Accept files one by one; what is refused gets a card that says why, and stops no other."""
+    files = files_of(form)
+    if not files:
+        raise InvalidQuery("Please choose at least one picture.")
+    fields = fields_of(form)
+    batch = _batch(first(fields, "batch")) or secrets.token_urlsafe(16)
+    library = first(fields, "library", "main")
+    cards = [_receive(running, principal, batch, library, file) for file in files]
+    if wants_fragment(request):
+        content = _page(request, running.backend, principal, batch, only={card.number for card in cards})
+        return page(request, "upload_changes.html", content)
+    response = RedirectResponse(f"/upload?batch={batch}", 303)
+    _remember(response, batch)
+    return response
+
+
+def _receive(running: Running, principal: Principal, batch: str, library: str, file: UploadFile) -> Card:
+    backend = running.backend
+    filename = clean_filename(file.filename or "")
+    sentence, image, existing = "", None, False
+    try:
+        limit = backend.settings.max_upload_bytes
+        with spooled(file.file, file.filename or "", max_bytes=limit) as upload:
+            accepted = accept(backend, upload, principal, library=library)
+        image, existing = accepted.image, accepted.existing
+        running.worker.bell.set()
+    except ImageRejected as error:
+        sentence = error.user_message
+    with backend.database.write() as connection:
+        return records_uploads.add(
+            connection,
+            batch,
+            filename=filename,
+            size=file.size or 0,
+            outcome="refused" if image is None else "existing" if existing else "accepted",
+            sentence=sentence,
+            image_id=image.id if image else None,
+        )
+
+
+def _page(
+    request: Request,
+    backend: Backend,
+    principal: Principal,
+    batch: str,
+    *,
+    only: Set[int] | None = None,
+    done: Set[int] | None = None,
+) -> UploadPage:
+    """Return the list of a batch: all cards, or `only` these, or those that ended and are not in `done`.
+
+    The totals are of all.
+    """
+    with backend.database.read() as connection:
+        kept = records_uploads.list_batch(connection, batch)
+        ids = [card.image_id for card in kept if card.image_id]
+        images = {image.id: image for image in records_images.get_many(connection, ids)}
+    outcomes = {card.number: _outcome(card, images.get(card.image_id or "")) for card in kept}
+    ended = {number for number, (outcome, _) in outcomes.items() if outcome != "waiting"}
+    settled = _settled(kept, ended)
+    shown = only if only is not None else set(outcomes) if done is None else ended - done
+    cards = [
+        _card(backend, principal, card, images.get(card.image_id or ""), outcomes[card.number])
+        for card in reversed(kept)
+        if card.number in shown
+    ]
+    poll_url = f"/upload/changes?batch={batch}&done={ranges_of(settled)}"
+    return UploadPage(
+        shell=shell(request, "upload"),
+        batch=batch,
+        cards=tuple(cards),
+        totals=_totals([outcome for outcome, _ in outcomes.values()]),
+        poll_url=poll_url if len(settled) < len(kept) else None,
+    )
+
+
+def _settled(cards: Sequence[Card], ended: Set[int]) -> set[int]:
+    """Return the ended cards that every page has surely got.
+
+    A young card may still be on its way to the page when its end is told; it is told once more a little later.
+    """
+    youngest = datetime.now(UTC) - SETTLING
+    return {card.number for card in cards if card.number in ended and card.created_at < youngest}
+
+
+def _card(
+    backend: Backend,
+    principal: Principal,
+    card: Card,
+    image: ImageRecord | None,
+    outcome_and_sentence: tuple[str, str],
+) -> UploadCard:
+    outcome, sentence = outcome_and_sentence
+    kin: tuple[Tile, ...] = ()
+    if outcome == "added" and image:
+        kin = _kin(backend, principal, image)
+        sentence = "Added. It looks like these:" if kin else sentence
+    return UploadCard(
+        id=card.id,
+        number=card.number,
+        filename=card.filename,
+        size=as_size(card.bytes),
+        outcome=outcome,  # type: ignore[arg-type] # one of the outcomes that _outcome names
+        sentence=sentence,
+        image=image,
+        tile=tile_of_image(image) if image and image.state == ImageState.READY else None,
+        kin=kin,
+    )
+
+
+def _outcome(card: Card, image: ImageRecord | None) -> tuple[str, str]:
+    if card.outcome == "refused":
+        return "refused", card.sentence
+    if image is None or image.deleted_at:
+        return "failed", "This picture has been deleted since."
+    if image.state == ImageState.FAILED:
+        return "failed", image.error or "The analysis failed."
+    if image.state == ImageState.WAITING:
+        return "waiting", "Kept. Being analyzed…"
+    if card.outcome == "existing":
+        return "existing", f"Already here, as {image.filename}."
+    return "added", "Added."
+
+
+def _kin(backend: Backend, principal: Principal, image: ImageRecord) -> tuple[Tile, ...]:
+    found = search(backend, SearchQuery((Term(image_id=image.id),), limit=KIN), principal)
+    return tuple(tile_of_hit(hit) for hit in found.hits if hit.strength == "strong")
+
+
+def _totals(outcomes: Sequence[str]) -> str:
+    if not outcomes:
+        return ""
+    counted = Counter(TOTAL_WORDS[outcome] for outcome in outcomes)
+    files = f"{len(outcomes):,} {'file' if len(outcomes) == 1 else 'files'}"
+    words = dict.fromkeys(TOTAL_WORDS.values())
+    return f"{files}: " + ", ".join(f"{counted[word]:,} {word}" for word in words if counted[word])
+
+
+def _batch(value: str) -> str:
+    plain = value.replace("-", "").replace("_", "")
+    return value if plain.isascii() and plain.isalnum() and len(value) <= LONGEST_BATCH else ""
+
+
+def _remember(response: Response, batch: str) -> None:
+    response.set_cookie(BATCH_COOKIE, batch, max_age=BATCH_SECONDS, httponly=True, samesite="strict")

@@ -1,0 +1,137 @@
+"""The shapes of the HTTP API, for its documentation and as a check on every answer."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+
+class Swatch(BaseModel):
+    hex: str
+    share: float
+
+
+class Color(BaseModel):
+    """`names` maps the eleven basic colors to their shares; brightness and saturation are 0 to 1."""
+
+    palette: list[Swatch]
+    scheme: Literal["warm", "cool", "neutral"]
+    brightness: float
+    saturation: float
+    names: dict[str, float]
+
+
+class Category(BaseModel):
+    """`scores` maps the ten categories to their probabilities, 0 to 1."""
+
+    name: str
+    confidence: float
+    scores: dict[str, float]
+
+
+class Image(BaseModel):
+    """One image. `category`, `color` and `encoder` are null until it has been analyzed."""
+
+    id: str
+    library: str
+    state: Literal["waiting", "ready", "failed", "held"]
+    error: str | None
+    filename: str
+    media_type: str
+    bytes: int
+    width: int
+    height: int
+    sha256: str
+    caption: str
+    tags: list[str]
+    created_at: str
+    taken_at: str | None
+    encoder: str | None
+    category: Category | None
+    color: Color | None
+
+
+class UploadedImage(Image):
+    """An image that was just sent; `existing` says that the very same bytes were there before."""
+
+    existing: bool
+
+
+class ImageList(BaseModel):
+    """A page of images, newest first; `next` is the cursor of the next page, or null at the end."""
+
+    images: list[Image]
+    next: str | None
+
+
+class ImagePatch(BaseModel):
+    """What can be changed of an image; what is left out stays."""
+
+    caption: str | None = None
+    tags: list[str] | None = None
+
+
+class SearchHit(BaseModel):
+    """`similarity` is the cosine, -1 to 1, higher is closer; it and `strength` are null in a plain list."""
+
+    image: Image
+    similarity: float | None
+    strength: Literal["strong", "possible", "weak"] | None
+    why: dict[str, Any]
+
+
+class SearchAnswer(BaseModel):
+    """Results, best first. `ignored` are words of the text that the encoder does not know."""
+
+    results: list[SearchHit]
+    verdict: Literal["match", "weak", "none"]
+    encoder: str
+    took_ms: float
+    has_more: bool
+    ignored: list[str]
+
+
+class Library(BaseModel):
+    name: str
+    images: int
+
+
+class LibraryList(BaseModel):
+    libraries: list[Library]
+
+
+class NewLibrary(BaseModel):
+    name: str
+
+
+class Store(BaseModel):
+    name: str
+    address: str
+    healthy: bool
+    sentence: str
+
+
+class Encoder(BaseModel):
+    name: str
+    fingerprint: str
+    dimension: int
+
+
+class Status(BaseModel):
+    """`states` counts images by state; `queue_depth` is how many wait."""
+
+    version: str
+    encoder: Encoder
+    states: dict[str, int]
+    queue_depth: int
+    stores: list[Store]
+
+
+class ErrorBody(BaseModel):
+    code: str
+    message: str
+
+
+class Error(BaseModel):
+    """Every error: a code for programs, a sentence for people."""
+
+    error: ErrorBody

@@ -1,0 +1,135 @@
+"""What every request must pass and every response carries.
+
+Without accounts the person at the machine owns everything, so no page of another site may speak for them: the Host
+must be a loopback name (against DNS rebinding), and whatever changes or uploads must come from our own pages or from
+a program that sends no Origin at all.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline.errors import TooManyBytes
+
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+OWN_SITES = frozenset({"same-origin", "none"})
+"""Values of Sec-Fetch-Site: our own pages, and what the person typed or opened from outside a browser page."""
+
+PAGE_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "style-src-attr 'unsafe-inline'",  # aspect ratios and placeholder colors of tiles
+        "img-src 'self' blob: data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "manifest-src 'self'",
+    ]
+)
+FILE_POLICY = "default-src 'none'; sandbox"
+"""For what people uploaded: even if a browser took it for a page, nothing in it could run."""
+
+HEADERS = {
+    "Content-Security-Policy": PAGE_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+
+WRONG_HOST = "Likeness answers only to addresses of this machine: http://127.0.0.1 or http://localhost."
+WRONG_ORIGIN = "Another website asked for this, so it was refused. Please use the pages of Likeness itself."
+
+
+class Guard:
+    """ASGI middleware: checks Host and Origin, limits the body, and adds the headers above."""
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: Mapping[str, int], default_body_bytes: int) -> None:
+        self.app = app
+        self.max_body_bytes = max_body_bytes
+        self.default_body_bytes = default_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        refusal = _refusal(scope)
+        if refusal:
+            await refusal(scope, receive, _with_headers(send))
+            return
+        limit = self.max_body_bytes.get(scope["path"], self.default_body_bytes)
+        await self.app(scope, _limited(receive, limit), _with_headers(send))
+
+
+def _refusal(scope: Scope) -> Response | None:
+    headers = Headers(scope=scope)
+    if _host_name(headers.get("host", "")) not in LOOPBACK_NAMES:
+        return _refuse(scope, "wrong_host", WRONG_HOST)
+    if scope["method"] not in SAFE_METHODS and not _is_own(headers):
+        return _refuse(scope, "wrong_origin", WRONG_ORIGIN)
+    return None
+
+
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_own(headers: Headers) -> bool:
+    """Whether a request comes from our own pages, or from a program outside a browser, which sends neither header."""
+    if headers.get("sec-fetch-site", "none") not in OWN_SITES:
+        return False
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+
+
+def _refuse(scope: Scope, code: str, sentence: str) -> Response:
+    if scope["path"].startswith("/api/"):
+        return JSONResponse({"error": {"code": code, "message": sentence}}, 403)
+    return PlainTextResponse(sentence, 403)
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    received = 0
+
+    async def receive_limited() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            await _drain(receive, limit)
+            raise TooManyBytes("This is more than can be sent at once. Please send fewer or smaller pictures.")
+        return message
+
+    return receive_limited
+
+
+async def _drain(receive: Receive, limit: int) -> None:
+    """Read on for a while before answering: browsers show an answer only after they could send their body."""
+    drained = 0
+    while drained < limit:
+        message = await receive()
+        drained += len(message.get("body", b""))
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return
+
+
+def _with_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_with_headers

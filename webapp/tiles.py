@@ -1,0 +1,75 @@
+"""From an image or a hit to the tile that shows it."""
+
+from pipeline.images import ImageRecord
+from pipeline.features.thumbnail import THUMBNAIL_SIZES
+from pipeline.originals import DISPLAY_PX
+from pipeline.relevance import Strength
+from pipeline.search import Hit
+from webapp.pages import Tile
+
+STRENGTH_WORDS: dict[Strength, str] = {
+    "strong": "very similar",
+    "possible": "similar",
+    "weak": "a little similar",
+}
+IDENTICAL_WORDS = "the same picture"
+
+
+def image_url(image: ImageRecord) -> str:
+    """Return the address of an image's page."""
+    return f"/images/{image.id}"
+
+
+def thumbnail_url(image: ImageRecord, px: int) -> str:
+    """Return the address of a derivative; the hash in it makes it safe to cache for good."""
+    return f"/images/{image.id}/thumbnail?px={px}&v={image.sha256[:12]}"
+
+
+def display_url(image: ImageRecord) -> str:
+    """Return the address of the large derivative."""
+    return thumbnail_url(image, DISPLAY_PX)
+
+
+def tile_of_image(image: ImageRecord) -> Tile:
+    """Return the tile of an image in a plain list."""
+    return Tile(
+        image=image,
+        url=image_url(image),
+        thumbnail_url=thumbnail_url(image, THUMBNAIL_SIZES[0]),
+        thumbnail_srcset=", ".join(f"{thumbnail_url(image, px)} {_width_at(image, px)}w" for px in THUMBNAIL_SIZES),
+        alt=alternative_text(image),
+        more_like_this_url=f"/?like={image.id}",
+    )
+
+
+def tile_of_hit(hit: Hit) -> Tile:
+    """Return the tile of a hit, with its strength in words."""
+    plain = tile_of_image(hit.image)
+    if hit.strength is None:
+        return plain
+    words = IDENTICAL_WORDS if hit.why.get("identical") else STRENGTH_WORDS[hit.strength]
+    return Tile(
+        **{
+            **vars(plain),
+            "similarity": hit.similarity,
+            "strength": hit.strength,
+            "strength_words": words,
+            "reason": "These are the very same bytes." if hit.why.get("identical") else "",
+        }
+    )
+
+
+def alternative_text(image: ImageRecord) -> str:
+    """Return what a screen reader says instead of the picture: its caption, or what analysis saw."""
+    if image.caption:
+        return image.caption
+    parts = [image.category.name if image.category and image.category.name != "other" else "picture"]
+    if image.color:
+        largest = sorted(image.color.names.items(), key=lambda item: -item[1])[:2]
+        parts.append(" and ".join(name for name, share in largest if share > 0))
+    return f"{', '.join(part for part in parts if part)}: {image.filename}"
+
+
+def _width_at(image: ImageRecord, px: int) -> int:
+    longest = max(image.width, image.height, 1)
+    return max(1, round(image.width * min(1.0, px / longest)))
