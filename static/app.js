@@ -1,0 +1,100 @@
+// The start of every script of the pages. Each page works without any of it; this makes it quicker and kinder.
+// Here: what is small and everywhere. Dropping and pasting: drop.js. Uploads: upload.js. Grids: grid.js. Zoom: zoom.js.
+
+import "./drop.js";
+import "./grid.js";
+import "./upload.js";
+import "./zoom.js";
+
+document.documentElement.classList.add("js");
+
+/** Say something to screen readers, and to nobody else. */
+function say(words) {
+  document.getElementById("live").textContent = words;
+}
+
+async function copy(button, words) {
+  try {
+    await navigator.clipboard.writeText(words);
+    say(`Copied ${words}`);
+    flash(button, "Copied");
+  } catch {
+    // Outside of localhost the clipboard needs HTTPS; then the words are shown to be copied by hand.
+    window.prompt("Copy this:", words);
+  }
+}
+
+const COPIED_MILLISECONDS = 1500;
+
+function flash(button, words) {
+  const place = button.querySelector("span") ?? button;
+  if (place.dataset.before !== undefined) return;
+  place.dataset.before = place.textContent;
+  place.textContent = words;
+  setTimeout(() => {
+    place.textContent = place.dataset.before;
+    delete place.dataset.before;
+  }, COPIED_MILLISECONDS);
+}
+
+document.addEventListener("click", (event) => {
+  const on = (selector) => event.target.closest(selector);
+  const copied = on("[data-copy]");
+  if (copied) copy(copied, copied.dataset.copy);
+  const link = on("[data-copy-link]");
+  if (link) {
+    event.preventDefault();
+    copy(link, new URL(link.href, location.href).href);
+  }
+  if (on("[data-dismiss]")) document.getElementById("notice").replaceChildren();
+  const opener = on("[data-open]");
+  if (opener) document.getElementById(opener.dataset.open).showModal();
+  if (event.target instanceof HTMLDialogElement) event.target.close();
+});
+
+// The color picker has no "none", so it only writes into the text field, which has.
+document.addEventListener("change", (event) => {
+  const field = event.target.dataset?.picks && document.getElementById(event.target.dataset.picks);
+  if (field) field.value = event.target.value;
+});
+
+// Fields that were left empty do not belong into an address that people copy. A field can be there twice.
+document.addEventListener("htmx:configRequest", (event) => {
+  if (!event.target.closest("[data-drop-empty]")) return;
+  const { formData } = event.detail;
+  for (const name of new Set(formData.keys())) {
+    const kept = formData.getAll(name).filter((value) => value !== "");
+    formData.delete(name);
+    kept.forEach((value) => formData.append(name, value));
+  }
+});
+
+// A poll that fails says nothing and asks again; whatever else fails is told in the notice.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr, requestConfig } = event.detail;
+  if (xhr.status >= 400 && requestConfig.elt.hasAttribute("data-poll")) event.detail.shouldSwap = false;
+});
+
+for (const failure of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(failure, (event) => {
+    if (event.detail.requestConfig?.elt.hasAttribute("data-poll")) return;
+    const card = document.createElement("div");
+    card.className = "notice-card";
+    card.innerHTML = "<p>Likeness does not answer. Is it still running?</p>";
+    document.getElementById("notice").replaceChildren(card);
+  });
+}
+
+// Words that were removed as a chip also leave the box, unless somebody is typing there.
+document.addEventListener("htmx:afterSettle", (event) => {
+  const words = document.getElementById("text");
+  const results = document.getElementById("results");
+  if (!results || event.target !== results) return;
+  if (document.activeElement !== words) words.value = results.dataset.text;
+  // Where the control that was used is gone, as the last chip is, the keyboard goes on from the results.
+  if (document.activeElement === document.body) results.focus({ preventScroll: true });
+});
+
+document.addEventListener("submit", (event) => {
+  if (event.target.id === "search") document.getElementById("filters")?.hidePopover?.();
+});

@@ -1,4 +1,7 @@
-"""Serve every page with sample values and drawn pictures: `python -m tests.web.preview [PORT]`, then open /preview."""
+"""Serve every page with sample values and drawn pictures.
+
+Start it with `python -m tests.web.preview [PORT]` and open /preview.
+"""
 
 import sys
 
@@ -10,8 +13,8 @@ from tests.web.samples import SHAPES, every_page, hexadecimal
 from webapp.rendering import mount_static, page
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' blob: data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
+    "img-src 'self' blob: data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
 )
 """The content security policy of the application: what breaks under it is seen here."""
 
@@ -25,12 +28,14 @@ def sample(number: int) -> Response:
     width, height = SHAPES[number % len(SHAPES)]
     sky, near, far = hexadecimal(number, 0.7), hexadecimal(number + 1, 0.25), hexadecimal(number + 1, 0.42)
     sun_x, sun_y = width * (0.2 + number * 37 % 60 / 100), height * 0.35
+    far_hill = f"M0 {height * 0.7}Q{width * 0.3} {height * 0.35} {width * 0.6} {height * 0.7}"
+    near_hill = f"M0 {height * 0.8}Q{width * 0.6} {height * 0.55} {width} {height * 0.9}"
     drawing = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">'
         f'<rect width="{width}" height="{height}" fill="{sky}"/>'
         f'<circle cx="{sun_x}" cy="{sun_y}" r="{min(width, height) * 0.14}" fill="#fff3cf"/>'
-        f'<path d="M0 {height * 0.7}Q{width * 0.3} {height * 0.35} {width * 0.6} {height * 0.7}T{width} {height * 0.6}V{height}H0z" fill="{far}"/>'
-        f'<path d="M0 {height * 0.8}Q{width * 0.6} {height * 0.55} {width} {height * 0.9}V{height}H0z" fill="{near}"/></svg>'
+        f'<path d="{far_hill}T{width} {height * 0.6}V{height}H0z" fill="{far}"/>'
+        f'<path d="{near_hill}V{height}H0z" fill="{near}"/></svg>'
     )
     return Response(drawing, media_type="image/svg+xml")
 

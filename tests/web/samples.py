@@ -1,7 +1,6 @@
-"""Values for every page, from nothing at all to hostile names: for the tests of the templates and for the preview."""
+"""Values for every page, from nothing at all to hostile names: for the tests of templates and the preview."""
 
 import colorsys
-import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,6 +33,10 @@ SHAPES = (
 )
 SHELL = pages.Shell(
     active="search", encoder="lite", formats="JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF, BMP", max_upload="50 MB"
+)
+DRAWN_COLORS = (
+    *("#222222", "#f5f5f5", "#8a8a8a", "#c62828", "#ef7d1a", "#f2cf2c"),
+    *("#3c8d40", "#2c65c9", "#7a3fa3", "#e88bb0", "#7a4f2d"),
 )
 STRENGTHS = (("strong", "very similar"), ("possible", "similar"), ("weak", "barely similar"))
 
@@ -95,20 +98,12 @@ def tile(number: int = 0, strength: int | None = None, **changes: Any) -> pages.
 
 
 def facets() -> tuple[pages.Facet, ...]:
-    draw = random.Random(7)
     categories = tuple(
-        pages.FacetOption(name, name, draw.randint(1, 4000), name == "animal") for name in CATEGORIES
+        pages.FacetOption(name, name, 100 + 37 * len(name) ** 2, name == "animal") for name in CATEGORIES
     )
-    drawn = dict(
-        zip(
-            COLOR_NAMES,
-            "#222222 #f5f5f5 #8a8a8a #c62828 #ef7d1a #f2cf2c #3c8d40 #2c65c9 #7a3fa3 #e88bb0 #7a4f2d".split(),
-            strict=True,
-        )
-    )
+    drawn = dict(zip(COLOR_NAMES, DRAWN_COLORS, strict=True))
     colors = tuple(
-        pages.FacetOption(name, name, draw.randint(1, 900), name == "blue", color)
-        for name, color in drawn.items()
+        pages.FacetOption(name, name, 7 * len(name) ** 2, name == "blue", color) for name, color in drawn.items()
     )
     schemes = tuple(pages.FacetOption(name, name, 12, chosen=False) for name in ("warm", "cool", "neutral"))
     libraries = (
@@ -173,9 +168,7 @@ def search_pages() -> dict[str, pages.SearchPage]:
         "one": search_page(1, asked=True),
         "asked": search_page(24, asked=True, weak=23, chips=chips(), text=HOSTILE),
         "weak": search_page(0, asked=True, weak=9, verdict="weak"),
-        "none": search_page(
-            0, asked=True, empty=nothing, weak=4, verdict="none", summary="Nothing similar · 9 ms"
-        ),
+        "none": search_page(0, asked=True, empty=nothing, weak=4, verdict="none", summary="Nothing similar · 9 ms"),
         "problem": search_page(0, problem="The color “blau” is not a color code. Write it like #3a6ea5."),
         "hint": search_page(
             5,
@@ -192,9 +185,7 @@ def search_pages() -> dict[str, pages.SearchPage]:
             ),
         ),
         "many": search_page(300),
-        "deleted": search_page(
-            12, shell=replace(SHELL, notice="3 pictures were deleted.", undo_ids=("a", "b", "c"))
-        ),
+        "deleted": search_page(12, shell=replace(SHELL, notice="3 pictures were deleted.", undo_ids=("a", "b", "c"))),
     }
 
 
@@ -250,7 +241,7 @@ def image_page(number: int = 0, record: ImageRecord | None = None, **changes: An
             for name, score in (list(category.scores.items())[:4] if category else ())
         ),
         facts=(
-            pages.Fact("Dimensions", "3000 × 2000 px, 6 megapixels"),
+            pages.Fact("Dimensions", "3,000 by 2,000 px, 6 megapixels"),
             pages.Fact("Size", "2.4 MB, JPEG"),
             pages.Fact("File", found.filename),
             pages.Fact("Added", "5 November 2026, 12:00"),
@@ -305,9 +296,7 @@ def status_page(*, busy: bool = True) -> pages.StatusPage:
         ),
         encoder_advice="CLIP understands whole sentences. To get it: likeness models pull clip-vit-b32",
         stores=(
-            pages.StoreHealth(
-                "Database", "sqlite:////home/someone/likeness/data/likeness.db", True, "answers in 1 ms"
-            ),
+            pages.StoreHealth("Database", "sqlite:////home/someone/likeness/data/likeness.db", True, "answers in 1 ms"),
             pages.StoreHealth(
                 "Originals",
                 "file:///home/someone/" + "deep/" * 20,

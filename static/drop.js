@@ -1,0 +1,108 @@
+// Pictures that are dropped, pasted or chosen: one is searched for, several are uploaded.
+
+import { uploadFiles } from "./upload.js";
+
+const overlay = document.getElementById("drop");
+const looking = document.getElementById("looking");
+const onUploadPage = () => document.querySelector(".upload-page") !== null;
+
+/** Send one picture with the form of the search box, and show that something happens. */
+function searchFor(file) {
+  const form = document.getElementById("picture-search");
+  const chosen = new DataTransfer();
+  chosen.items.add(file);
+  form.elements.file.files = chosen.files;
+  showLooking(file);
+  form.submit();
+}
+
+function showLooking(file) {
+  const picture = document.getElementById("looking-picture");
+  picture.hidden = true;
+  picture.onload = () => { picture.hidden = false; };
+  picture.src = URL.createObjectURL(file);
+  document.getElementById("looking-name").textContent = file.name;
+  looking.hidden = false;
+}
+
+function receive(files, target) {
+  if (files.length === 0) return;
+  if (target === "upload" || files.length > 1 || onUploadPage()) uploadFiles(files);
+  else searchFor(files[0]);
+}
+
+// ---- Dropping. Our own pictures being dragged also look like files, so drags that began here are left alone.
+
+let ownDrag = false;
+document.addEventListener("dragstart", () => { ownDrag = true; });
+document.addEventListener("dragend", () => { ownDrag = false; });
+
+const bringsFiles = (event) => !ownDrag && [...event.dataTransfer.types].includes("Files");
+const targetUnder = (event) => event.target.closest?.("[data-drop]");
+
+document.addEventListener("dragover", (event) => {
+  if (!bringsFiles(event)) return;
+  event.preventDefault();
+  overlay.hidden = false;
+  const under = targetUnder(event);
+  for (const target of overlay.querySelectorAll("[data-drop]")) target.classList.toggle("over", target === under);
+});
+
+document.addEventListener("dragleave", (event) => {
+  if (event.relatedTarget === null) overlay.hidden = true;
+});
+
+document.addEventListener("drop", async (event) => {
+  if (ownDrag) return;
+  event.preventDefault();
+  const target = targetUnder(event)?.dataset.drop;
+  overlay.hidden = true;
+  const folders = [...event.dataTransfer.items].some((item) => item.webkitGetAsEntry?.()?.isDirectory);
+  receive(await droppedFiles(event.dataTransfer), folders ? "upload" : target);
+});
+
+/** All files of a drop, those in folders too. The entries must be taken before the first wait, or they are gone. */
+async function droppedFiles(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (entries.length === 0) return [...transfer.files];
+  return (await Promise.all(entries.map(filesOf))).flat();
+}
+
+async function filesOf(entry) {
+  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
+  const reader = entry.createReader();
+  const found = [];
+  for (;;) {
+    // A reader gives at most a hundred entries at a time, and none when it has reached the end.
+    const part = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (part.length === 0) return found;
+    found.push(...(await Promise.all(part.map(filesOf))).flat());
+  }
+}
+
+// ---- Pasting and choosing
+
+document.addEventListener("paste", (event) => {
+  const pictures = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
+  if (pictures.length === 0) return;
+  event.preventDefault();
+  receive(pictures, null);
+});
+
+document.addEventListener("change", (event) => {
+  const input = event.target;
+  if (input.type !== "file" || input.files.length === 0) return;
+  if (input.form.matches("[data-picture-search]")) {
+    showLooking(input.files[0]);
+    input.form.submit();
+  } else if (input.form.matches("[data-upload]")) {
+    uploadFiles([...input.files]);
+    input.value = "";
+  }
+});
+
+// Coming back by the back button shows the page as it was left, which was under "Looking…".
+window.addEventListener("pageshow", () => {
+  looking.hidden = true;
+  document.getElementById("picture-search").reset();
+});

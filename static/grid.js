@@ -1,0 +1,162 @@
+// Grids of pictures: keys that move between them, and the selection.
+
+const tiles = () => [...document.querySelectorAll(".tile")].filter((tile) => tile.checkVisibility?.() ?? true);
+const boxes = () => [...document.querySelectorAll(".tile-select input")];
+const boxOf = (tile) => tile.querySelector(".tile-select input");
+const chosen = () => boxes().filter((box) => box.checked);
+let lastBox = null;
+
+// ---- Keys
+
+const typing = (target) => target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
+
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape" && typing(event.target)) event.target.blur();
+  if (typing(event.target) || document.querySelector("dialog[open]")) return;
+  const handler = KEYS[event.key] ?? KEYS[event.key.toLowerCase()];
+  if (handler?.(event)) event.preventDefault();
+});
+
+const KEYS = {
+  "/": () => {
+    const words = document.getElementById("text");
+    words.focus();
+    words.select();
+    return true;
+  },
+  "?": () => (document.getElementById("keys").showModal(), true),
+  Escape: () => clear(),
+  ArrowRight: (event) => step(event, 1),
+  ArrowLeft: (event) => step(event, -1),
+  ArrowDown: (event) => climb(event, 1),
+  ArrowUp: (event) => climb(event, -1),
+  x: (event) => {
+    const box = here(event) && boxOf(here(event));
+    if (!box) return false;
+    toggle(box, event.shiftKey);
+    return true;
+  },
+  m: (event) => {
+    const link = here(event)?.querySelector(".tile-more");
+    if (link) link.click();
+    return Boolean(link);
+  },
+};
+
+const here = (event) => event.target.closest(".tile");
+
+function goTo(tile) {
+  tile?.querySelector(".tile-link").focus();
+  tile?.scrollIntoView({ block: "nearest" });
+  return Boolean(tile);
+}
+
+function step(event, direction) {
+  const tile = here(event);
+  const all = tiles();
+  if (!tile) return event.target === document.body && direction > 0 && goTo(all[0]);
+  return goTo(all[all.indexOf(tile) + direction]);
+}
+
+/** Move to the nearest tile of the next row: the first whose middle lies beyond this one, then the closest in x. */
+function climb(event, direction) {
+  const tile = here(event);
+  if (!tile) return false;
+  const from = tile.getBoundingClientRect();
+  const middle = (box) => box.left + box.width / 2;
+  const beyond = tiles()
+    .map((other) => ({ other, box: other.getBoundingClientRect() }))
+    .filter(({ box }) => (box.top - from.top) * direction > from.height / 2);
+  if (beyond.length === 0) return false;
+  const row = beyond.reduce((best, { box }) => (best === null || (box.top - best) * direction < 0 ? box.top : best), null);
+  const inRow = beyond.filter(({ box }) => Math.abs(box.top - row) < 2);
+  inRow.sort((a, b) => Math.abs(middle(a.box) - middle(from)) - Math.abs(middle(b.box) - middle(from)));
+  return goTo(inRow[0].other);
+}
+
+// ---- Selection
+
+function toggle(box, range) {
+  const all = boxes();
+  if (range && lastBox && all.includes(lastBox)) {
+    const [from, to] = [all.indexOf(lastBox), all.indexOf(box)].sort((a, b) => a - b);
+    all.slice(from, to + 1).forEach((each) => { each.checked = true; });
+  } else box.checked = !box.checked;
+  lastBox = box;
+  count();
+}
+
+function clear() {
+  const before = chosen();
+  before.forEach((box) => { box.checked = false; });
+  count();
+  return before.length > 0;
+}
+
+const pictures = (number) => `${number.toLocaleString()} picture${number === 1 ? "" : "s"}`;
+
+function count() {
+  const number = chosen().length;
+  const place = document.getElementById("selection-count");
+  if (place && number > 0) place.textContent = `${pictures(number)} selected`;
+}
+
+document.addEventListener("click", (event) => {
+  const box = event.target.closest(".tile-select input");
+  if (box) {
+    if (event.shiftKey) {
+      box.checked = !box.checked; // The browser has switched it already; the range decides anew.
+      toggle(box, true);
+      box.checked = true;
+    } else {
+      lastBox = box;
+      count();
+    }
+  }
+  const mode = event.target.closest("[data-select-mode]");
+  if (mode) selecting(!document.body.classList.contains("selecting"));
+  const link = event.target.closest(".tile-link");
+  if (link && document.body.classList.contains("selecting") && boxOf(link.parentElement)) {
+    event.preventDefault();
+    toggle(boxOf(link.parentElement), event.shiftKey);
+  }
+});
+
+function selecting(on) {
+  document.body.classList.toggle("selecting", on);
+  document.querySelector("[data-select-mode]")?.setAttribute("aria-pressed", String(on));
+  if (!on) clear();
+}
+
+document.addEventListener("reset", (event) => {
+  if (event.target.id === "selection") setTimeout(() => selecting(false));
+});
+document.addEventListener("htmx:afterSettle", count);
+window.addEventListener("pageshow", count);
+
+// ---- Deleting asks first. Without this script the server asks on a page of its own.
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-confirm]");
+  if (!button) return;
+  event.preventDefault();
+  const number = chosen().length;
+  const dialog = document.getElementById("confirm");
+  document.getElementById("confirm-question").textContent = `Delete ${pictures(number)}?`;
+  document.getElementById("confirm-yes").textContent = `Delete ${pictures(number)}`;
+  dialog.returnValue = "no";
+  dialog.onclose = () => {
+    if (dialog.returnValue === "yes") sendDeletion(button.form);
+  };
+  dialog.showModal();
+});
+
+function sendDeletion(form) {
+  for (const [name, value] of [["action", "delete"], ["confirmed", "1"]]) {
+    const field = document.createElement("input");
+    Object.assign(field, { type: "hidden", name, value });
+    form.append(field);
+  }
+  form.submit();
+}

@@ -1,0 +1,221 @@
+// Uploads with progress: a few at a time, one card a file, tried again while the server is busy.
+
+const AT_ONCE = 3;
+const MOST_TRIES = 8;
+const PAUSE_SECONDS = 2;
+const THUMBNAIL_PIXELS = 144;
+
+const waiting = [];
+const running = new Set();
+let total = 0;
+let finished = 0;
+
+const page = () => document.querySelector(".upload-page");
+
+/** Show the upload page, from wherever we are, and send these files. */
+export async function uploadFiles(files) {
+  const pictures = files.filter((file) => !file.name.startsWith("."));
+  if (pictures.length === 0) return;
+  if (!page()) await openUploadPage();
+  const { batch } = page().dataset;
+  history.replaceState(history.state, "", `/upload?batch=${encodeURIComponent(batch)}`);
+  const jobs = pictures.map((file) => ({ file, card: newCard(file), tries: 0, sent: 0, request: null }));
+  const list = document.getElementById("cards");
+  const fragment = document.createDocumentFragment();
+  for (const job of jobs) {
+    jobOf.set(job.card, job);
+    fragment.append(job.card);
+    thumbnails.observe(job.card);
+  }
+  list.prepend(fragment);
+  if (waiting.length + running.size === 0) total = finished = 0;
+  total += jobs.length;
+  waiting.push(...jobs);
+  next();
+}
+
+/** Put the upload page in the place of this one without loading, so that the dropped files stay in reach. */
+async function openUploadPage() {
+  const answer = await fetch("/upload");
+  const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
+  document.getElementById("main").replaceWith(document.adoptNode(parsed.getElementById("main")));
+  document.querySelector(".places").replaceWith(document.adoptNode(parsed.querySelector(".places")));
+  document.title = parsed.title;
+  document.body.className = parsed.body.className;
+  history.pushState({ upload: true }, "", "/upload");
+  window.htmx?.process(document.getElementById("main"));
+  window.scrollTo(0, 0);
+}
+
+window.addEventListener("popstate", () => {
+  if (page() && location.pathname !== "/upload") location.reload();
+});
+
+// ---- Cards
+
+const jobOf = new WeakMap();
+
+function newCard(file) {
+  const card = document.getElementById("local-card").content.firstElementChild.cloneNode(true);
+  card.querySelector("bdi").textContent = file.name;
+  return card;
+}
+
+function show(job, outcome, sentence) {
+  job.card.dataset.outcome = outcome;
+  job.card.querySelector(".card-sentence").textContent = sentence;
+  const over = outcome === "refused" || outcome === "canceled";
+  job.card.querySelector("progress").hidden = over;
+  job.card.querySelector("[data-cancel]").hidden = over;
+  job.card.querySelector("[data-again]").hidden = !over;
+}
+
+// Only cards that are seen get a thumbnail: three hundred decoded photos would fill the memory.
+const thumbnails = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    thumbnails.unobserve(entry.target);
+    drawThumbnail(entry.target);
+  }
+});
+
+async function drawThumbnail(card) {
+  const { file } = jobOf.get(card);
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(file, { resizeWidth: THUMBNAIL_PIXELS, resizeQuality: "low" });
+  } catch {
+    return; // A format that this browser does not draw, such as HEIC: the card keeps its sign.
+  }
+  const canvas = document.createElement("canvas");
+  canvas.width = bitmap.width;
+  canvas.height = bitmap.height;
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  bitmap.close();
+  card.querySelector(".card-picture").replaceChildren(canvas);
+}
+
+// ---- Sending
+
+function next() {
+  while (running.size < AT_ONCE && waiting.length > 0) send(waiting.shift());
+  showTotals();
+}
+
+function send(job) {
+  running.add(job);
+  show(job, "sending", "Sending…");
+  const form = new FormData();
+  form.append("batch", page().dataset.batch);
+  form.append("file", job.file, job.file.name);
+  const request = new XMLHttpRequest();
+  job.request = request;
+  job.tries += 1;
+  request.open("POST", "/upload");
+  request.setRequestHeader("HX-Request", "true");
+  request.upload.onprogress = (event) => {
+    if (event.lengthComputable) progress(job, event.loaded / event.total);
+  };
+  request.upload.onload = () => show(job, "sending", "Sent; being checked…");
+  request.onload = () => received(job, request);
+  request.onerror = () => tryLater(job, PAUSE_SECONDS * job.tries, "The connection was lost");
+  request.onabort = () => over(job, "canceled", "Canceled");
+  request.send(form);
+}
+
+function progress(job, share) {
+  job.sent = share;
+  job.card.querySelector("progress").value = share;
+  showTotals();
+}
+
+function received(job, request) {
+  const parsed = new DOMParser().parseFromString(request.responseText, "text/html");
+  const card = parsed.querySelector(".card[id]");
+  if (card) accept(job, card);
+  else if (request.status === 503 || request.status === 429) {
+    tryLater(job, Number(request.getResponseHeader("Retry-After")) || PAUSE_SECONDS, "The server is busy");
+  } else over(job, "refused", parsed.querySelector("#problem p:last-of-type")?.textContent ?? "The server could not take this file.");
+}
+
+/** The server's card takes the place of ours, and its questions for news begin if they are not under way. */
+function accept(job, card) {
+  document.getElementById(card.id)?.remove(); // The same file a second time in one batch.
+  job.card.replaceWith(document.adoptNode(card));
+  window.htmx?.process(card);
+  running.delete(job);
+  finished += 1;
+  askForNews();
+  next();
+}
+
+function tryLater(job, seconds, reason) {
+  running.delete(job);
+  if (job.tries >= MOST_TRIES) {
+    over(job, "refused", `${reason}. Try again when it is back.`);
+    return;
+  }
+  show(job, "queued", `${reason}; trying again in ${seconds} s`);
+  running.add(job); // It keeps its place, so that a busy server is not asked by all the others meanwhile.
+  setTimeout(() => {
+    running.delete(job);
+    if (job.card.dataset.outcome !== "canceled") send(job);
+  }, seconds * 1000);
+}
+
+function over(job, outcome, sentence) {
+  running.delete(job);
+  finished += 1;
+  show(job, outcome, sentence);
+  next();
+}
+
+let newsUnderWay = false;
+
+async function askForNews() {
+  const changes = document.getElementById("changes");
+  if (newsUnderWay || !window.htmx || changes.hasAttribute("data-poll")) return;
+  newsUnderWay = true;
+  const address = `/upload/changes?batch=${encodeURIComponent(page().dataset.batch)}`;
+  await window.htmx.ajax("GET", address, { target: "#changes", swap: "outerHTML" });
+  newsUnderWay = false;
+}
+
+function showTotals() {
+  const sending = document.getElementById("sending");
+  if (!sending) return;
+  const open = waiting.length + running.size;
+  sending.hidden = open === 0;
+  document.getElementById("sending-words").textContent = `Sending: ${finished.toLocaleString()} of ${total.toLocaleString()}`;
+  const part = [...running].reduce((sum, job) => sum + job.sent, 0);
+  document.getElementById("sending-bar").value = total ? (finished + part) / total : 0;
+}
+
+// ---- Cancel, try again, and not leaving by accident
+
+function cancel(job) {
+  const place = waiting.indexOf(job);
+  if (place >= 0) {
+    waiting.splice(place, 1);
+    over(job, "canceled", "Canceled");
+  } else if (job.request?.readyState === XMLHttpRequest.DONE || job.request?.readyState === XMLHttpRequest.UNSENT) {
+    over(job, "canceled", "Canceled");
+  } else job.request.abort();
+}
+
+document.addEventListener("click", (event) => {
+  const job = jobOf.get(event.target.closest(".card"));
+  if (event.target.closest("[data-cancel]")) cancel(job);
+  if (event.target.closest("[data-again]")) {
+    job.tries = 0;
+    finished -= 1;
+    show(job, "queued", "Waiting to be sent");
+    waiting.push(job);
+    next();
+  }
+  if (event.target.closest("[data-cancel-all]")) [...waiting, ...running].forEach(cancel);
+});
+
+window.addEventListener("beforeunload", (event) => {
+  if (waiting.length + running.size > 0) event.preventDefault();
+});
