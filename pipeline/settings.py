@@ -7,7 +7,7 @@ there is no second switch that could contradict it. A setting whose name ends in
 
 import os
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -38,8 +38,9 @@ class Settings(BaseSettings):
         "auto",
         description="`auto`, or a name from `likeness models list`. Decided once, for an empty database.",
     )
-    models: Path | None = Field(
-        None, description="Folder of model files; empty: `models` in the data folder."
+    models: Path | None = Field(None, description="Folder of model files; empty: `models` in the data folder.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "warning", description="From which weight on events are written to stderr."
     )
     max_upload_bytes: int = Field(64 * MEBIBYTE, gt=0, description="Bytes a single picture may have.")
     max_pixels: int = Field(100_000_000, gt=0, description="Pixels a single picture may have.")
@@ -47,9 +48,7 @@ class Settings(BaseSettings):
     decoder_memory_bytes: int = Field(
         160 * MEBIBYTE, gt=0, description="Memory that pictures being decoded may take together, in bytes."
     )
-    decoder_seconds: float = Field(
-        20.0, gt=0, description="Seconds after which the decoding of a picture is given up."
-    )
+    decoder_seconds: float = Field(20.0, gt=0, description="Seconds after which the decoding of a picture is given up.")
     worker_threads: int = Field(2, ge=1, description="Pictures analyzed side by side in one process.")
     batch_size: int = Field(8, ge=1, description="Pictures a worker claims at once.")
     lease_seconds: float = Field(

@@ -33,6 +33,7 @@ INTERRUPTED = "Stopped. What is in stays in; run the same command again to go on
 @click.pass_context
 def import_command(
     context: click.Context,
+    *,
     places: tuple[Path, ...],
     library: str,
     in_place: bool,
@@ -50,7 +51,7 @@ def import_command(
         from pipeline.principals import OWNER
 
         destination = Destination(library, OWNER, in_place=in_place)
-        folders = [os.path.abspath(place) for place in places]
+        folders = [str(place.resolve()) for place in places]
         try:
             results = _import(backend, folders, exclude, destination, wait=not no_wait)
         except KeyboardInterrupt:
@@ -134,7 +135,7 @@ def _report(results: "list[FileResult]") -> None:
     said = ", ".join(f"{count:,} {what}" for count, what in parts if count)
     click.echo(f"{said[0].upper()}{said[1:]}." if said else "There was nothing to import.", err=True)
     for reason, count in Counter(result.sentence for result in refused).most_common():
-        click.echo(f"  {count:,} × {reason}", err=True)
+        click.echo(f"  {count:,}: {reason}", err=True)
 
 
 def _one_line(path: str) -> str:
