@@ -6,7 +6,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def _folder(name: str) -> Path:
-    """Return the folder beside this package's modules (a wheel), or else beside the package (a working copy)."""
+    """Return the folder inside this package (a wheel), or else beside it (a working copy)."""
     installed = _PACKAGE / name
     return installed if installed.is_dir() else _PACKAGE.parent / name
 

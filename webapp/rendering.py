@@ -1,6 +1,6 @@
-"""Values of `webapp.pages` become HTML here, whole pages or the one block that htmx asks for; and static files are served.
+"""Values of `webapp.pages` become HTML here: whole pages, or the one block that htmx asks for.
 
-What a page says is decided by the routes; how a number or a date is written is decided in `webapp.wording`.
+The static files are served from here too, under addresses that can be cached for good. What a page says is decided by the routes; how a number or a date is written is decided in `webapp.wording`.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ HTMX_PACKAGE = "js_lib_htmx"
 """The PyPI package django-js-lib-htmx; its folder `static` holds htmx/htmx.min.js."""
 
 VERSION_LETTERS = 12
-"""Hexadecimal letters of a file's SHA-256 in its address: 48 bits, enough that two versions never share one."""
+"""Hexadecimal letters of a file's SHA-256 in its address: 48 bits, so that no two share one."""
 
 ONE_YEAR = "public, max-age=31536000, immutable"
 ASK_AGAIN = "no-cache"
@@ -113,7 +113,7 @@ def _build_environment() -> Environment:
     )
     built.filters |= wording.FILTERS
     built.globals["static_url"] = static_url
-    # Macros imported at the top of a template are unknown when one block of it is rendered alone; a global is not.
+    # A macro imported at the top of a template is unknown to a block that is rendered alone; a global is not.
     built.globals["icon"] = built.get_template("_icons.html").module.icon  # type: ignore[attr-defined]
     return built
 

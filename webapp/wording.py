@@ -10,7 +10,7 @@ KILO = 1000
 
 NARROWEST_TILE = 0.6
 WIDEST_TILE = 2.6
-"""Width by height of a tile. Outside of this a picture would be a sliver or a stripe in its row, so it is cropped."""
+"""Width by height of a tile. A picture outside of it would be a sliver or a stripe in its row; it is cropped."""
 
 
 def as_size(count: int) -> str:
@@ -45,8 +45,8 @@ def tile_ratio(image: ImageRecord) -> float:
 
 
 def dimensions(image: ImageRecord) -> str:
-    """Return the upright size in pixels: 4032 × 3024."""
-    return f"{image.width} × {image.height}"
+    """Return the upright size in pixels, with the sign for "times" between."""
+    return f"{image.width} \N{MULTIPLICATION SIGN} {image.height}"
 
 
 FILTERS: dict[str, Callable[..., object]] = {

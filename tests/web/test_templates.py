@@ -205,7 +205,7 @@ def test_a_facet_without_options_is_not_shown() -> None:
 def test_a_control_keeps_its_id_when_the_counts_change_their_order() -> None:
     first = samples.search_page(1)
     facet = first.facets[0]
-    turned = replace(facet, options=tuple(reversed(facet.options)) + (FacetOption("new", "new", 1, chosen=False),))
+    turned = replace(facet, options=(*reversed(facet.options), FacetOption("new", "new", 1, chosen=False)))
     ids = [_option_ids(value) for value in (first, replace(first, facets=(turned,)))]
     assert all(ids[1][value] == name for value, name in ids[0].items() if value in ids[1])
 
