@@ -1,6 +1,6 @@
 """Measure palettes against pictures whose colors are known, and color names against those that people give.
 
-    python bench/colors.py <folder with truth.json, xkcd_names.json and web_colors.json>
+    python bench/colors.py FOLDER      (with truth.json, xkcd_names.json and web_colors.json)
 
 Prints, by kind of picture, the share-weighted recall of the true colors at CIEDE2000 <= 5 and <= 8, the mean absolute
 error of their shares, the share of swatches that are no true color, and the milliseconds a picture takes.
@@ -87,7 +87,12 @@ def names(folder: Path) -> None:
             confused[words[-1], ours] += ours != words[-1]
         everything = [one for several in right.values() for one in several]
         print(f"{file}: {np.mean(everything):.3f} of {len(everything)}")
-        print("  " + ", ".join(f"{name} {np.mean(right[name]):.2f} ({len(right[name])})" for name in COLOR_NAMES if right[name]))
+        print(
+            "  "
+            + ", ".join(
+                f"{name} {np.mean(right[name]):.2f} ({len(right[name])})" for name in COLOR_NAMES if right[name]
+            )
+        )
         most = sorted(confused.items(), key=lambda item: -item[1])[:10]
         print("  most confused: " + ", ".join(f"{a} as {b} {count}" for (a, b), count in most))
 

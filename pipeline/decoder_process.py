@@ -7,7 +7,6 @@ started it has been killed meanwhile.
 
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -79,4 +78,4 @@ def _limit_time(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -50,7 +50,7 @@ _PROCESS_ENVIRONMENT = {
     "PYTHONPATH": str(Path(pipeline.__file__).parent.parent),
     "OPENBLAS_NUM_THREADS": "1",  # nothing here multiplies matrices, and every thread costs memory
     "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),  # frames go back to the system as soon as they are freed
+    "MALLOC_MMAP_THRESHOLD_": str(16 << 20),  # frames go back to the system as soon as they are freed
     "MALLOC_TRIM_THRESHOLD_": str(1 << 20),
 }
 
@@ -175,7 +175,7 @@ class _Process:
 
     def __init__(self) -> None:
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
+            self._process = subprocess.Popen(
                 [sys.executable, "-P", "-W", "ignore", "-m", "pipeline.decoder_process"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -22,12 +22,20 @@ _WHITE = _RGB_TO_XYZ.sum(axis=1)
 _EPSILON = 216 / 24389  # CIE 15:2004: below it the cube root gives way to a straight line
 _KAPPA = 24389 / 27
 
+_SRGB_KNEE = 0.04045
+_SRGB_SLOPE = 12.92
+"""IEC 61966-2-1: below the knee sRGB is a straight line, above a power of 2.4."""
+
+_FULL_TURN = 360.0
+_HALF_TURN = 180.0
+
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def _linear_of_srgb_byte() -> npt.NDArray[np.float32]:
     value = np.arange(256) / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    curve = ((value + 0.055) / 1.055) ** 2.4
+    return np.where(value <= _SRGB_KNEE, value / _SRGB_SLOPE, curve).astype(np.float32)
 
 
 _LINEAR = _linear_of_srgb_byte()
@@ -53,8 +61,9 @@ def lab_to_srgb(lab: npt.ArrayLike) -> npt.NDArray[np.uint8]:
     curved = np.stack([y + values[..., 1] / 500, y, y - values[..., 2] / 200], axis=-1)
     relative = np.where(curved**3 > _EPSILON, curved**3, (116 * curved - 16) / _KAPPA)
     linear = np.clip((relative * _WHITE) @ _XYZ_TO_RGB.T, 0, 1)
-    value = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.rint(value * 255).astype(np.uint8)
+    curve = 1.055 * linear ** (1 / 2.4) - 0.055
+    value = np.where(linear <= _SRGB_KNEE / _SRGB_SLOPE, linear * _SRGB_SLOPE, curve)
+    return np.asarray(np.rint(value * 255), dtype=np.uint8)
 
 
 def rgb_to_hex(rgb: npt.ArrayLike) -> str:
@@ -88,8 +97,7 @@ def ciede2000(first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.flo
     (l1, c1, h1), (l2, c2, h2) = _adjusted(one, two)
     lightness, chroma = l2 - l1, c2 - c1  # (8), (9)
     chromatic = c1 * c2 > 0
-    turn = (h2 - h1 + 180) % 360 - 180  # (10): the shorter way round
-    turn = np.where((turn == -180) & (h2 > h1), 180, turn)
+    turn = (h2 - h1 + _HALF_TURN) % _FULL_TURN - _HALF_TURN  # (10): the shorter way round
     turn = np.where(chromatic, turn, 0)
     hue = 2 * np.sqrt(c1 * c2) * np.sin(np.radians(turn) / 2)  # (11)
 
@@ -133,5 +141,6 @@ def _chroma_weight(chroma: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _mean_hue(h1: npt.NDArray[np.float64], h2: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     middle = (h1 + h2) / 2
-    far = np.abs(h1 - h2) > 180
-    return np.where(far, np.where(h1 + h2 < 360, middle + 180, middle - 180), middle)
+    far = np.abs(h1 - h2) > _HALF_TURN
+    opposite = np.where(h1 + h2 < _FULL_TURN, middle + _HALF_TURN, middle - _HALF_TURN)
+    return np.where(far, opposite, middle)

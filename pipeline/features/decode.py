@@ -109,7 +109,7 @@ def _examine(source: bytes | Path, limits: Limits, target: Target) -> tuple[Form
     except OSError as error:
         raise DamagedImage(_UNREADABLE, detail=str(error)) from error
     if header.width < 1 or header.height < 1:
-        raise damaged(f"{header.width} × {header.height} pixels")
+        raise damaged(f"{header.width} by {header.height} pixels")
     costs.check_pixels(header.width, header.height, limits)
     cost = costs.decode_bytes(kind, header, target, size)
     found = Probe(kind.name, kind.media_type, header.width, header.height, header.frames, cost)
@@ -118,7 +118,7 @@ def _examine(source: bytes | Path, limits: Limits, target: Target) -> tuple[Form
 
 
 def _canvas(source: bytes | Path, limits: Limits, target: Target) -> tuple[Format, Canvas]:
-    kind, header, found = _examine(source, limits, target)
+    kind, header, _ = _examine(source, limits, target)
     with _guarded():
         return kind, frames.shrunk(source, kind, header, target, limits)
 

@@ -113,7 +113,11 @@ _REFUSED_STARTS: tuple[tuple[bytes, str], ...] = (
     (b"LinS", _OTHER_PICTURE),
     (b"BPG\xfb", _OTHER_PICTURE),
     (b"icns", _OTHER_PICTURE),
-    *((b"P" + digit + space, _OTHER_PICTURE) for digit in (b"1", b"2", b"3", b"4", b"5", b"6", b"7") for space in (b"\n", b" ")),
+    *(
+        (b"P" + digit + space, _OTHER_PICTURE)
+        for digit in (b"1", b"2", b"3", b"4", b"5", b"6", b"7")
+        for space in (b"\n", b" ")
+    ),
 )
 
 _RIFF_KINDS = {b"AVI ": _VIDEO, b"WAVE": _AUDIO}
@@ -124,6 +128,7 @@ _HEIF_BRANDS = frozenset(
 )
 _JPEG2000_BRANDS = frozenset({b"jp2 ", b"jpx "})
 _QUICKTIME_ATOMS = frozenset({b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot"})
+_BMP_HEADER_SIZE_END = 18
 _BMP_HEADER_SIZES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _TAR_MAGIC = slice(257, 262)
 
@@ -189,7 +194,7 @@ def _iso_media(head: bytes) -> Format:
 
 
 def _looks_like_bmp(head: bytes) -> bool:
-    return len(head) > 18 and struct.unpack("<I", head[14:18])[0] in _BMP_HEADER_SIZES
+    return len(head) >= _BMP_HEADER_SIZE_END and struct.unpack("<I", head[14:18])[0] in _BMP_HEADER_SIZES
 
 
 def _refusal(head: bytes) -> str:

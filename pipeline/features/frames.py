@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pillow_heif
 from PIL import AvifImagePlugin, Image
@@ -19,7 +19,7 @@ from pipeline.features.headers import Header
 from pipeline.features.limits import Limits, check_pixels
 from pipeline.features.shrink import Plan, Target
 
-Image.MAX_IMAGE_PIXELS = None  # type: ignore[assignment]  # Limits decide; Pillow's own would warn at 89 megapixels
+Image.MAX_IMAGE_PIXELS = None  # Limits decide; Pillow's own would warn at 89 megapixels
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
 
@@ -100,21 +100,28 @@ def _buffered(image: Image.Image, kind: Format, target: Target) -> Canvas:
         pixels = decoder.get_frame(0)
     buffer = _Buffer(pixels[0], image.size, image.mode, raw_mode)
     way = shrink.plan(*image.size, target, scalable=False)
-    return Canvas(_canvas(buffer.strips, way, image.size), image.size, exif, image.info.get("icc_profile") or b"", frames)
+    return Canvas(
+        _canvas(buffer.strips, way, image.size),
+        image.size,
+        exif,
+        image.info.get("icc_profile") or b"",
+        frames,
+    )
 
 
 def _heif(stream: BinaryIO, target: Target, limits: Limits) -> Canvas:
-    """libheif turns and mirrors by itself; the orientation in EXIF is then only a copy of what has been done."""
+    """Libheif turns and mirrors by itself; the orientation in EXIF is then only a copy of what has been done."""
     file = pillow_heif.open_heif(stream, convert_hdr_to_8bit=True)
     picture = file[file.primary_index]
     check_pixels(*picture.size, limits)
     pillow_heif.set_orientation(picture.info)
     exif = Image.Exif()
-    exif.load(picture.info.get("exif") or b"")
+    exif.load(cast(bytes, picture.info.get("exif") or b""))
+    icc_profile = cast(bytes, picture.info.get("icc_profile") or b"")
     buffer = _Buffer(picture.data, picture.size, picture.mode, picture.mode, picture.stride)
     way = shrink.plan(*picture.size, target, scalable=False)
     canvas = _canvas(buffer.strips, way, picture.size)
-    return Canvas(canvas, picture.size, exif, picture.info.get("icc_profile") or b"", len(file))
+    return Canvas(canvas, picture.size, exif, icc_profile, len(file))
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,7 @@ class _Buffer:
 
     def strips(self, rows: int) -> Iterator[Image.Image]:
         width, height = self.size
-        view = memoryview(self.data)
+        view: Any = memoryview(self.data)  # Pillow takes any buffer, and says bytes
         stride = self.stride or len(view) // height
         for top in range(0, height, rows):
             count = min(rows, height - top)
@@ -138,9 +145,7 @@ class _Buffer:
             yield shrink.plain(strip)
 
 
-def _canvas(
-    strips: Callable[[int], Iterator[Image.Image]], way: Plan, decoded: tuple[int, int]
-) -> Image.Image:
+def _canvas(strips: Callable[[int], Iterator[Image.Image]], way: Plan, decoded: tuple[int, int]) -> Image.Image:
     rows = shrink.strip_rows(decoded[0], way.factors[1])
     return shrink.resized(shrink.reduced(strips(rows), way), way, decoded)
 

@@ -123,7 +123,7 @@ def _apng_frames(stream: BinaryIO) -> int:
 
 
 def read_gif(stream: BinaryIO) -> Header:
-    """The logical screen, widened by the first frame where that is larger, as Pillow does."""
+    """Read the logical screen, widened by the first frame where that is larger, as Pillow does."""
     stream.seek(6)
     width, height = struct.unpack("<HH", read_exactly(stream, 4))
     for left, top, across, down in _gif_frames(stream):

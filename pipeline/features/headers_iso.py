@@ -11,18 +11,25 @@ _MAX_BOXES = 4096
 _MAX_META_BYTES = 8 << 20
 """Size of the `meta` box that is read; those of 200-megapixel grids are below 100 kB."""
 
+_ISPE_BYTES = 12
+"""Version and flags, width, height."""
+
+_ALPHA_NAMES = (b":auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
+
 Box = tuple[bytes, memoryview]
 
 
 def read_iso_image(stream: BinaryIO) -> Header:
     """Return the largest size that any item claims: a grid has its tiles beside it, and they are smaller."""
-    properties = [box for box in _walk(_meta(stream), (b"iprp", b"ipco"))]
-    sizes = [struct.unpack(">II", body[4:12]) for kind, body in properties if kind == b"ispe" and len(body) >= 12]  # noqa: PLR2004
+    properties = list(_walk(_meta(stream), (b"iprp", b"ipco")))
+    sizes = [
+        struct.unpack(">II", body[4:12]) for kind, body in properties if kind == b"ispe" and len(body) == _ISPE_BYTES
+    ]
     if not sizes:
         raise damaged("no picture size in the meta box")
     width, height = max(sizes, key=lambda size: size[0] * size[1])
-    depths = [body[5] for kind, body in properties if kind == b"pixi" and len(body) > 5]  # noqa: PLR2004
-    alpha = any(kind == b"auxC" and b"alpha" in bytes(body) or b":aux:auxid:1" in bytes(body) for kind, body in properties)
+    depths = [depth for kind, body in properties if kind == b"pixi" for depth in body[5:]]
+    alpha = any(kind == b"auxC" and any(name in bytes(body) for name in _ALPHA_NAMES) for kind, body in properties)
     return Header(width, height, samples=4 if alpha else 3, bits=max(depths, default=8), whole=True)
 
 

@@ -20,7 +20,7 @@ _MEGAPIXEL = 1_000_000
 class Limits:
     """What is refused before anything is decoded.
 
-    `max_bytes` is the size of the file, `max_pixels` width × height as stored, `max_decode_bytes` the memory that
+    `max_bytes` is the size of the file, `max_pixels` width times height as stored, `max_decode_bytes` the memory that
     decoding is estimated to take at its peak. The last is what large pictures meet first, except JPEG and PNG,
     which are decoded in parts.
     """

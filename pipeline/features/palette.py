@@ -7,13 +7,13 @@ their opacity, so transparent padding counts for nothing. What colors are called
 
 import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import KMeans
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from pipeline.features import color_character as character
 from pipeline.features.color import ciede2000, lab_to_srgb, rgb_to_hex, srgb_to_lab
@@ -21,11 +21,13 @@ from pipeline.features.picture import COLOR_NAMES, Palette, Picture, Swatch
 
 MAX_SWATCHES = 6
 
-_MAX_SAMPLES = 1 << 16
-"""Pixels looked at, on a regular grid: shares are then right to about 0.2 %, and edges stay as rare as they are."""
+_MAX_SAMPLES = 1 << 15
+"""Pixels looked at, on a regular grid: shares are then right to about 0.3 %, and edges stay as rare as they are."""
 
 _BIN_BITS = 5
 """Bits per channel of the histogram: bins 8 wide, of which photographs fill about 1,000."""
+
+_BINS = 1 << 3 * _BIN_BITS
 
 _CLUSTERS = 10
 """Clusters before merging: more than six, so that a small accent is not averaged away with a large neighbor."""
@@ -33,7 +35,7 @@ _CLUSTERS = 10
 _MAX_ITERATIONS = 25
 """k-means has settled by then on nearly all pictures, and another round moves nothing that is visible."""
 
-_MERGE_DISTANCE = 9.0
+_MERGE_DISTANCE = 7.0
 """CIEDE2000 below which two clusters become one swatch: shades of one color, to a person looking at swatches."""
 
 _MIN_SHARE = 0.006
@@ -65,13 +67,26 @@ _Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Histogram:
-    """Filled bins: the mean color of the pixels in each, as sRGB (0 to 255) and as CIELAB, its share of the
-    opaque area, and the part of its pixels that lie inside a flat area."""
+    """The bins that are filled: a position in each array is a bin.
+
+    The mean color of its pixels, as sRGB (0 to 255) and as CIELAB, its share of the opaque area, and the part of its
+    pixels that lie inside a flat area.
+    """
 
     rgb: _Floats
     lab: _Floats
     share: _Floats
     flat: _Floats
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Bins that make one color: their positions, their share, and the color as sRGB (0 to 255) and as CIELAB."""
+
+    bins: npt.NDArray[np.intp]
+    share: float
+    rgb: _Floats
+    lab: _Floats
 
 
 def extract_palette(picture: Picture) -> Palette:
@@ -82,9 +97,9 @@ def extract_palette(picture: Picture) -> Palette:
     histogram = _histogram(picture)
     if histogram.share.size == 0:
         return Palette((), dict.fromkeys(COLOR_NAMES, 0.0), "neutral", 1.0, 0.0)
-    groups = _without_edges(histogram, _merged(histogram, _clusters(histogram)))
+    groups = _without_strays(histogram, _merged(histogram, _clusters(histogram)))
     return Palette(
-        swatches=tuple(sorted(_swatches(histogram, groups), key=lambda swatch: -swatch.share)),
+        swatches=tuple(_swatch(group) for group in sorted(groups, key=_share, reverse=True)),
         names=character.names(histogram.lab, histogram.share),
         scheme=character.scheme(histogram.lab, histogram.share),
         brightness=character.brightness(histogram.lab, histogram.share),
@@ -99,19 +114,25 @@ def _histogram(picture: Picture) -> _Histogram:
     weight = np.ones(len(rgb))
     if picture.alpha is not None:
         rgb, weight = _without_background(rgb, picture.alpha[::step, ::step].reshape(-1))
-    flat = _flat(picture.pixels, step).reshape(-1)
-
-    shift = 8 - _BIN_BITS
-    bins = rgb.astype(np.int32) >> shift
-    code = (bins[:, 0] << 2 * _BIN_BITS) | (bins[:, 1] << _BIN_BITS) | bins[:, 2]
-    size = 1 << 3 * _BIN_BITS
-    mass = np.bincount(code, weight, size)
+    code = _bins(rgb)
+    mass = np.bincount(code, weight, _BINS)
     filled = np.flatnonzero(mass)
-    mass = mass[filled]
-    means = np.stack([np.bincount(code, weight * rgb[:, c], size)[filled] / mass for c in range(3)], axis=-1)
-    inside = np.bincount(code, weight * flat, size)[filled] / mass
-    lab = srgb_to_lab(np.rint(means).astype(np.uint8)).astype(np.float64)
-    return _Histogram(means, lab, mass / mass.sum(), inside)
+
+    def mean(values: npt.NDArray[Any]) -> _Floats:
+        return np.bincount(code, weight * values, _BINS)[filled] / mass[filled]
+
+    means = np.stack([mean(rgb[:, channel]) for channel in range(3)], axis=-1)
+    return _Histogram(
+        rgb=means,
+        lab=srgb_to_lab(np.rint(means).astype(np.uint8)).astype(np.float64),
+        share=mass[filled] / mass.sum(),
+        flat=mean(_flat(picture.pixels, step).reshape(-1)),
+    )
+
+
+def _bins(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+    red, green, blue = (rgb >> (8 - _BIN_BITS)).astype(np.int32).T
+    return np.asarray(red << 2 * _BIN_BITS | green << _BIN_BITS | blue)
 
 
 def _without_background(
@@ -128,23 +149,21 @@ def _without_background(
 def _flat(pixels: npt.NDArray[np.uint8], step: int) -> npt.NDArray[np.bool_]:
     """Tell for each pixel of the grid whether the pixels around it, in four directions, have its color."""
     height, width = pixels.shape[:2]
-    rows, columns = np.arange(0, height, step), np.arange(0, width, step)
-    here = pixels[::step, ::step].astype(np.int16)
-    flat = np.ones(here.shape[:2], dtype=np.bool_)
+    rows, columns = np.arange(0, height, step)[:, None], np.arange(0, width, step)[None, :]
+    here = pixels[::step, ::step]
+    steep = np.zeros(here.shape, dtype=np.bool_)
     for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-        beside = pixels[
-            np.clip(rows + down, 0, height - 1)[:, None], np.clip(columns + right, 0, width - 1)[None, :]
-        ]
-        flat &= (np.abs(here - beside) <= _FLAT_STEP).all(axis=-1)
-    return flat
+        beside = pixels[np.clip(rows + down, 0, height - 1), np.clip(columns + right, 0, width - 1)]
+        steep |= np.maximum(here, beside) - np.minimum(here, beside) > _FLAT_STEP
+    return ~(steep[..., 0] | steep[..., 1] | steep[..., 2])
 
 
-def _clusters(histogram: _Histogram) -> npt.NDArray[np.intp]:
-    """Return the cluster of each bin."""
+def _clusters(histogram: _Histogram) -> list[_Group]:
     seeds = _seeds(histogram)
     kmeans = KMeans(len(seeds), init=histogram.lab[seeds], n_init=1, max_iter=_MAX_ITERATIONS)
     with _OPENMP.limit(limits=1):
-        return np.asarray(kmeans.fit_predict(histogram.lab, sample_weight=histogram.share), dtype=np.intp)
+        labels = kmeans.fit_predict(histogram.lab, sample_weight=histogram.share)
+    return [_group(histogram, np.flatnonzero(labels == number)) for number in np.unique(labels)]
 
 
 def _seeds(histogram: _Histogram) -> list[int]:
@@ -160,74 +179,75 @@ def _seeds(histogram: _Histogram) -> list[int]:
     return seeds
 
 
-def _merged(histogram: _Histogram, clusters: npt.NDArray[np.intp]) -> list[npt.NDArray[np.intp]]:
-    """Join near clusters, then the least costly ones (Ward's cost) until no more are left than swatches."""
-    groups = [np.flatnonzero(clusters == number) for number in np.unique(clusters)]
+def _group(histogram: _Histogram, bins: npt.NDArray[np.intp]) -> _Group:
+    """Put bins together; their color is that of the largest bin if it is a good part of them, or else the mean."""
+    shares = histogram.share[bins]
+    share = float(shares.sum())
+    largest = bins[shares.argmax()]
+    if histogram.share[largest] >= _EXACT_PART * share:
+        return _Group(bins, share, histogram.rgb[largest], histogram.lab[largest])
+    lab = shares @ histogram.lab[bins] / share
+    return _Group(bins, share, lab_to_srgb(lab).astype(np.float64), lab)
+
+
+def _merged(histogram: _Histogram, groups: list[_Group]) -> list[_Group]:
+    """Join near colors, then those that cost least (Ward's cost), until no more are left than swatches."""
     while len(groups) > 1:
-        colors = np.array([_color(histogram, group)[1] for group in groups])
-        share = np.array([histogram.share[group].sum() for group in groups])
-        distance = ciede2000(colors[:, None], colors[None, :])
+        lab = np.array([group.lab for group in groups])
+        distance = ciede2000(lab[:, None], lab[None, :])
         np.fill_diagonal(distance, np.inf)
         if distance.min() >= _MERGE_DISTANCE:
             if len(groups) <= MAX_SWATCHES:
                 break
-            distance *= np.sqrt(share[:, None] * share[None, :] / (share[:, None] + share[None, :]))
-        first, second = sorted(int(at) for at in np.unravel_index(distance.argmin(), distance.shape))
-        groups[first] = np.concatenate([groups[first], groups.pop(second)])
+            share = np.array([group.share for group in groups])
+            distance *= np.sqrt(share[:, None] * share / (share[:, None] + share))
+        first, second = (int(at) for at in np.unravel_index(distance.argmin(), distance.shape))
+        joined = _group(histogram, np.concatenate([groups[first].bins, groups[second].bins]))
+        groups = [joined, *(group for at, group in enumerate(groups) if at not in {first, second})]
     return groups
 
 
-def _without_edges(histogram: _Histogram, groups: list[npt.NDArray[np.intp]]) -> list[npt.NDArray[np.intp]]:
-    """Give the bins of tiny groups and of blurred edges to the nearest group that stays, the smallest first."""
-    groups = sorted(groups, key=lambda group: float(histogram.share[group].sum()))
-    kept = list(groups)
-    for group in groups[:-1]:
+def _without_strays(histogram: _Histogram, groups: list[_Group]) -> list[_Group]:
+    """Give the bins of tiny groups and of blurred edges to the nearest color that stays; the smallest go first."""
+    kept = sorted(groups, key=_share)
+    for group in kept[:-1]:
         others = [other for other in kept if other is not group]
         if _is_stray(histogram, group, others):
             kept = others
-    colors = np.array([_color(histogram, group)[1] for group in kept])
+    if len(kept) == len(groups):
+        return kept
     owner = np.full(len(histogram.share), -1)
     for number, group in enumerate(kept):
-        owner[group] = number
+        owner[group.bins] = number
     homeless = owner < 0
-    owner[homeless] = ciede2000(histogram.lab[homeless][:, None], colors[None, :]).argmin(axis=1)
-    return [np.flatnonzero(owner == number) for number in range(len(kept))]
+    lab = np.array([group.lab for group in kept])
+    owner[homeless] = ciede2000(histogram.lab[homeless][:, None], lab[None, :]).argmin(axis=1)
+    return [_group(histogram, np.flatnonzero(owner == number)) for number in range(len(kept))]
 
 
-def _is_stray(
-    histogram: _Histogram, group: npt.NDArray[np.intp], others: list[npt.NDArray[np.intp]]
-) -> bool:
-    share = histogram.share[group].sum()
-    if share < _MIN_SHARE:
+def _is_stray(histogram: _Histogram, group: _Group, others: list[_Group]) -> bool:
+    if group.share < _MIN_SHARE:
         return True
-    flat = (histogram.flat[group] * histogram.share[group]).sum() / share
-    if share > _EDGE_MAX_SHARE or flat > _EDGE_MAX_FLAT:
+    flat = float(histogram.flat[group.bins] @ histogram.share[group.bins]) / group.share
+    if group.share > _EDGE_MAX_SHARE or flat > _EDGE_MAX_FLAT:
         return False
-    larger = [_color(histogram, other)[0] for other in others if histogram.share[other].sum() > share]
-    color = _color(histogram, group)[0]
+    larger = [other.rgb for other in others if other.share > group.share]
     return any(
-        _distance_to_line(color, one, two) <= _EDGE_MAX_DISTANCE for one, two in itertools.combinations(larger, 2)
+        _distance_to_line(group.rgb, one, two) <= _EDGE_MAX_DISTANCE for one, two in itertools.combinations(larger, 2)
     )
 
 
 def _distance_to_line(point: _Floats, one: _Floats, two: _Floats) -> float:
     along = two - one
-    part = np.clip((point - one) @ along / max(along @ along, 1e-9), 0, 1)
+    part = np.clip((point - one) @ along / max(float(along @ along), 1.0), 0, 1)
     return float(np.linalg.norm(point - one - part * along))
 
 
-def _color(histogram: _Histogram, group: npt.NDArray[np.intp]) -> tuple[_Floats, _Floats]:
-    """Return the color of a group as sRGB (0 to 255) and as CIELAB: that of its largest bin, or else the mean."""
-    share = histogram.share[group]
-    largest = group[share.argmax()]
-    if histogram.share[largest] >= _EXACT_PART * share.sum():
-        return histogram.rgb[largest], histogram.lab[largest]
-    lab = np.average(histogram.lab[group], axis=0, weights=share)
-    return lab_to_srgb(lab).astype(np.float64), lab
+def _share(group: _Group) -> float:
+    return group.share
 
 
-def _swatches(histogram: _Histogram, groups: list[npt.NDArray[np.intp]]) -> Iterator[Swatch]:
-    for group in groups:
-        rgb = np.rint(_color(histogram, group)[0]).astype(np.uint8)
-        lightness, a, b = (float(value) for value in srgb_to_lab(rgb))
-        yield Swatch((lightness, a, b), rgb_to_hex(rgb), float(histogram.share[group].sum()))
+def _swatch(group: _Group) -> Swatch:
+    rgb = np.rint(group.rgb).astype(np.uint8)
+    lightness, a, b = (float(value) for value in srgb_to_lab(rgb))
+    return Swatch((lightness, a, b), rgb_to_hex(rgb), group.share)

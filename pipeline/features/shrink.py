@@ -109,7 +109,16 @@ def resized(canvas: Image.Image, way: Plan, decoded: tuple[int, int]) -> Image.I
 
 
 _KEPT = frozenset({"L", "RGB", "RGBA", "CMYK", "LAB"})
-_CONVERTED = {"1": "L", "LA": "RGBA", "La": "RGBA", "PA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
+_CONVERTED = {
+    "1": "L",
+    "LA": "RGBA",
+    "La": "RGBA",
+    "PA": "RGBA",
+    "RGBa": "RGBA",
+    "RGBX": "RGB",
+    "YCbCr": "RGB",
+    "HSV": "RGB",
+}
 
 Stretch = tuple[float, float]
 
