@@ -12,9 +12,7 @@ from pipeline.stores import records_images, records_queue
 GONE = "There is no such picture. It may have been deleted."
 
 
-def get_image(
-    backend: Backend, image_id: str, principal: Principal, *, deleted_too: bool = False
-) -> ImageRecord:
+def get_image(backend: Backend, image_id: str, principal: Principal, *, deleted_too: bool = False) -> ImageRecord:
     """Return an image that `principal` may see. Raises ImageNotFound."""
     with backend.database.read() as connection:
         image = records_images.get(connection, image_id)
@@ -29,9 +27,7 @@ def get_images(
     """Return those of the images that `principal` may see, in the order asked; others are left out."""
     with backend.database.read() as connection:
         found = records_images.get_many(connection, image_ids)
-    return [
-        image for image in found if principal.may_see(image.library) and (deleted_too or not image.deleted_at)
-    ]
+    return [image for image in found if principal.may_see(image.library) and (deleted_too or not image.deleted_at)]
 
 
 def edit(

@@ -46,9 +46,7 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
     now = datetime.now(UTC)
     with backend.database.write() as connection:
         again = records_repair.requeue_without_embedding(connection, backend.encoder.fingerprint)
-        queries = records_queries.forget_before(
-            connection, now - timedelta(days=backend.settings.query_picture_days)
-        )
+        queries = records_queries.forget_before(connection, now - timedelta(days=backend.settings.query_picture_days))
         records_uploads.forget_before(connection, now - timedelta(days=UPLOAD_LIST_DAYS))
     purged = _purge_trash(backend, now - timedelta(days=backend.settings.trash_days))
     removed, missing = _sweep(backend, now) if sweep_objects or purged else (0, 0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+
 from pipeline.backend import Backend
 from pipeline.errors import ImageNotFound, InvalidQuery, QueryPictureNotFound
 from pipeline.features.picture import Picture
@@ -189,9 +190,7 @@ def _ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> _Ques
     )
 
 
-def _vector_of_image(
-    backend: Backend, image_id: str, principal: Principal
-) -> tuple[int, npt.NDArray[np.float32]]:
+def _vector_of_image(backend: Backend, image_id: str, principal: Principal) -> tuple[int, npt.NDArray[np.float32]]:
     with backend.database.read() as connection:
         image = records_images.get(connection, image_id)
         if image is None or image.deleted_at or not principal.may_see(image.library):

@@ -17,6 +17,7 @@ from pipeline.errors import ConfigurationError
 PREFIX = "LIKENESS_"
 SECRET_FIELDS = ("database_url", "objects_url", "vectors_url")
 MEBIBYTE = 1 << 20
+MEGABYTE = 1_000_000
 
 
 class Settings(BaseSettings):
@@ -42,7 +43,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "warning", description="From which weight on events are written to stderr."
     )
-    max_upload_bytes: int = Field(64 * MEBIBYTE, gt=0, description="Bytes a single picture may have.")
+    max_upload_bytes: int = Field(64 * MEGABYTE, gt=0, description="Bytes a single picture may have.")
     max_pixels: int = Field(100_000_000, gt=0, description="Pixels a single picture may have.")
     decoder_processes: int = Field(2, ge=1, description="Processes that decode pictures side by side.")
     decoder_memory_bytes: int = Field(

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from pipeline.errors import TooManyBytes
 
 CHUNK = 1 << 20  # bytes read at once
-MEBIBYTE = 1 << 20
+MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,5 @@ def check_size(size: int, max_bytes: int) -> None:
     """Raise TooManyBytes when a file is too large."""
     if size > max_bytes:
         raise TooManyBytes(
-            f"This file is larger than the limit of {max_bytes / MEBIBYTE:,.0f} MB. "
-            "Please upload a smaller version."
+            f"This file is larger than the limit of {max_bytes / MEGABYTE:,.0f} MB. Please upload a smaller version."
         )

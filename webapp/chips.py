@@ -3,8 +3,8 @@
 from pipeline.backend import Backend
 from pipeline.curation import get_image
 from pipeline.errors import NotFound
-from pipeline.filters import COLOR_TOLERANCE
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
+from pipeline.filters import COLOR_TOLERANCE
 from pipeline.principals import Principal
 from webapp.facets import SCHEME_SWATCHES, SWATCHES
 from webapp.forms import Fields

@@ -12,15 +12,23 @@ from typing import NoReturn
 import click
 
 from webapp.cli_errors import WRONG_USAGE, end_of
+from webapp.cli_export import export_command
 from webapp.cli_import import import_command
 from webapp.cli_search import search_command
 from webapp.cli_services import serve, worker
+from webapp.cli_upkeep import doctor, models, reconcile_command, reindex, retry
 
 COMMANDS = (
     serve,
     worker,
     import_command,
+    export_command,
     search_command,
+    retry,
+    reindex,
+    reconcile_command,
+    doctor,
+    models,
 )
 
 

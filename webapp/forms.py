@@ -176,8 +176,7 @@ def _colors(fields: Fields) -> tuple[str, ...]:
     for value in values:
         if not HEX_COLOR.fullmatch(value):
             raise InvalidQuery(f"color must be written like #2f6fd0, not {_shown(value)}.")
-    found = tuple(f"#{value.removeprefix('#').lower()}" for value in values)
-    return found
+    return tuple(f"#{value.removeprefix('#').lower()}" for value in values)
 
 
 def _shown(value: str) -> str:

@@ -2,7 +2,10 @@
 
 from urllib.parse import urlencode
 
-from pipeline.features.color_names import name_of_lab
+import numpy as np
+
+from pipeline.features.color_names import name_indices
+from pipeline.features.picture import COLOR_NAMES
 from pipeline.images import ImageRecord
 from webapp.pages import PaletteBar, ScoreBar
 from webapp.wording import as_percent
@@ -14,15 +17,16 @@ def palette_bars(image: ImageRecord) -> tuple[PaletteBar, ...]:
     """Return the palette, largest first, each color with its basic name and a search for it."""
     if image.color is None:
         return ()
+    names = name_indices(np.array([swatch.lab for swatch in image.color.swatches], np.float32).reshape(-1, 3))
     return tuple(
         PaletteBar(
             hex=swatch.hex,
-            name=name_of_lab(swatch.lab),
+            name=COLOR_NAMES[name],
             share=swatch.share,
             percent=as_percent(swatch.share),
             find_url=f"/?{urlencode({'color': swatch.hex})}",
         )
-        for swatch in image.color.swatches
+        for swatch, name in zip(image.color.swatches, names, strict=True)
     )
 
 

@@ -1,13 +1,13 @@
 """Sets of numbers as short text for an address: 1-40,42."""
 
 import re
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 
 RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 MOST_NUMBERS = 100_000
 
 
-def ranges_of(numbers: Set[int]) -> str:
+def ranges_of(numbers: AbstractSet[int]) -> str:
     """Return the numbers as ranges, in ascending order."""
     parts: list[list[int]] = []
     for number in sorted(numbers):

@@ -177,7 +177,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class PaletteBar:
-    """One segment of the palette: its width is `share` (0–1); `find_url` searches for the color."""
+    """One segment of the palette: its width is `share` (0 to 1); `find_url` searches for the color."""
 
     hex: str
     name: str

@@ -1,6 +1,7 @@
 """Values of `webapp.pages` become HTML here: whole pages, or the one block that htmx asks for.
 
-The static files are served from here too, under addresses that can be cached for good. What a page says is decided by the routes; how a number or a date is written is decided in `webapp.wording`.
+The static files are served from here too, under addresses that can be cached for good. What a page says is decided
+by the routes; how a number or a date is written is decided in `webapp.wording`.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from webapp import wording
+from webapp.flash import COOKIE, forget_notice
 from webapp.pages import ErrorPage
 from webapp.paths import STATIC, TEMPLATES
 
@@ -63,7 +65,10 @@ def page(
     headers = {"Vary": "HX-Request, HX-Target, HX-History-Restore-Request"}
     if fragment and is_error:
         headers |= ERROR_GOES_TO_THE_NOTICE
-    return HTMLResponse(html, status_code, headers=headers)
+    answer = HTMLResponse(html, status_code, headers=headers)
+    if not fragment and COOKIE in request.cookies:
+        forget_notice(answer)
+    return answer
 
 
 def static_url(name: str) -> str:

@@ -1,7 +1,7 @@
 """From an image or a hit to the tile that shows it."""
 
-from pipeline.images import ImageRecord
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
+from pipeline.images import ImageRecord
 from pipeline.originals import DISPLAY_PX
 from pipeline.relevance import Strength
 from pipeline.search import Hit

@@ -73,6 +73,14 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
+    def is_current(self) -> bool:
+        """Whether the tables have the newest version. Changes nothing but makes an empty SQLite file if there is none.
+
+        Raises ConfigurationError when they are of a version that this program does not know.
+        """
+        with self.read() as connection:
+            return self._is_current(connection)
+
     def _is_current(self, connection: Connection) -> bool:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))

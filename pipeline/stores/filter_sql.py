@@ -30,8 +30,7 @@ def conditions(where: Filter) -> list[sa.ColumnElement[bool]]:
     if where.color_names:
         shares = [columns[color_share_column(name)] >= NAMED_COLOR_SHARE for name in where.color_names]
         found.append(sa.or_(*shares))
-    for tag in where.tags:
-        found.append(sa.exists().where(tags.c.image_row == columns.row, tags.c.tag == tag))
+    found += [sa.exists().where(tags.c.image_row == columns.row, tags.c.tag == tag) for tag in where.tags]
     bounds: list[tuple[sa.ColumnElement[object], object, bool]] = [
         (columns.brightness, where.min_brightness, True),
         (columns.brightness, where.max_brightness, False),
@@ -43,9 +42,7 @@ def conditions(where: Filter) -> list[sa.ColumnElement[bool]]:
         (columns.height, where.min_height, True),
     ]
     found += [
-        column >= bound if is_minimum else column <= bound  # type: ignore[operator]
-        for column, bound, is_minimum in bounds
-        if bound is not None
+        column >= bound if is_minimum else column <= bound for column, bound, is_minimum in bounds if bound is not None
     ]
     return found
 

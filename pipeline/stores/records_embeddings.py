@@ -109,7 +109,7 @@ def get_vector(connection: Connection, row: int, encoder: str) -> npt.NDArray[np
 
 def last_change(connection: Connection) -> int:
     """Return the number of the newest change of any encoder."""
-    return connection.execute(sa.select(counters.c.value).where(counters.c.name == "change")).scalar_one()
+    return int(connection.execute(sa.select(counters.c.value).where(counters.c.name == "change")).scalar_one())
 
 
 def changes_since(connection: Connection, encoder: str, number: int, limit: int) -> list[Change]:
@@ -139,9 +139,5 @@ def changes_since(connection: Connection, encoder: str, number: int, limit: int)
 
 
 def _next_change(connection: Connection) -> int:
-    return connection.execute(
-        counters.update()
-        .where(counters.c.name == "change")
-        .values(value=counters.c.value + 1)
-        .returning(counters.c.value)
-    ).scalar_one()
+    raised = counters.update().where(counters.c.name == "change").values(value=counters.c.value + 1)
+    return int(connection.execute(raised.returning(counters.c.value)).scalar_one())

@@ -60,7 +60,7 @@ def _by_column(connection: Connection, where: Filter, column: sa.Column[str]) ->
         .group_by(column)
         .order_by(sa.func.count().desc(), column)
     )
-    return {value: number for value, number in found}
+    return dict(found.tuples())
 
 
 def _color_names(connection: Connection, where: Filter) -> dict[str, int]:
@@ -80,4 +80,4 @@ def _tags(connection: Connection, where: Filter) -> dict[str, int]:
         .order_by(sa.func.count().desc(), tags.c.tag)
         .limit(MOST_TAGS)
     )
-    return {value: number for value, number in found}
+    return dict(found.tuples())

@@ -1,5 +1,6 @@
-"""Images in the database: added, read, edited, deleted and restored. Every function works inside the caller's
-transaction.
+"""Images in the database: added, read, edited, deleted and restored.
+
+Every function works inside the caller's transaction.
 """
 
 from collections import defaultdict
@@ -116,7 +117,7 @@ def imported_stamps(connection: Connection, library: str, folder: str) -> dict[s
             image_sources.c.file_stamp.is_not(None),
         )
     )
-    return {path: stamp for path, stamp in found}
+    return dict(found.tuples())
 
 
 def find_by_sha256(connection: Connection, library: str, sha256: str) -> ImageRecord | None:
@@ -142,7 +143,7 @@ def get_many(connection: Connection, image_ids: Sequence[str]) -> list[ImageReco
     rows: dict[str, int] = {}
     for part in _parts(image_ids):
         found = connection.execute(sa.select(images.c.id, images.c.row).where(images.c.id.in_(part)))
-        rows |= {image_id: row for image_id, row in found}
+        rows |= dict(found.tuples())
     return get_by_rows(connection, [rows[image_id] for image_id in image_ids if image_id in rows])
 
 
@@ -212,7 +213,7 @@ def passing_rows(connection: Connection, rows: Sequence[int], where: Filter) -> 
     return _with_colors(connection, found, where)
 
 
-def _visible_rows(where: Filter) -> sa.Select[tuple[int]]:
+def _visible_rows(where: Filter) -> sa.Select[int]:
     return sa.select(images.c.row).where(VISIBLE, *conditions(where)).order_by(images.c.row)
 
 
@@ -298,7 +299,7 @@ def _first_sources(connection: Connection, rows: Sequence[int]) -> dict[int, str
     found = connection.execute(
         sa.select(image_sources.c.image_row, image_sources.c.filename).where(image_sources.c.id.in_(first))
     )
-    return {row: filename for row, filename in found}
+    return dict(found.tuples())
 
 
 def _grouped(connection: Connection, statement: sa.Select[tuple[object, ...]]) -> dict[int, list[RowMapping]]:

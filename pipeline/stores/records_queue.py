@@ -59,9 +59,9 @@ def claim(connection: Connection, *, limit: int, lease: timedelta, max_attempts:
             .where(images.c.row.in_(rows))
             .values(lease_token=token, lease_until=until, attempts=images.c.attempts + 1)
         )
-    attempts = connection.execute(sa.select(images.c.row, images.c.attempts).where(images.c.row.in_(rows))).all()
+    attempts = connection.execute(sa.select(images.c.row, images.c.attempts).where(images.c.row.in_(rows)))
     records = records_images.get_by_rows(connection, rows)
-    return Claim(token, until, tuple(records), {row: number for row, number in attempts})
+    return Claim(token, until, tuple(records), dict(attempts.tuples()))
 
 
 def renew(connection: Connection, token: str, lease: timedelta) -> int:

@@ -185,9 +185,10 @@ class FaissVectors:
         self, embedding: npt.NDArray[np.float32], limit: int, mask: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         bits = np.packbits(mask, bitorder="little")
-        selector = faiss.IDSelectorBitmap(bits)
+        selector = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type] # its Python form takes the array
         query = np.ascontiguousarray(embedding, np.float32)[None, :]
-        similarities, slots = self._index.search(query, limit, params=faiss.SearchParameters(sel=selector))
+        parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg] # fields are set by name
+        similarities, slots = self._index.search(query, limit, params=parameters)
         held = slots[0] >= 0
         return similarities[0][held], slots[0][held]
 

@@ -1,5 +1,6 @@
 """`/api/v1/images`: upload, list, read, change, delete and restore images."""
 
+import re
 import time
 from typing import Annotated, Any
 
@@ -10,9 +11,9 @@ from starlette.responses import Response
 from pipeline import curation
 from pipeline.description import describe
 from pipeline.errors import InvalidQuery
+from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import MAIN_LIBRARY, ImageRecord, ImageState
 from pipeline.ingest import accept
-from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.stores import records_images, records_queue
 from pipeline.uploads import spooled
 from webapp import schemas
@@ -28,6 +29,7 @@ LONGEST_WAIT_SECONDS = 30.0
 LOOK_SECONDS = 0.05  # between two looks at an image that is waited for; each is one read by primary key
 MOST_LISTED = 200
 DEFAULT_LISTED = 50
+CURSOR = re.compile(r"r([0-9a-f]{1,15})")
 TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
 
@@ -35,7 +37,7 @@ TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
     "/images",
     status_code=201,
     response_model=schemas.UploadedImage,
-    responses={200: {"model": schemas.UploadedImage}} | api_errors(413, 415, 422, 503),
+    responses={**api_errors(413, 415, 422, 503), 200: {"model": schemas.UploadedImage}},
     openapi_extra=upload_body(library="string", caption="string", tags="strings", wait="boolean"),
 )
 def upload_image(running: RunningDependency, principal: PrincipalDependency, form: FormDependency) -> Response:
@@ -173,9 +175,7 @@ def _cursor_of(row: int) -> str:
 def _row_of(cursor: str | None) -> int | None:
     if cursor is None:
         return None
-    try:
-        if not cursor.startswith("r"):
-            raise ValueError(cursor)
-        return int(cursor[1:16], 16)
-    except ValueError as error:
-        raise InvalidQuery("cursor must be a value that `next` gave before.") from error
+    found = CURSOR.fullmatch(cursor)
+    if not found:
+        raise InvalidQuery("cursor must be a value that `next` gave before.")
+    return int(found[1], 16)

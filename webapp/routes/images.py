@@ -11,8 +11,9 @@ from starlette.responses import Response
 from pipeline import curation
 from pipeline.backend import Backend
 from pipeline.errors import InvalidQuery, StoreUnavailable
+from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord, ImageState
-from pipeline.features.thumbnail import THUMBNAIL_SIZES, open_original, thumbnail
+from pipeline.originals import open_original, thumbnail
 from pipeline.principals import Principal
 from pipeline.search import SearchQuery, Term, search
 from pipeline.stores import records_images

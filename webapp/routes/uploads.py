@@ -2,7 +2,8 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -121,8 +122,8 @@ def _page(
     principal: Principal,
     batch: str,
     *,
-    only: Set[int] | None = None,
-    done: Set[int] | None = None,
+    only: AbstractSet[int] | None = None,
+    done: AbstractSet[int] | None = None,
 ) -> UploadPage:
     """Return the list of a batch: all cards, or `only` these, or those that ended and are not in `done`.
 
@@ -151,7 +152,7 @@ def _page(
     )
 
 
-def _settled(cards: Sequence[Card], ended: Set[int]) -> set[int]:
+def _settled(cards: Sequence[Card], ended: AbstractSet[int]) -> set[int]:
     """Return the ended cards that every page has surely got.
 
     A young card may still be on its way to the page when its end is told; it is told once more a little later.

@@ -1,0 +1,42 @@
+"""`likeness export`: originals and metadata into a folder or a ZIP file."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+
+from webapp.cli_errors import FAILURE
+from webapp.cli_filters import filter_options, read_options
+from webapp.cli_progress import track
+from webapp.cli_session import opened, stop_like_control_c
+
+
+@click.command("export")
+@click.argument("place", metavar="DIR|FILE.zip", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Write over what is there.")
+@filter_options
+@click.pass_context
+def export_command(context: click.Context, *, place: Path, force: bool, **filters: Any) -> None:
+    """Export originals, metadata.csv and metadata.json to a folder or a ZIP file.
+
+    Without filters it is everything that has not been deleted. The exit status is 1 if an original is missing.
+    """
+    where = read_options(filters)
+    stop_like_control_c()
+    with opened() as backend:
+        from pipeline.export import FolderTarget, check_free, export, list_rows, zip_file
+        from pipeline.principals import OWNER
+
+        if not force:
+            check_free(place)
+        rows = list_rows(backend, where, OWNER)
+        as_zip = place.suffix.lower() == ".zip"
+        with zip_file(place) if as_zip else nullcontext(FolderTarget(place)) as target:
+            done = list(track(export(backend, rows, target), "Exporting", len(rows)))
+    missing = [item for item in done if item.problem]
+    for item in missing:
+        click.echo(f"missing  {item.image.filename} ({item.image.id}): {item.problem}")
+    click.echo(f"Exported {len(done) - len(missing):,} pictures to {place}.", err=True)
+    if missing:
+        context.exit(FAILURE)
