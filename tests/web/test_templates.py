@@ -258,3 +258,13 @@ def _option_ids(value: SearchPage) -> dict[str, str]:
     markup = Markup(fragment_of(value, "search.html", "results"))
     boxes = [e.attributes for e in markup.all("input") if e.attributes.get("name") == "category"]
     return {box["value"]: box["id"] for box in boxes if "id" in box}
+
+
+def test_a_notice_is_shown_once() -> None:
+    value = PAGES["search-deleted"][1]
+    shown = page(request({"Cookie": "notice=e30="}), "search.html", value)
+    assert shown.headers["set-cookie"].startswith('notice=""; ')
+    assert (
+        "set-cookie"
+        not in page(request({"Cookie": "notice=e30="} | FROM_HTMX), "search.html", value, block="tiles").headers
+    )
