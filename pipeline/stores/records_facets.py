@@ -60,7 +60,7 @@ def _by_column(connection: Connection, where: Filter, column: sa.Column[str]) ->
         .group_by(column)
         .order_by(sa.func.count().desc(), column)
     )
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def _color_names(connection: Connection, where: Filter) -> dict[str, int]:
@@ -80,4 +80,4 @@ def _tags(connection: Connection, where: Filter) -> dict[str, int]:
         .order_by(sa.func.count().desc(), tags.c.tag)
         .limit(MOST_TAGS)
     )
-    return dict(found.tuples().all())
+    return dict(found.all())

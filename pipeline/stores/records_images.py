@@ -117,7 +117,7 @@ def imported_stamps(connection: Connection, library: str, folder: str) -> dict[s
             image_sources.c.file_stamp.is_not(None),
         )
     )
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def find_by_sha256(connection: Connection, library: str, sha256: str) -> ImageRecord | None:
@@ -143,7 +143,7 @@ def get_many(connection: Connection, image_ids: Sequence[str]) -> list[ImageReco
     rows: dict[str, int] = {}
     for part in _parts(image_ids):
         found = connection.execute(sa.select(images.c.id, images.c.row).where(images.c.id.in_(part)))
-        rows |= dict(found.tuples().all())
+        rows |= dict(found.all())
     return get_by_rows(connection, [rows[image_id] for image_id in image_ids if image_id in rows])
 
 
@@ -299,7 +299,7 @@ def _first_sources(connection: Connection, rows: Sequence[int]) -> dict[int, str
     found = connection.execute(
         sa.select(image_sources.c.image_row, image_sources.c.filename).where(image_sources.c.id.in_(first))
     )
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def _grouped(connection: Connection, statement: sa.Select[tuple[object, ...]]) -> dict[int, list[RowMapping]]:

@@ -61,7 +61,7 @@ def claim(connection: Connection, *, limit: int, lease: timedelta, max_attempts:
         )
     attempts = connection.execute(sa.select(images.c.row, images.c.attempts).where(images.c.row.in_(rows)))
     records = records_images.get_by_rows(connection, rows)
-    return Claim(token, until, tuple(records), dict(attempts.tuples().all()))
+    return Claim(token, until, tuple(records), dict(attempts.all()))
 
 
 def renew(connection: Connection, token: str, lease: timedelta) -> int:
