@@ -19,7 +19,7 @@ export async function uploadFiles(files) {
   if (!page()) await openUploadPage();
   const { batch } = page().dataset;
   history.replaceState(history.state, "", `/upload?batch=${encodeURIComponent(batch)}`);
-  const jobs = pictures.map((file) => ({ file, card: newCard(file), tries: 0, sent: 0, request: null }));
+  const jobs = pictures.map((file) => ({ file, card: newCard(file), tries: 0, sent: 0, request: null, timer: null }));
   const list = document.getElementById("cards");
   const fragment = document.createDocumentFragment();
   for (const job of jobs) {
@@ -157,10 +157,7 @@ function tryLater(job, seconds, reason) {
   }
   show(job, "queued", `${reason}; trying again in ${seconds} s`);
   running.add(job); // It keeps its place, so that a busy server is not asked by all the others meanwhile.
-  setTimeout(() => {
-    running.delete(job);
-    if (job.card.dataset.outcome !== "canceled") send(job);
-  }, seconds * 1000);
+  job.timer = setTimeout(() => send(job), seconds * 1000);
 }
 
 function over(job, outcome, sentence) {
@@ -194,6 +191,7 @@ function showTotals() {
 // ---- Cancel, try again, and not leaving by accident
 
 function cancel(job) {
+  clearTimeout(job.timer);
   const place = waiting.indexOf(job);
   if (place >= 0) {
     waiting.splice(place, 1);
@@ -213,7 +211,10 @@ document.addEventListener("click", (event) => {
     waiting.push(job);
     next();
   }
-  if (event.target.closest("[data-cancel-all]")) [...waiting, ...running].forEach(cancel);
+  if (event.target.closest("[data-cancel-all]")) {
+    for (const waits of waiting.splice(0)) over(waits, "canceled", "Canceled");
+    [...running].forEach(cancel);
+  }
 });
 
 window.addEventListener("beforeunload", (event) => {

@@ -1,5 +1,6 @@
 """How numbers, sizes and times are written for people, as filters of the templates."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 
@@ -7,6 +8,8 @@ from pipeline.images import ImageRecord
 
 KILO = 1000
 """Sizes of files are decimal, as shops and file managers write them."""
+
+COLOR_CODE = re.compile(r"#[0-9a-fA-F]{6}")
 
 NARROWEST_TILE = 0.6
 WIDEST_TILE = 2.6
@@ -38,6 +41,14 @@ def as_date(moment: datetime) -> str:
     return f"{moment.day} {moment:%B %Y}"
 
 
+def css_color(color: str | None) -> str:
+    """Return a color code for a style attribute, or `transparent`.
+
+    Colors come from addresses too, and escaping alone would let a semicolon bring other properties with it.
+    """
+    return color if color and COLOR_CODE.fullmatch(color) else "transparent"
+
+
 def tile_ratio(image: ImageRecord) -> float:
     """Return width by height of the image's tile, within what a row of pictures can bear."""
     ratio = image.width / image.height if image.width and image.height else 1.0
@@ -54,6 +65,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "number": as_number,
     "percent": as_percent,
     "date": as_date,
+    "css_color": css_color,
     "tile_ratio": tile_ratio,
     "dimensions": dimensions,
 }

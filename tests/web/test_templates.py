@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from tests.web import samples
 from tests.web.markup import UNNAMED_INPUTS, Markup
-from webapp.pages import FacetOption, SearchPage
+from webapp.pages import FacetOption, RangeFields, SearchPage
 from webapp.rendering import page
 
 PAGES = samples.every_page()
@@ -268,3 +268,11 @@ def test_a_notice_is_shown_once() -> None:
         "set-cookie"
         not in page(request({"Cookie": "notice=e30="} | FROM_HTMX), "search.html", value, block="tiles").headers
     )
+
+
+def test_a_color_from_an_address_cannot_bring_other_styles() -> None:
+    hostile = "#fff;position:fixed;inset:0"
+    chip = replace(samples.chips()[3], color=hostile)
+    value = samples.search_page(1, chips=(chip,), ranges=RangeFields(color=hostile))
+    markup = Markup(fragment_of(value, "search.html", "results"))
+    assert not [e for e in markup.elements if "position" in e.attributes.get("style", "")]
