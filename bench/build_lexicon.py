@@ -1,9 +1,9 @@
 """Write the lexicon of the `lite` encoder: which ImageNet classes a word means.
 
-Sources: WordNet 3.0 (Debian's package `wordnet-base`; its noun files are read from --wordnet), the 1,000 wnids of
-ImageNet-1k in the order of the classifier, which is their sorted order (a text file with one in each line, such as
-`timm/data/_info/imagenet_synsets.txt` in the wheel of timm), and the hand-written `lexicon_bridges.toml` beside this
-script.
+Sources: WordNet 3.0 (Debian's package `wordnet-base`; its noun files are read from --wordnet), the 1,000
+wnids of ImageNet-1k in the order of the classifier, which is their sorted order (a text file with one in each
+line, such as `timm/data/_info/imagenet_synsets.txt` in the wheel of timm), and the hand-written
+`lexicon_bridges.toml` beside this script.
 
     python bench/build_lexicon.py --wordnet /usr/share/wordnet --synsets imagenet_synsets.txt
 """
@@ -27,12 +27,92 @@ MAX_SENSE = 3
 """Broader words count in their most frequent meanings only: nobody types "queen" and means a cat."""
 
 TOO_ABSTRACT = frozenset(
-    "entity object thing whole unit matter substance artifact organism being instrument instrumentality instrumentation "
-    "implement device equipment article commodity causal_agent cause cause agent agency part portion piece material "
-    "way content creation product structure construction conveyance transport container covering cover protection protective_covering "
-    "consumer_goods durables durable_goods good line run shot set group body male female young adult junior senior "
-    "system means support bar guard restraint signal indication mechanism stock game kill work feature point end head "
-    "member figure kind sort form shape state attribute natural_object geological_formation formation".split()
+    [
+        "entity",
+        "object",
+        "thing",
+        "whole",
+        "unit",
+        "matter",
+        "substance",
+        "artifact",
+        "organism",
+        "being",
+        "instrument",
+        "instrumentality",
+        "instrumentation",
+        "implement",
+        "device",
+        "equipment",
+        "article",
+        "commodity",
+        "causal_agent",
+        "cause",
+        "cause",
+        "agent",
+        "agency",
+        "part",
+        "portion",
+        "piece",
+        "material",
+        "way",
+        "content",
+        "creation",
+        "product",
+        "structure",
+        "construction",
+        "conveyance",
+        "transport",
+        "container",
+        "covering",
+        "cover",
+        "protection",
+        "protective_covering",
+        "consumer_goods",
+        "durables",
+        "durable_goods",
+        "good",
+        "line",
+        "run",
+        "shot",
+        "set",
+        "group",
+        "body",
+        "male",
+        "female",
+        "young",
+        "adult",
+        "junior",
+        "senior",
+        "system",
+        "means",
+        "support",
+        "bar",
+        "guard",
+        "restraint",
+        "signal",
+        "indication",
+        "mechanism",
+        "stock",
+        "game",
+        "kill",
+        "work",
+        "feature",
+        "point",
+        "end",
+        "head",
+        "member",
+        "figure",
+        "kind",
+        "sort",
+        "form",
+        "shape",
+        "state",
+        "attribute",
+        "natural_object",
+        "geological_formation",
+        "formation",
+    ]
 )
 """Words above the things of the lexicon that would only add noise to a query."""
 
@@ -44,7 +124,7 @@ NOTICE = (
 
 @dataclass(frozen=True)
 class WordNet:
-    """The nouns of WordNet: words and parents of each synset, and the synsets of each word, most frequent first."""
+    """The nouns of WordNet: words and parents of each synset, synsets of each word, most frequent first."""
 
     words: dict[str, tuple[str, ...]]
     parents: dict[str, tuple[str, ...]]
@@ -121,9 +201,7 @@ def add_bridges(words: dict[str, set[int]], names: dict[str, set[int]], path: Pa
             for target in targets:
                 key = phrase_key(target)
                 if key not in names:
-                    raise SystemExit(
-                        f"{path.name}: {word!r} names the class {target!r}, which does not exist"
-                    )
+                    raise SystemExit(f"{path.name}: {word!r} names the class {target!r}, which does not exist")
                 reached |= names[key]
             words[phrase_key(word)] = reached
 

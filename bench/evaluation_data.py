@@ -66,13 +66,14 @@ def load_picture(path: Path) -> Picture:
 
 def embed_files(encoder: Encoder, paths: Iterable[Path]) -> npt.NDArray[np.float32]:
     with ThreadPoolExecutor(THREADS) as pool:
-        return np.concatenate(
-            list(pool.map(lambda path: encoder.embed_pictures([load_picture(path)]), paths))
-        )
+        return np.concatenate(list(pool.map(lambda path: encoder.embed_pictures([load_picture(path)]), paths)))
 
 
 def precision_at_10(rows: list[Labelled], embeddings: npt.NDArray[np.float32]) -> dict[str, float]:
-    """Return P@10 of each of RETRIEVAL_SETS: same set and label is relevant, k = min(10, size of the class - 1)."""
+    """Return P@10 of each of RETRIEVAL_SETS.
+
+    Relevant is what has the same set and label; k = min(10, size of the class - 1).
+    """
     keys = np.array([f"{row.set}/{row.label}" for row in rows])
     result = {}
     for name in RETRIEVAL_SETS:

@@ -1,13 +1,13 @@
-"""Write the numbers of the `lite` space: the mean feature of photographs, and the projection to 512 dimensions.
+"""Write the numbers of the `lite` space: the mean feature of photographs and the projection to 512.
 
-The projection needs no pictures: it is made of the first 512 right singular vectors of the centered classifier rows.
-The mean is taken over a folder of pictures that no reported figure is about (the unlabelled distractors).
+The projection needs no pictures: it is made of the first 512 right singular vectors of the centered
+classifier rows. The mean is taken over a folder of pictures that no reported figure is about (the unlabelled
+distractors).
 
     python bench/fit_lite_space.py --pictures ../shared/data/distractors
 """
 
 import argparse
-import tempfile
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,8 @@
 """From the words of a text to ImageNet classes: all that the `lite` encoder knows of language.
 
-The words come from `lexicon.json`, made by `bench/build_lexicon.py` from WordNet 3.0 (see WORDNET_LICENSE.txt) and a
-list of our own. Which vector a class has, and what is said when nothing was understood, belongs to `lite_text`.
+The words come from `lexicon.json`, made by `bench/build_lexicon.py` from WordNet 3.0 (see
+WORDNET_LICENSE.txt) and a list of our own. Which vector a class has, and what is said when nothing was
+understood, belongs to `lite_text`.
 """
 
 import json
@@ -23,11 +24,115 @@ MAX_PHRASE_WORDS = 4
 WORD = re.compile(r"[^\W_]+")
 
 STOP_WORDS = frozenset(
-    "a an the this that these those some any and or of in on at by to from into onto with without for as is are was "
-    "were be been being has have having it its their his her hers him he she they them we you i my your our there "
-    "here up down over under out off near next through across along around behind between front back top side "
-    "while who which what where when how not no very two three four five several many few one other another each "
-    "photo photos photograph picture pictures image images pic pics snapshot show shows showing something like".split()
+    [
+        "a",
+        "an",
+        "the",
+        "this",
+        "that",
+        "these",
+        "those",
+        "some",
+        "any",
+        "and",
+        "or",
+        "of",
+        "in",
+        "on",
+        "at",
+        "by",
+        "to",
+        "from",
+        "into",
+        "onto",
+        "with",
+        "without",
+        "for",
+        "as",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "being",
+        "has",
+        "have",
+        "having",
+        "it",
+        "its",
+        "their",
+        "his",
+        "her",
+        "hers",
+        "him",
+        "he",
+        "she",
+        "they",
+        "them",
+        "we",
+        "you",
+        "i",
+        "my",
+        "your",
+        "our",
+        "there",
+        "here",
+        "up",
+        "down",
+        "over",
+        "under",
+        "out",
+        "off",
+        "near",
+        "next",
+        "through",
+        "across",
+        "along",
+        "around",
+        "behind",
+        "between",
+        "front",
+        "back",
+        "top",
+        "side",
+        "while",
+        "who",
+        "which",
+        "what",
+        "where",
+        "when",
+        "how",
+        "not",
+        "no",
+        "very",
+        "two",
+        "three",
+        "four",
+        "five",
+        "several",
+        "many",
+        "few",
+        "one",
+        "other",
+        "another",
+        "each",
+        "photo",
+        "photos",
+        "photograph",
+        "picture",
+        "pictures",
+        "image",
+        "images",
+        "pic",
+        "pics",
+        "snapshot",
+        "show",
+        "shows",
+        "showing",
+        "something",
+        "like",
+    ]
 )
 """Words that carry no thing to be seen; they are neither understood nor reported as ignored."""
 
@@ -102,7 +207,7 @@ def fold(word: str) -> str:
 
 def split_words(text: str) -> list[str]:
     """Return the folded words of `text`, its apostrophes and everything that is no letter or digit left out."""
-    folded = fold(text[:MAX_TEXT_CHARACTERS]).replace("'s ", " ").replace("'", "").replace("\u2019", "")
+    folded = fold(text[:MAX_TEXT_CHARACTERS]).replace("\u2019", "'").replace("'s ", " ").replace("'", "")
     return WORD.findall(folded)[:MAX_TEXT_WORDS]
 
 
@@ -115,11 +220,12 @@ def phrase_key(phrase: str) -> str:
 def load_lexicon() -> Lexicon:
     """Return the lexicon that is part of the package."""
     content = json.loads(LEXICON_FILE.read_text(encoding="utf-8"))
-    words = {word: tuple(_expand(spans)) for word, spans in content["words"].items()}
+    words = {word: tuple(expand_spans(spans)) for word, spans in content["words"].items()}
     return Lexicon(tuple(content["classes"]), words, content["plurals"])
 
 
-def _expand(spans: str) -> Iterator[int]:
+def expand_spans(spans: str) -> Iterator[int]:
+    """Yield 1, 2, 3, 7 for "1-3,7"."""
     for span in spans.split(","):
         first, _, last = span.partition("-")
         yield from range(int(first), int(last or first) + 1)

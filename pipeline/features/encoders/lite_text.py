@@ -27,8 +27,8 @@ class LiteText:
     def embed(self, text: str) -> TextEmbedding:
         """Return the mean of what the phrases of `text` mean. Raises InvalidQuery when no word is understood.
 
-        A phrase is the mean of its classes, so one whose classes lie far apart ("animal") is short and gives way
-        to one that says more ("zebra").
+        A phrase is the mean of its classes, so one whose classes lie far apart ("animal") is short and gives
+        way to one that says more ("zebra").
         """
         reading = self.lexicon.read(text)
         if not reading.classes:

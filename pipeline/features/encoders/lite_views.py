@@ -13,11 +13,12 @@ VIEW_VERSION = "whole-288-bicubic-1"
 """Part of the fingerprint: change it with anything below that changes what the network sees."""
 
 VIEW_SIDE_PX = 288
-"""The side of a square view; others have about the same area. The network was trained at 224 px, but does its best
-here at 288 (docs/evaluation-lite.md)."""
+"""The side of a square view; others have about the same area. The network was trained at 224 px, but does its
+best here at 288 (docs/evaluation-lite.md)."""
 
 MAX_ASPECT = 3.0
-"""A longer picture is squeezed to this ratio of its sides, so that the network still has some height to look at."""
+"""A longer picture is squeezed to this ratio of its sides, so that the network still has some height to look
+at."""
 
 
 def view(picture: Picture) -> npt.NDArray[np.uint8]:

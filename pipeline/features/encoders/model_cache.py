@@ -1,7 +1,7 @@
 """A folder of built networks: each file is written whole or not at all, and its name says what it must hold.
 
-The name of a file ends in the SHA-256 of its content, so a file that was damaged is noticed and built again, and
-several processes that build the same network at once put the same file in the same place.
+The name of a file ends in the SHA-256 of its content, so a file that was damaged is noticed and built again,
+and several processes that build the same network at once put the same file in the same place.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 def load_or_build(folder: Path, name: str, build: Callable[[], bytes]) -> bytes:
     """Return the network kept in `folder` under `name`, or build it and keep it.
 
-    `name` has to change whenever `build` would return something else. A folder that cannot be written costs only
-    the building, next time again, and is logged.
+    `name` has to change whenever `build` would return something else. A folder that cannot be written costs
+    only the building, next time again, and is logged.
     """
     kept = _load(folder, name)
     if kept is not None:
@@ -27,9 +27,7 @@ def load_or_build(folder: Path, name: str, build: Callable[[], bytes]) -> bytes:
     try:
         _keep(folder, name, content)
     except OSError as error:
-        logger.warning(
-            "The network %s cannot be kept in %s and is built anew each time: %s", name, folder, error
-        )
+        logger.warning("The network %s cannot be kept in %s and is built anew each time: %s", name, folder, error)
     return content
 
 

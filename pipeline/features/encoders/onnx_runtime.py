@@ -1,8 +1,8 @@
 """ONNX Runtime as every encoder uses it: one thread a call, many calls at once.
 
-A picture is too small a job to be shared among threads, and idle threads of ONNX Runtime spin: with the defaults,
-two pictures at a time on two cores took twice as long as one after the other. So a call stays on its thread, and
-the caller works on several pictures at once; a session may be shared by threads.
+A picture is too small a job to be shared among threads, and idle threads of ONNX Runtime spin: with the
+defaults, two pictures at a time on two cores took twice as long as one after the other. So a call stays on
+its thread, and the caller works on several pictures at once; a session may be shared by threads.
 """
 
 import numpy as np
@@ -32,9 +32,7 @@ def open_session(network: bytes, name: str) -> onnxruntime.InferenceSession:
         ) from error
 
 
-def run_session(
-    session: onnxruntime.InferenceSession, pixels: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.float32]:
+def run_session(session: onnxruntime.InferenceSession, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Return the only output of the network for its only input."""
     (result,) = session.run(None, {session.get_inputs()[0].name: pixels})
     return np.asarray(result, np.float32)

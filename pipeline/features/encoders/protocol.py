@@ -16,8 +16,8 @@ Embedding = npt.NDArray[np.float32]
 class TextEmbedding:
     """The embedding of a text, (dimension,) float32 of unit length, and how much of the text it stands for.
 
-    `understood` and `ignored` are the words of the text, in order. An encoder with a full language model ignores
-    none; `lite` knows only the things its classifier names.
+    `understood` and `ignored` are the words of the text, in order. An encoder with a full language model
+    ignores none; `lite` knows only the things its classifier names.
     """
 
     vector: Embedding
@@ -27,7 +27,7 @@ class TextEmbedding:
 
 @dataclass(frozen=True)
 class SimilarityBands:
-    """From which cosine on a hit is strong or possible, for picture queries and for text queries; below it is weak.
+    """From which cosine on a hit is strong or possible, for picture and for text queries; below it is weak.
 
     A cosine means something else for each encoder, and for text against picture, so each brings its own.
     """
@@ -42,8 +42,8 @@ class Encoder(Protocol):
     """Turns pictures and texts into vectors of one space, in which the cosine says how alike they are.
 
     `name` is what people call it; `fingerprint` identifies everything its vectors depend on (weights,
-    preprocessing, projection), so that vectors of different fingerprints are never compared. Methods may be called
-    from several threads at once.
+    preprocessing, projection), so that vectors of different fingerprints are never compared. Methods may be
+    called from several threads at once.
     """
 
     name: str

