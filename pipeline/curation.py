@@ -7,7 +7,7 @@ from pipeline.errors import ImageNotFound
 from pipeline.images import ImageRecord
 from pipeline.labels import clean_caption, clean_tags
 from pipeline.principals import Principal
-from pipeline.stores import records_images, records_queue
+from pipeline.stores import records_images
 
 GONE = "There is no such picture. It may have been deleted."
 
@@ -88,4 +88,4 @@ def retry(backend: Backend, principal: Principal, image_ids: Sequence[str] | Non
     if image_ids is not None:
         rows = [image.row for image in get_images(backend, image_ids, principal)]
     with backend.database.write() as connection:
-        return records_queue.retry(connection, rows)
+        return records_images.wait_again(connection, rows)

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1.0  # between two looks at the queue; work of the same process rings the bell and waits for nothing
 LONGEST_BACKOFF_SECONDS = 3600.0
+FIRST_SWEEP_SECONDS = 600.0  # after the start, when whatever waited has been worked off
+SWEEP_SECONDS = 24 * 3600.0  # a sweep lists the whole object store, so once a day is enough
 RENEWALS_PER_LEASE = 3.0  # a lease is renewed this often while its batch is worked on, so two beats may fail
 
 UNEXPECTED = "Likeness made an error with this picture. The log says more; you can try again."
@@ -40,11 +42,15 @@ class Worker:
     def run(self) -> None:
         """Work until `stop` is called, repairing now and then. A store that is down is waited for."""
         next_repair = 0.0
+        next_sweep = time.monotonic() + FIRST_SWEEP_SECONDS
         while not self._stop.is_set():
             try:
-                if time.monotonic() >= next_repair:
-                    next_repair = time.monotonic() + self.backend.settings.reconcile_seconds
-                    reconcile(self.backend)
+                now = time.monotonic()
+                if now >= next_repair:
+                    sweep = now >= next_sweep
+                    next_repair = now + self.backend.settings.reconcile_seconds
+                    next_sweep = now + SWEEP_SECONDS if sweep else next_sweep
+                    reconcile(self.backend, sweep_objects=sweep)
                 self.drain()
             except LikenessError as error:
                 log.warning("paused: %s", error)
@@ -93,7 +99,9 @@ class Worker:
             keeper.join()
 
     def _keep_lease(self, token: str, done: threading.Event) -> None:
-        while not done.wait(self._lease.total_seconds() / RENEWALS_PER_LEASE):
+        while not done.wait(self._lease.total_seconds() / FIRST_SWEEP_SECONDS = 600.0  # after the start, when whatever waited has been worked off
+SWEEP_SECONDS = 24 * 3600.0  # a sweep lists the whole object store, so once a day is enough
+RENEWALS_PER_LEASE):
             try:
                 with self.backend.database.write() as connection:
                     records_queue.renew(connection, token, self._lease)

@@ -54,13 +54,16 @@ def list_libraries(connection: Connection) -> list[str]:
 def add(connection: Connection, new: NewImage) -> tuple[ImageRecord, bool]:
     """Record an accepted image as WAITING; return it and whether it was there already.
 
-    The same bytes in the same library are the same image: it gains a source, and is restored if it was deleted.
+    The same bytes in the same library are the same image: it gains a source, is restored if it was deleted, and is
+    analyzed again if that had failed.
     """
     now = datetime.now(UTC)
     found = find_by_sha256(connection, new.library, new.sha256)
     if found:
         if found.deleted_at:
             restore(connection, [found.row])
+        if found.state == ImageState.FAILED:
+            wait_again(connection, [found.row])
         if found.path and not new.in_place:  # now there is a copy of our own, which no one can move away
             connection.execute(images.update().where(images.c.row == found.row).values(path=None))
         row = found.row
@@ -272,6 +275,15 @@ def _set_deleted(connection: Connection, rows: Sequence[int], moment: datetime |
     for part in _parts(rows):
         connection.execute(images.update().where(images.c.row.in_(part)).values(deleted_at=moment))
     records_embeddings.touch(connection, rows)
+
+
+def wait_again(connection: Connection, rows: Sequence[int] | None = None) -> int:
+    """Let failed images (all, or those of `rows`) wait for analysis as if new; return how many."""
+    statement = images.update().where(images.c.state == ImageState.FAILED, images.c.deleted_at.is_(None))
+    if rows is not None:
+        statement = statement.where(images.c.row.in_(rows))
+    fresh = {"state": ImageState.WAITING, "error": None, "error_code": None, "attempts": 0}
+    return connection.execute(statement.values(**fresh, not_before=datetime.now(UTC))).rowcount
 
 
 def purge(connection: Connection, rows: Sequence[int]) -> None:

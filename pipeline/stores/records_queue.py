@@ -5,7 +5,6 @@ so a worker that was too slow, or was thought dead, changes nothing.
 """
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -136,18 +135,6 @@ def put_back(connection: Connection, row: int, token: str, *, not_before: dateti
     if forgive:
         values["attempts"] = images.c.attempts - 1
     return _release(connection, row, token, values)
-
-
-def retry(connection: Connection, rows: Sequence[int] | None = None) -> int:
-    """Let failed images (all, or those of `rows`) wait again as if new; return how many."""
-    statement = images.update().where(images.c.state == ImageState.FAILED, images.c.deleted_at.is_(None))
-    if rows is not None:
-        statement = statement.where(images.c.row.in_(rows))
-    return connection.execute(
-        statement.values(
-            state=ImageState.WAITING, error=None, error_code=None, attempts=0, not_before=datetime.now(UTC)
-        )
-    ).rowcount
 
 
 def error_code(connection: Connection, row: int) -> str | None:
