@@ -99,9 +99,7 @@ class Worker:
             keeper.join()
 
     def _keep_lease(self, token: str, done: threading.Event) -> None:
-        while not done.wait(self._lease.total_seconds() / FIRST_SWEEP_SECONDS = 600.0  # after the start, when whatever waited has been worked off
-SWEEP_SECONDS = 24 * 3600.0  # a sweep lists the whole object store, so once a day is enough
-RENEWALS_PER_LEASE):
+        while not done.wait(self._lease.total_seconds() / RENEWALS_PER_LEASE):
             try:
                 with self.backend.database.write() as connection:
                     records_queue.renew(connection, token, self._lease)
