@@ -66,9 +66,8 @@ def palettes(folder: Path, worst: int) -> None:
     for kind, values in [*by_kind.items(), ("all", [figures for figures, _ in rows])]:
         close, near, error, spurious, _, count = np.mean(values, axis=0)
         median = np.median([figures[4] for figures in values])
-        print(
-            f"{kind:18} {len(values):8}  {close:9.3f}  {near:9.3f}  {error:9.4f}  {spurious:8.4f}  {count:8.2f}  {median:6.2f}"
-        )
+        print(f"{kind:18} {len(values):8}  {close:9.3f}  {near:9.3f}  {error:9.4f}", end="")
+        print(f"  {spurious:8.4f}  {count:8.2f}  {median:6.2f}")
     for figures, path in sorted(rows, key=lambda row: row[0][1] - row[0][3])[:worst]:
         print(f"  {path}: recall {figures[0]:.2f} {figures[1]:.2f}, spurious {figures[3]:.3f}")
 

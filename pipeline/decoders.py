@@ -18,7 +18,7 @@ from typing import BinaryIO, Self, cast
 
 import pipeline
 from pipeline.decoder_messages import Answer, Job, read_answer, write_job
-from pipeline.errors import DamagedImage, DecoderUnavailable, ImageRejected
+from pipeline.errors import DamagedImage, DecoderUnavailable, ImageRejected, TooManyPixels
 from pipeline.features import decode
 from pipeline.features.decode import DISPLAY_LONG_SIDE_PX, Limits, Probe
 from pipeline.features.picture import Picture
@@ -35,6 +35,9 @@ _GRACE_SECONDS = 1.0
 
 _SLACK_BYTES = 32 << 20
 """What a process may take above the estimate before it is refused memory: the error of the estimate, and the answer."""
+
+_MIN_DISPLAY_PX = 1024
+"""A display copy of this size costs no more than the working copy, so what was accepted can always be shown."""
 
 _TOO_SLOW = (
     "Reading this picture took too long, so it was given up. It may be damaged; please save it anew and upload that."
@@ -96,11 +99,20 @@ class DecoderPool:
         return answer
 
     def display_copy(self, source: bytes | Path, long_side_px: int = DISPLAY_LONG_SIDE_PX) -> bytes:
-        """Return a WebP of the first frame to look at."""
+        """Return a WebP of the first frame to look at; a smaller one where memory does not suffice for that size."""
+        while long_side_px > _MIN_DISPLAY_PX and not self._affords(source, long_side_px):
+            long_side_px //= 2
         answer = self._run(source, long_side_px=long_side_px)
         if not isinstance(answer, bytes):
             raise _crashed("a picture where a file was asked for")
         return answer
+
+    def _affords(self, source: bytes | Path, long_side_px: int) -> bool:
+        try:
+            decode.probe(source, self.limits, long_side_px=long_side_px)
+        except TooManyPixels:
+            return False
+        return True
 
     def start(self) -> None:
         """Start one process already now, so that the first picture does not wait for it."""

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from pipeline.errors import DamagedImage
 from pipeline.features.formats import damaged
 
-_MAX_SEGMENTS = 20_000
+_MAX_SEGMENTS = 50_000
 """Segments or chunks that are walked before a file is called damaged; ordinary photos have below 100."""
 
 
@@ -22,7 +22,8 @@ class Header:
     """How a picture is stored: width and height in pixels before EXIF orientation, and what decoding hangs on.
 
     `samples` is the number of values a pixel has in the file, `whole` tells that the decoder must hold the whole
-    picture at once (progressive JPEG, interlaced PNG), `coefficients` is what a JPEG then holds for each pixel.
+    picture at once (progressive JPEG, interlaced PNG, a TIFF of a single strip), `coefficients` is how many bytes a
+    JPEG then holds for each pixel.
     """
 
     width: int
@@ -31,6 +32,7 @@ class Header:
     bits: int = 8
     whole: bool = False
     coefficients: float = 0
+    compressed: bool = True
     frames: int = 1
 
 
@@ -111,15 +113,25 @@ def read_png(stream: BinaryIO) -> Header:
 
 
 def _apng_frames(stream: BinaryIO) -> int:
+    """Return the frames that an animation chunk before the first rows announces. Rows cut short are damage."""
+    size = _size(stream)
     for _ in range(_MAX_SEGMENTS):
-        head = stream.read(8)
-        if len(head) < 8 or head[4:] == b"IDAT":  # noqa: PLR2004
+        length, kind = struct.unpack(">I4s", read_exactly(stream, 8))
+        if kind == b"IDAT":
+            if stream.tell() + length > size:
+                raise damaged("a PNG that ends within its rows")
             return 1
-        length, kind = struct.unpack(">I4s", head)
         if kind == b"acTL" and length == 8:  # noqa: PLR2004 - as the standard has it
             return max(1, int(struct.unpack(">I", read_exactly(stream, 4))[0]))
         stream.seek(length + 4, 1)
-    return 1
+    raise damaged("a PNG without rows")
+
+
+def _size(stream: BinaryIO) -> int:
+    at = stream.tell()
+    size = stream.seek(0, 2)
+    stream.seek(at)
+    return size
 
 
 def read_gif(stream: BinaryIO) -> Header:

@@ -17,6 +17,7 @@ _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _MAKE = 254, 256, 257, 258, 259,
 _SAMPLES, _ROWS_PER_STRIP, _SUB_IFDS, _DNG_VERSION, _TILE_HEIGHT = 277, 278, 330, 50706, 323
 _PHOTOMETRIC, _COLOR_FILTER_ARRAY, _LINEAR_RAW = 262, 32803, 34892
 _REDUCED_PREVIEW = 1
+_UNCOMPRESSED = 1
 _OLD_JPEG = 6
 
 _SIZES = {
@@ -50,7 +51,8 @@ def read_tiff(stream: BinaryIO) -> Header:
     height = _one(tags, _HEIGHT, 0)
     rows = min(_one(tags, _TILE_HEIGHT, _one(tags, _ROWS_PER_STRIP, height)), height)
     samples, bits = _one(tags, _SAMPLES, 1), max(tags.get(_BITS, (1,)))
-    return Header(_one(tags, _WIDTH, 0), height, samples, bits, whole=rows == height)
+    compressed = _one(tags, _COMPRESSION, _UNCOMPRESSED) != _UNCOMPRESSED
+    return Header(_one(tags, _WIDTH, 0), height, samples, bits, whole=rows == height, compressed=compressed)
 
 
 def _is_raw(tags: Tags) -> bool:

@@ -43,47 +43,67 @@ class Probe:
 
 
 WORKING_BYTES = 12 * MEBIBYTE
-"""What every decode may take beside its frame and its canvas: strips on their way, tables of the decoder."""
+"""What a decode takes beside its frame and its copies: strips on their way, tables of the decoder."""
+
+_JPEG_WORKING_BYTES = 4 * MEBIBYTE
+"""The same for JPEG, which arrives small and needs no strips."""
 
 _PIXEL_BYTES = 4
 """What Pillow holds for a pixel of RGB, RGBA or CMYK."""
 
-_CANVAS_COPIES = 2.5
-"""The canvas, its resized copy, and the copies that ICC profiles, turning and blending make of the latter."""
+_SMALL_COPIES = 4
+"""Copies of the small picture at the end: resized, by its color profile, turned, and blended or encoded."""
 
-_FRAME_BYTES_PER_PIXEL = {
-    formats.GIF: 1.1,
-    formats.WEBP: 12.3,
-    formats.AVIF: 6.3,
-    formats.HEIF: 5.0,
-    formats.BMP: 4.1,
-    formats.JPEG2000: 20.0,
+
+@dataclass(frozen=True)
+class _Rate:
+    """Bytes for each pixel of the file: at the decoder's peak, what a plane of transparency adds, and kept after."""
+
+    peak: float
+    alpha: float
+    kept: float
+
+
+_RATES = {
+    formats.WEBP: _Rate(11.4, 0, 4),
+    formats.AVIF: _Rate(7.8, 3, 5.5),
+    formats.HEIF: _Rate(4.8, 2, 4.8),
+    formats.JPEG2000: _Rate(19, 0, 4),
 }
-"""Peak memory of the decoder for each pixel of the file, measured at 12 and 50 megapixels."""
-
-_ALPHA_BYTES_PER_PIXEL = {formats.AVIF: 3.0, formats.HEIF: 2.0}
-"""What a plane of transparency adds in the formats that keep it as a second picture."""
+"""Measured at 12, 24 and 50 megapixels. These decoders also hold the file itself."""
 
 
 def decode_bytes(kind: Format, header: Header, target: Target, file_bytes: int) -> int:
     """Return the estimated peak of memory for decoding to this target."""
     way = plan(header.width, header.height, target, scalable=kind is formats.JPEG)
-    canvas = way.canvas[0] * way.canvas[1] * _PIXEL_BYTES * _CANVAS_COPIES
-    return int(_frame_bytes(kind, header, way, file_bytes) + canvas) + WORKING_BYTES
+    peak, kept = _frame_bytes(kind, header, way, file_bytes)
+    canvas = way.canvas[0] * way.canvas[1] * _PIXEL_BYTES
+    small = way.size[0] * way.size[1] * _PIXEL_BYTES
+    working = _JPEG_WORKING_BYTES if kind is formats.JPEG else WORKING_BYTES
+    return int(max(peak, kept + canvas + small, small * _SMALL_COPIES)) + working
 
 
-def _frame_bytes(kind: Format, header: Header, way: Plan, file_bytes: int) -> float:
+def _frame_bytes(kind: Format, header: Header, way: Plan, file_bytes: int) -> tuple[float, float]:
+    """Return what the frame takes at the peak of decoding, and while it is shrunk."""
     pixels = header.width * header.height
+    if kind in _RATES:
+        rate = _RATES[kind]
+        alpha = rate.alpha if header.samples == 4 else 0  # noqa: PLR2004 - RGB and alpha
+        return pixels * (rate.peak + alpha) * _depth(kind, header) + file_bytes, pixels * rate.kept + file_bytes
+    frame = pixels * _sample_bytes(header) / way.scale**2
     if kind is formats.JPEG:
-        return pixels * (header.coefficients + _PIXEL_BYTES / way.scale**2)
-    if kind is formats.PNG:
-        return 0 if png_strips.worthwhile(header) else pixels * _sample_bytes(header)
-    if kind is formats.TIFF:
+        return pixels * header.coefficients + frame, frame
+    if kind is formats.PNG and png_strips.worthwhile(header):
+        return 0, 0
+    if kind is formats.TIFF and header.compressed:
         strip = pixels * header.samples * header.bits / 8 if header.whole else 0
-        return pixels * _sample_bytes(header) + strip + file_bytes  # libtiff maps the file
-    alpha = _ALPHA_BYTES_PER_PIXEL.get(kind, 0) if header.samples == 4 else 0  # noqa: PLR2004 - RGB and alpha
-    deep = 2 if kind in {formats.AVIF, formats.HEIF} and header.bits > 8 else 1  # noqa: PLR2004 - bits of a byte
-    return pixels * (_FRAME_BYTES_PER_PIXEL[kind] + alpha) * deep + file_bytes
+        return frame + strip + file_bytes, frame + file_bytes  # libtiff maps the file
+    return frame, frame
+
+
+def _depth(kind: Format, header: Header) -> int:
+    """AV1 and HEVC of more than 8 bits are decoded to two bytes a sample."""
+    return 2 if kind in {formats.AVIF, formats.HEIF} and header.bits > 8 else 1  # noqa: PLR2004 - bits of a byte
 
 
 def _sample_bytes(header: Header) -> int:
@@ -104,21 +124,27 @@ def check_bytes(size: int, limits: Limits) -> None:
 
 def check_pixels(width: int, height: int, limits: Limits) -> None:
     """Refuse a picture of more pixels than allowed."""
-    if width * height > limits.max_pixels:
-        raise too_many_pixels(width * height, limits.max_pixels)
+    pixels = width * height
+    if pixels > limits.max_pixels:
+        raise TooManyPixels(
+            f"This picture has {_rounded_up(pixels)} megapixels; the limit is {limits.max_pixels // _MEGAPIXEL:,}. "
+            "Please upload a smaller version."
+        )
 
 
 def check_cost(probe: Probe, limits: Limits) -> None:
     """Refuse a picture whose decoding would take more memory than allowed, naming the limit of its format."""
-    if probe.decode_bytes > limits.max_decode_bytes:
-        pixels = probe.width * probe.height
-        affordable = pixels * (limits.max_decode_bytes - WORKING_BYTES) / (probe.decode_bytes - WORKING_BYTES)
-        raise too_many_pixels(pixels, max(0, int(affordable)), f" for {probe.format} files of this kind")
-
-
-def too_many_pixels(pixels: int, limit: int, of_what: str = "") -> TooManyPixels:
-    """Return the error that tells both numbers, rounded away from each other so that they never look equal."""
-    return TooManyPixels(
-        f"This picture has {math.ceil(pixels / _MEGAPIXEL):,} megapixels; "
-        f"the limit{of_what} is {limit // _MEGAPIXEL:,}. Please upload a smaller version."
+    if probe.decode_bytes <= limits.max_decode_bytes:
+        return
+    pixels = probe.width * probe.height
+    affordable = pixels * (limits.max_decode_bytes - WORKING_BYTES) / (probe.decode_bytes - WORKING_BYTES)
+    raise TooManyPixels(
+        f"This picture has {_rounded_up(pixels)} megapixels; for {probe.format} files of this kind the limit is "
+        f"{max(0, int(affordable // _MEGAPIXEL)):,}. Please upload a smaller version, or save it as an ordinary JPEG.",
+        detail=f"{probe.decode_bytes} bytes to decode",
     )
+
+
+def _rounded_up(pixels: int) -> str:
+    """Megapixels, rounded away from the limit, which is rounded down, so that the two never look equal."""
+    return f"{math.ceil(pixels / _MEGAPIXEL):,}"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-STRIP_PIXELS = 1 << 19
-"""Pixels handled at a time: some 2 MB in each of the few copies that a strip passes through."""
+STRIP_PIXELS = 1 << 18
+"""Pixels handled at a time: some 1 MB in each of the few copies that a strip passes through."""
 
 _JPEG_SCALES = (8, 4, 2)
 """The scales at which libjpeg can decode at once, besides full size."""
@@ -22,14 +22,14 @@ _JPEG_SCALES = (8, 4, 2)
 class Target:
     """The size to arrive at: the smallest of these limits holds, and nothing is ever enlarged.
 
-    The last step is a bicubic resize from something `gap` to `gap` + 1 times as large, made by averaging whole
-    pixels; at 2 the difference to resizing from full size is beyond 50 dB (measured), at 1 it is for the eye only.
+    The last step is a bicubic resize from something at least `gap` times as large, made by averaging whole pixels. At
+    2 the difference to resizing from full size is beyond 50 dB (measured); below 1 the result may be that much smaller.
     """
 
     short_px: float
     long_px: float
     max_pixels: float
-    gap: int
+    gap: float
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         scale = min(
@@ -45,9 +45,14 @@ WORKING_COPY = Target(short_px=512, long_px=16_000, max_pixels=2_000_000, gap=2)
 """512 px feed every encoder and the geometric checks; the other limits are for panoramas and strips one pixel high."""
 
 
+_DISPLAY_GAP = 0.75
+"""A copy to look at may be a quarter smaller than asked for: averaging pixels in whole numbers then nearly always
+suffices, and the frame is never held twice."""
+
+
 def display_target(long_side_px: int) -> Target:
     """Return the target for a copy to look at."""
-    return Target(short_px=math.inf, long_px=long_side_px, max_pixels=math.inf, gap=1)
+    return Target(short_px=math.inf, long_px=long_side_px, max_pixels=math.inf, gap=_DISPLAY_GAP)
 
 
 @dataclass(frozen=True)
@@ -64,13 +69,13 @@ class Plan:
 def plan(width: int, height: int, target: Target, *, scalable: bool) -> Plan:
     """Return the plan for a frame as stored; only JPEG is scalable."""
     size = target.size(width, height)
-    requested = (size[0] * target.gap, size[1] * target.gap)
+    requested = (max(1, math.floor(size[0] * target.gap)), max(1, math.floor(size[1] * target.gap)))
     ratio = min(width // requested[0], height // requested[1])
     scale = next((scale for scale in _JPEG_SCALES if scalable and ratio >= scale), 1)
     decoded = (math.ceil(width / scale), math.ceil(height / scale))
     factors = (max(1, decoded[0] // requested[0]), max(1, decoded[1] // requested[1]))
     canvas = (math.ceil(decoded[0] / factors[0]), math.ceil(decoded[1] / factors[1]))
-    return Plan(size, requested, scale, factors, canvas)
+    return Plan((min(size[0], canvas[0]), min(size[1], canvas[1])), requested, scale, factors, canvas)
 
 
 def strips_of(image: Image.Image, rows: int) -> Iterator[Image.Image]:
