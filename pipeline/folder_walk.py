@@ -50,7 +50,7 @@ class Listing:
 
 
 def list_files(places: Sequence[str], *, exclude: Sequence[str] = (), never_enter: Sequence[str] = ()) -> Listing:
-    """Return the files in and below `places`, absolute paths, each folder's files by name before its subfolders by name.
+    """Return the files in and below `places`, as absolute paths, a folder's files before its subfolders, by name.
 
     `exclude` are globs, matched with the name and with the path below the place. Links to folders are followed,
     but no folder is entered twice, so a link that leads back to itself ends there. Folders of `never_enter`

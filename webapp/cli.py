@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from webapp.cli_errors import WRONG_USAGE, end_of
+from webapp.cli_evaluate import evaluate
 from webapp.cli_export import export_command
 from webapp.cli_import import import_command
 from webapp.cli_search import search_command
@@ -29,6 +30,7 @@ COMMANDS = (
     reconcile_command,
     doctor,
     models,
+    evaluate,
 )
 
 

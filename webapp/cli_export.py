@@ -17,7 +17,7 @@ from webapp.cli_session import opened, stop_like_control_c
 @click.option("--force", is_flag=True, help="Write over what is there.")
 @filter_options
 @click.pass_context
-def export_command(context: click.Context, *, place: Path, force: bool, **filters: Any) -> None:
+def export_command(context: click.Context, /, *, place: Path, force: bool, **filters: Any) -> None:
     """Export originals, metadata.csv and metadata.json to a folder or a ZIP file.
 
     Without filters it is everything that has not been deleted. The exit status is 1 if an original is missing.

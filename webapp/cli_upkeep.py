@@ -21,10 +21,10 @@ def retry(no_wait: bool) -> None:
     """Analyze again what failed."""
     stop_like_control_c()
     with opened() as backend:
-        from pipeline.stores import records_queue
+        from pipeline import curation
+        from pipeline.principals import OWNER
 
-        with backend.database.write() as connection:
-            count = records_queue.retry(connection)
+        count = curation.retry(backend, OWNER)
         click.echo(f"{count:,} pictures will be analyzed again.", err=True)
         if count and not no_wait:
             _work_off(backend, count)

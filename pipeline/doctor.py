@@ -1,0 +1,195 @@
+"""What is wrong with an installation, and what to do about it: a finding for each thing that can be looked at.
+
+Looks only; what can be repaired is repaired by `reconcile`, `reindex` and `retry`, whose names the findings tell.
+"""
+
+import io
+import resource
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from pipeline.backend import Backend, open_backend, open_objects
+from pipeline.errors import LikenessError, ObjectNotFound
+from pipeline.filters import Filter
+from pipeline.images import ImageState
+from pipeline.originals import open_original
+from pipeline.settings import Settings
+from pipeline.stores import records_images, records_repair, records_status
+from pipeline.stores.database import Database
+
+GIBIBYTE = 1 << 30
+LOW_SPACE_BYTES = GIBIBYTE
+"""Free space below which the next import soon fails; a photo takes some 5 MB with its thumbnails."""
+
+FEW_OPEN_FILES = 512
+"""Soft limit of open files below which many connections at once fail; most systems give 1,024."""
+
+MOST_ORIGINALS = 200  # originals that are looked at; every one would take minutes for a million
+MOST_FAILURES = 20  # failed images that are told one by one
+
+TEST_PICTURE_PX = 64
+UNIT_TOLERANCE = 1e-3  # how far the length of an embedding may be from 1; float16 is exact to about 5e-4
+
+Level = Literal["ok", "note", "problem"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found about one `subject`. A problem's sentence says what to do; a note asks for nothing."""
+
+    subject: str
+    level: Level
+    sentence: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Yield a finding for each thing that was looked at, as it is found. Nothing is raised for what is wrong."""
+    folder = _checked("Data folder", lambda: _look_at_folder(settings.data))
+    yield folder
+    if folder.level == "problem":
+        return
+    yield _look_at_space(settings.data)
+    yield _look_at_open_files()
+    database = _checked("Database", lambda: _look_at_database(settings))
+    yield database
+    yield _checked("Picture files", lambda: _look_at_objects(settings))
+    if database.level == "problem":
+        return
+    try:
+        backend = open_backend(settings)
+    except LikenessError as error:
+        yield Finding("Start", "problem", error.user_message)
+        return
+    with backend:
+        yield _checked("Decoder and encoder", lambda: _try_a_picture(backend))
+        yield _checked("Vector index", lambda: _look_at_vectors(backend))
+        yield _checked("Originals", lambda: _look_at_originals(backend))
+        yield _checked("Pictures", lambda: _count_states(backend))
+        yield from _list_failures(backend)
+
+
+def _checked(subject: str, look: Callable[[], Finding | str]) -> Finding:
+    """Return what `look` finds; a sentence means that all is well, an error of ours is the problem."""
+    try:
+        found = look()
+    except LikenessError as error:
+        return Finding(subject, "problem", error.user_message)
+    except OSError as error:
+        return Finding(subject, "problem", f"{error.filename or subject}: {error.strerror}. Please mend that.")
+    return Finding(subject, "ok", found) if isinstance(found, str) else found
+
+
+def _look_at_folder(folder: Path) -> Finding | str:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return f"{folder} can be written to."
+    except OSError as error:
+        sentence = f"{folder} cannot be written to ({error.strerror}). Please mend that, or set LIKENESS_DATA."
+        return Finding("Data folder", "problem", sentence)
+
+
+def _look_at_space(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    said = f"{free / GIBIBYTE:,.1f} GB are free on the disk of the data folder."
+    if free < LOW_SPACE_BYTES:
+        return Finding("Free space", "problem", f"{said} Please make room, or imports will fail.")
+    return Finding("Free space", "ok", said)
+
+
+def _look_at_open_files() -> Finding:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    said = f"This process may open {limit:,} files." if limit != resource.RLIM_INFINITY else "There is no limit."
+    if limit != resource.RLIM_INFINITY and limit < FEW_OPEN_FILES:
+        return Finding("Open files", "problem", f"{said} Please raise that with `ulimit -n 4096`.")
+    return Finding("Open files", "ok", said)
+
+
+def _look_at_database(settings: Settings) -> Finding | str:
+    database = Database(settings.database_url)
+    try:
+        file = Path(database.url.database or "") if database.is_sqlite else None
+        if file and not file.exists():
+            return "There is none yet; it is made at the first start."
+        if not database.is_current():
+            return "It answers; its tables are brought to the newest version at the next start."
+        with database.read() as connection:
+            verdict = records_repair.quick_check(connection)
+        if verdict == "ok":
+            return "It answers, its tables are of the newest version, and its file is sound."
+        return Finding("Database", "problem", f"Its file is damaged ({verdict}). Please restore it from a backup.")
+    finally:
+        database.close()
+
+
+def _look_at_objects(settings: Settings) -> str:
+    objects = open_objects(settings.objects_url)
+    objects.check()
+    return f"{objects.address} can be written to."
+
+
+def _try_a_picture(backend: Backend) -> Finding | str:
+    picture = backend.decoders.decode(_draw_picture())
+    embedding = backend.encoder.embed_pictures([picture])[0]
+    if abs(float(np.linalg.norm(embedding)) - 1) > UNIT_TOLERANCE:
+        sentence = f"The encoder {backend.encoder.name} gives nonsense. Please install Likeness again."
+        return Finding("Decoder and encoder", "problem", sentence)
+    return f"A drawn picture was decoded, and the encoder {backend.encoder.name} gave its {len(embedding)} numbers."
+
+
+def _draw_picture() -> bytes:
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize((TEST_PICTURE_PX, TEST_PICTURE_PX)).convert("RGB").save(file, "PNG")
+    return file.getvalue()
+
+
+def _look_at_vectors(backend: Backend) -> Finding | str:
+    held = backend.vectors.count()
+    with backend.database.read() as connection:
+        expected = records_images.count_states(connection)[ImageState.READY]
+    if held == expected:
+        return f"It holds the vectors of all {held:,} analyzed pictures."
+    sentence = f"It holds {held:,} vectors for {expected:,} analyzed pictures. Please run `likeness reconcile`."
+    return Finding("Vector index", "problem", sentence)
+
+
+def _look_at_originals(backend: Backend) -> Finding | str:
+    with backend.database.read() as connection:
+        rows = records_images.list_rows(connection, Filter(), limit=sys.maxsize)
+        step = max(1, len(rows) // MOST_ORIGINALS)
+        images = records_images.get_by_rows(connection, rows[::step])
+    missing = []
+    for image in images:
+        try:
+            open_original(backend, image).close()
+        except ObjectNotFound:
+            missing.append(image.filename)
+    said = f"{len(images):,} of {len(rows):,} were looked at"
+    if not missing:
+        return f"{said}; all are there."
+    sentence = f"{said}; {len(missing):,} are missing, such as {missing[0]}. Please import or upload them again."
+    return Finding("Originals", "problem", sentence)
+
+
+def _count_states(backend: Backend) -> str:
+    with backend.database.read() as connection:
+        counts = records_images.count_states(connection)
+    return ", ".join(f"{number:,} {state.value}" for state, number in counts.items()) + "."
+
+
+def _list_failures(backend: Backend) -> Iterator[Finding]:
+    with backend.database.read() as connection:
+        rows = records_status.failed_rows(connection, None, MOST_FAILURES)
+        images = records_images.get_by_rows(connection, rows)
+    for image in images:
+        yield Finding("Failed picture", "note", f"{image.filename}: {image.error}")
+    if images:
+        yield Finding("Failed pictures", "note", "`likeness retry` analyzes them again.")
