@@ -6,8 +6,6 @@ import "./grid.js";
 import "./upload.js";
 import "./zoom.js";
 
-document.documentElement.classList.add("js");
-
 /** Say something to screen readers, and to nobody else. */
 function say(words) {
   document.getElementById("live").textContent = words;
@@ -52,11 +50,12 @@ document.addEventListener("click", (event) => {
   if (event.target instanceof HTMLDialogElement) event.target.close();
 });
 
-// The color picker has no "none", so it only writes into the text field, which has.
+// The color picker has no "none", so it only writes into the text field, which has. This must come before the form
+// hears of the change and sends its fields, hence while the event is still on its way down.
 document.addEventListener("change", (event) => {
-  const field = event.target.dataset?.picks && document.getElementById(event.target.dataset.picks);
+  const field = document.getElementById(event.target.dataset.picks);
   if (field) field.value = event.target.value;
-});
+}, { capture: true });
 
 // Fields that were left empty do not belong into an address that people copy. A field can be there twice.
 document.addEventListener("htmx:configRequest", (event) => {
