@@ -1,0 +1,154 @@
+"""What the tests below HTTP begin with: settings for a folder of their own, and opened stores in it.
+
+Opening is made cheap, because hundreds of tests need it: the tables are made once and copied, the decoder processes
+and the weights of `lite` are shared by all.
+"""
+
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from fakes import GridEncoder
+from pictures import picture_bytes
+from PIL import Image
+from skimage import data as sample_data
+
+from pipeline.backend import Backend
+from pipeline.decoders import DecoderPool
+from pipeline.features.decode import Limits
+from pipeline.features.encoders import registry
+from pipeline.features.encoders.protocol import Encoder
+from pipeline.features.extractor import FeatureExtractor
+from pipeline.images import ImageRecord
+from pipeline.ingest import accept
+from pipeline.principals import OWNER
+from pipeline.settings import PREFIX, Settings, read_settings
+from pipeline.stores import records_embeddings
+from pipeline.stores.database import Database
+from pipeline.stores.objects_folder import FolderObjects
+from pipeline.stores.records_embeddings import EncoderRow
+from pipeline.stores.vectors_faiss import FaissVectors
+from pipeline.uploads import spooled
+
+PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
+"""Photographs that come with scikit-image: a woman, a cat, a cup and a rocket."""
+
+OpenBackend = Callable[[Settings], Backend]
+Put = Callable[..., ImageRecord]
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings of whoever runs the tests out of them."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the network of `lite` is built once for all tests."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="session")
+def lite(models: Path) -> Encoder:
+    return registry.open_encoder("lite", models)
+
+
+@pytest.fixture(scope="session")
+def decoders() -> Iterator[DecoderPool]:
+    limits = Limits(max_bytes=64 << 20, max_pixels=100_000_000, max_decode_bytes=160 << 20)
+    with DecoderPool(2, limits, 160 << 20, 20.0) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all tables and nothing in them but the `grid` encoder; to be copied."""
+    path = tmp_path_factory.mktemp("database") / "likeness.db"
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    with database.write() as connection:
+        row = EncoderRow(GridEncoder.fingerprint, GridEncoder.name, GridEncoder.dimension)
+        records_embeddings.activate_encoder(connection, row)
+    database.close()
+    return path
+
+
+@pytest.fixture
+def settings(tmp_path: Path, models: Path) -> Settings:
+    """Settings for an empty data folder."""
+    return read_settings(data=tmp_path / "data", models=models)
+
+
+@pytest.fixture
+def open_grid_backend(empty_database: Path, decoders: DecoderPool) -> Iterator[OpenBackend]:
+    """Open stores with the `grid` encoder for given settings; closed at the end of the test."""
+    opened: list[Backend] = []
+
+    def open_for(settings: Settings) -> Backend:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        file = settings.data / "likeness.db"
+        if not file.exists():
+            shutil.copyfile(empty_database, file)
+        database = Database(settings.database_url)
+        encoder = GridEncoder()
+        opened.append(
+            Backend(
+                settings=settings,
+                database=database,
+                objects=FolderObjects(Path(unquote(urlsplit(settings.objects_url).path))),
+                vectors=FaissVectors(database, encoder.fingerprint, encoder.dimension),
+                extractor=FeatureExtractor(encoder, 1),
+                decoders=decoders,
+            )
+        )
+        return opened[-1]
+
+    yield open_for
+    for backend in opened:
+        backend.extractor.close()
+        backend.database.close()
+
+
+@pytest.fixture
+def backend(settings: Settings, open_grid_backend: OpenBackend) -> Backend:
+    """Opened stores in an empty folder, with the `grid` encoder."""
+    return open_grid_backend(settings)
+
+
+@pytest.fixture
+def database(backend: Backend) -> Database:
+    return backend.database
+
+
+@pytest.fixture
+def put(backend: Backend) -> Put:
+    """Accept bytes, or a picture drawn from the keywords of `picture_bytes`, and return the record."""
+    return putting(backend)
+
+
+def putting(backend: Backend) -> Put:
+    """Return a function that puts pictures into `backend`."""
+
+    def put_one(data: bytes | None = None, *, filename: str = "a.png", library: str = "main", **drawn) -> ImageRecord:
+        data = picture_bytes(**drawn) if data is None else data
+        with spooled(io.BytesIO(data), filename, max_bytes=len(data)) as upload:
+            return accept(backend, upload, OWNER, library=library).image
+
+    return put_one
+
+
+@pytest.fixture(scope="session")
+def photos() -> dict[str, bytes]:
+    """Photographs as JPEG files, by name."""
+    files = {}
+    for name in PHOTOS:
+        file = io.BytesIO()
+        Image.fromarray(getattr(sample_data, name)()).save(file, "JPEG", quality=90)
+        files[name] = file.getvalue()
+    return files
