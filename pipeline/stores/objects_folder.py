@@ -4,6 +4,7 @@ An object is written to a temporary file beside its place, synced, and renamed, 
 one and a power cut never loses one that was acknowledged.
 """
 
+import logging
 import os
 import re
 import secrets
@@ -17,6 +18,8 @@ from typing import BinaryIO
 from pipeline.errors import ObjectNotFound, StoreUnavailable
 from pipeline.stores.protocols import StoredObject
 
+log = logging.getLogger(__name__)
+
 SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 TEMPORARY = ".partial-"
 STALE_SECONDS = 24 * 3600  # a temporary file this old was left by a crash
@@ -29,6 +32,10 @@ class FolderObjects:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.address = folder.as_uri()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            log.warning("the folder of the pictures cannot be made, so every use of it will fail: %s", error)
 
     def put(self, key: str, stream: BinaryIO) -> None:
         """Keep what `stream` gives under `key`, whole or not at all, synced to disk."""
@@ -53,12 +60,18 @@ class FolderObjects:
             try:
                 return path.open("rb")
             except FileNotFoundError as error:
+                self.folder.stat()  # a folder that has vanished is a disk that is not there, not a picture that is gone
                 raise ObjectNotFound("The file of this picture is gone from the store.", detail=key) from error
 
     def exists(self, key: str) -> bool:
         """Whether there is an object under `key`."""
+        path = self._path(key)
         with _mapped():
-            return self._path(key).is_file()
+            try:
+                path.stat()
+            except FileNotFoundError:
+                return False
+        return True
 
     def delete(self, key: str) -> None:
         """Remove the object; it is no error when there is none."""
@@ -69,22 +82,17 @@ class FolderObjects:
         """Yield every object whose key begins with `prefix`. Leftovers of crashed writers are swept on the way."""
         oldest = datetime.now(UTC).timestamp() - STALE_SECONDS
         with _mapped():
-            for folder, _, names in os.walk(self.folder):
-                for name in names:
-                    path = Path(folder, name)
-                    try:
-                        status = path.stat()
-                    except FileNotFoundError:
-                        continue
-                    if name.startswith(TEMPORARY):
-                        if status.st_mtime < oldest:
-                            path.unlink(missing_ok=True)
-                        continue
-                    key = path.relative_to(self.folder).as_posix()
-                    key = self._unshard(key)
-                    if key.startswith(prefix):
-                        modified = datetime.fromtimestamp(status.st_mtime, UTC)
-                        yield StoredObject(key, status.st_size, modified)
+            for path in self._files():
+                try:
+                    status = path.stat()
+                except FileNotFoundError:
+                    continue
+                key = self._key(path)
+                if path.name.startswith(TEMPORARY):
+                    if status.st_mtime < oldest:
+                        path.unlink(missing_ok=True)
+                elif key is not None and key.startswith(prefix):
+                    yield StoredObject(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
     def check(self) -> None:
         """Return when the folder can be written to."""
@@ -101,10 +109,17 @@ class FolderObjects:
         # The last segment is a hash: its first two letters spread millions of files over 256 folders.
         return self.folder.joinpath(*segments[:-1], segments[-1][:2], segments[-1])
 
-    @staticmethod
-    def _unshard(relative: str) -> str:
-        *parents, _shard, name = relative.split("/")
-        return "/".join([*parents, name])
+    def _key(self, path: Path) -> str | None:
+        """Return the key of the object that lies at `path`; None for a file that somebody else left in the folder."""
+        *parents, shard, name = ("", *path.relative_to(self.folder).parts)
+        segments = [*parents[1:], name]
+        ours = shard == name[:2] and all(SEGMENT.fullmatch(segment) for segment in segments)
+        return "/".join(segments) if ours else None
+
+    def _files(self) -> Iterator[Path]:
+        for folder, _, names in os.walk(self.folder, onerror=_raise_unless_gone):
+            for name in names:
+                yield Path(folder, name)
 
     def _sync_folders(self, folder: Path) -> None:
         while folder != self.folder.parent:
@@ -114,6 +129,12 @@ class FolderObjects:
             finally:
                 os.close(descriptor)
             folder = folder.parent
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    """Let a walk pass over a folder that is not there (yet, or any more), and over nothing else."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 @contextmanager
