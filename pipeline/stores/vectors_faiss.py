@@ -20,7 +20,10 @@ from pipeline.stores.records_embeddings import Change
 
 CHANGES_PER_READ = 4096  # rows fetched at once: 4 MB of 512 float16 each
 FIRST_CAPACITY = 1024
-TIES = 16  # fetched beyond the limit, so that equal similarities at its edge are cut by row number, not by chance
+TIES = 16
+"""Fetched beyond the limit, so that equal similarities at its edge are cut by row number, not by chance; where that
+many are equal, twice as many are fetched until one is not."""
+
 DEAD_SHARE = 0.25
 """The part of the index that replaced or removed vectors may take before it is built anew; a scan pays for them."""
 
@@ -82,7 +85,11 @@ class FaissVectors:
             found = int(mask.sum())
             if not found or limit <= 0:
                 return []
-            similarities, slots = self._scan(embedding, min(limit + TIES, found), mask)
+            wanted = limit + TIES
+            similarities, slots = self._scan(embedding, min(wanted, found), mask)
+            while wanted == len(similarities) and similarities[limit - 1] == similarities[-1]:
+                wanted *= 2
+                similarities, slots = self._scan(embedding, min(wanted, found), mask)
             numbers = self._columns["row"][slots]
         order = np.lexsort((numbers, -similarities))[:limit]
         return [Neighbor(int(numbers[place]), float(similarities[place])) for place in order]
