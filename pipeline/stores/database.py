@@ -21,6 +21,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MILLISECONDS = 30_000  # waiting for another process's write; writes take milliseconds, so this is never met
 
 DOWN = "The database does not answer. Please try again in a moment."
+DAMAGED = "The file of the database is damaged or is no database. Please restore it from a copy, or move it away."
 
 
 class Database:
@@ -106,6 +107,10 @@ def _mapped() -> Iterator[None]:
         yield
     except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
         raise StoreUnavailable(DOWN, detail=str(error).splitlines()[0]) from error
+    except sa.exc.DatabaseError as error:
+        if type(error) is not sa.exc.DatabaseError:  # a kind of its own: a mistake of ours
+            raise
+        raise StoreUnavailable(DAMAGED, detail=str(error).splitlines()[0]) from error
 
 
 def _configure_sqlite(engine: Engine) -> None:
