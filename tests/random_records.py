@@ -17,7 +17,7 @@ LIBRARIES = ("main", "private", "attic")
 TAGS = ("beach", "family", "winter")
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS = 60
-TOKEN = "held by the tests"
+HOLDER = "held by the tests"
 
 
 def random_unit(rng: np.random.Generator, dimension: int) -> np.ndarray:
@@ -67,10 +67,10 @@ def add_image(
 
 def analyze_record(connection: Connection, image: ImageRecord, features: Features, *, encoder: str) -> None:
     """Make a waiting image READY, as the worker that holds it does."""
-    connection.execute(images.update().where(images.c.row == image.row).values(lease_token=TOKEN, state="waiting"))
+    connection.execute(images.update().where(images.c.row == image.row).values(lease_token=HOLDER, state="waiting"))
     facts = Facts("PNG", "image/png", image.width, image.height)
     held = records_queue.complete(
-        connection, image.row, TOKEN, facts=facts, features=features, encoder_name="grid", encoder=encoder
+        connection, image.row, HOLDER, facts=facts, features=features, encoder_name="grid", encoder=encoder
     )
     assert held
 
