@@ -192,6 +192,7 @@ class _Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # libraries print there whatever a file makes them say
+                process_group=0,  # Control-C in a terminal is for us; a decoder it hit would call its picture damaged
                 env=_PROCESS_ENVIRONMENT | {key: os.environ[key] for key in _KEPT_ENVIRONMENT & os.environ.keys()},
             )
         except OSError as error:
