@@ -7,6 +7,7 @@ so a worker that was too slow, or was thought dead, changes nothing.
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -35,7 +36,8 @@ class Claim:
 def claim(connection: Connection, *, limit: int, lease: timedelta, max_attempts: int) -> Claim:
     """Take up to `limit` waiting images whose time has come and that nobody holds, oldest first.
 
-    One that has used up its attempts (its worker died each time) becomes FAILED instead.
+    One whose worker died is claimed alone: if its analysis is what kills workers, it must not use up the attempts of
+    others. One that has used up its own becomes FAILED instead.
     """
     now = datetime.now(UTC)
     due = sa.and_(
@@ -49,8 +51,10 @@ def claim(connection: Connection, *, limit: int, lease: timedelta, max_attempts:
         .where(due, images.c.attempts >= max_attempts)
         .values(state=ImageState.FAILED, error=GAVE_UP, error_code="gave_up", lease_token=None, lease_until=None)
     )
-    chosen = sa.select(images.c.row).where(due).order_by(images.c.row).limit(limit)
-    rows = list(connection.scalars(chosen.with_for_update(skip_locked=True)))
+    chosen = sa.select(images.c.row, images.c.attempts).where(due).order_by(images.c.row).limit(limit)
+    found = connection.execute(chosen.with_for_update(skip_locked=True)).all()
+    untried = takewhile(lambda candidate: candidate.attempts == 0, found)
+    rows = [candidate.row for candidate in untried] or [candidate.row for candidate in found[:1]]
     token, until = secrets.token_hex(16), now + lease
     if rows:
         connection.execute(

@@ -77,7 +77,7 @@ def test_several_processes_may_migrate_at_once(url):
     database.close()
 
 
-def test_a_migration_that_fails_halfway_leaves_nothing(url, monkeypatch):
+def test_a_migration_that_fails_halfway_leaves_nothing(url):
     database = Database(url)
     with database.write() as connection:  # the last table of the first migration is there already
         connection.execute(sa.text("CREATE TABLE tags (wrong INTEGER)"))
