@@ -89,6 +89,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
   const words = document.getElementById("text");
   const results = document.getElementById("results");
   if (!results || event.target !== results) return;
+  document.querySelector("#notice .message")?.remove(); // An error of a search before this one is over.
   if (document.activeElement !== words) words.value = results.dataset.text;
   // Where the control that was used is gone, as the last chip is, the keyboard goes on from the results.
   if (document.activeElement === document.body) results.focus({ preventScroll: true });

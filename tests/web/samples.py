@@ -167,6 +167,7 @@ def search_pages() -> dict[str, pages.SearchPage]:
         "all": search_page(12),
         "one": search_page(1, asked=True),
         "asked": search_page(24, asked=True, weak=23, chips=chips(), text=HOSTILE),
+        "folded": search_page(3, asked=True, weak=57, more_url="/?text=dog&offset=60"),
         "weak": search_page(0, asked=True, weak=9, verdict="weak"),
         "none": search_page(0, asked=True, empty=nothing, weak=4, verdict="none", summary="Nothing similar · 9 ms"),
         "problem": search_page(0, problem="The color “blau” is not a color code. Write it like #3a6ea5."),

@@ -1,0 +1,173 @@
+"""The pages in a real browser, with sample values: nothing overflows, keys and selection work, nothing is blocked.
+
+What needs the application behind the pages is tested with it, elsewhere.
+"""
+
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.web.preview import app
+from tests.web.samples import every_page
+
+WIDTHS = (320, 390, 768, 1440)
+OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
+FOCUSED_TILE = "[...document.querySelectorAll('.tile-link')].indexOf(document.activeElement)"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    sockets = [server.config.bind_socket()]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": sockets})
+    thread.start()
+    yield f"http://127.0.0.1:{sockets[0].getsockname()[1]}/preview"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("There is no Chromium on this machine.")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def desk(browser: Browser) -> Iterator[Page]:
+    yield from _page_of(browser.new_context(viewport={"width": 1440, "height": 900}))
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Page]:
+    size = {"width": 390, "height": 844}
+    yield from _page_of(browser.new_context(viewport=size, is_mobile=True, has_touch=True))  # type: ignore[arg-type]
+
+
+def _page_of(context: BrowserContext) -> Iterator[Page]:
+    """Give a page, and fail afterwards when a script broke or the content security policy stopped something."""
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+    assert problems == []
+
+
+def test_no_page_scrolls_sideways_at_any_width(desk: Page, address: str) -> None:
+    wide = []
+    for name in every_page():
+        desk.goto(f"{address}/{name}")
+        for width in WIDTHS:
+            desk.set_viewport_size({"width": width, "height": 800})
+            if desk.evaluate(OVERFLOW) > 0:
+                wide.append((name, width))
+    assert wide == []
+
+
+def test_the_slash_leads_to_the_search_box(desk: Page, address: str) -> None:
+    desk.goto(f"{address}/search-all")
+    desk.keyboard.press("/")
+    expect(desk.locator("#text")).to_be_focused()
+
+
+def test_arrows_move_along_and_between_the_rows(desk: Page, address: str) -> None:
+    desk.goto(f"{address}/search-all")
+    desk.keyboard.press("ArrowRight")
+    desk.keyboard.press("ArrowRight")
+    assert desk.evaluate(FOCUSED_TILE) == 1
+    desk.keyboard.press("ArrowDown")
+    below = desk.evaluate(FOCUSED_TILE)
+    tops = desk.evaluate("[...document.querySelectorAll('.tile')].map(tile => tile.offsetTop)")
+    assert tops[below] == min(top for top in tops if top > tops[1])
+    desk.keyboard.press("ArrowUp")
+    assert tops[desk.evaluate(FOCUSED_TILE)] == tops[1]
+
+
+def test_a_range_is_selected_by_keys_and_cleared_by_escape(desk: Page, address: str) -> None:
+    desk.goto(f"{address}/search-all")
+    for key in ("ArrowRight", "x", "ArrowRight", "ArrowRight", "Shift+X"):
+        desk.keyboard.press(key)
+    expect(desk.locator("#selection-count")).to_have_text("3 pictures selected")
+    expect(desk.locator(".selection-bar")).to_be_visible()
+    desk.keyboard.press("Escape")
+    expect(desk.locator(".selection-bar")).to_be_hidden()
+
+
+def test_keys_are_letters_while_somebody_types(desk: Page, address: str) -> None:
+    desk.goto(f"{address}/search-all")
+    desk.locator("#text").press_sequentially("x/m?")
+    expect(desk.locator("#text")).to_have_value("x/m?")
+    expect(desk.locator("dialog[open]")).to_have_count(0)
+
+
+def test_deleting_asks_and_says_how_many(desk: Page, address: str) -> None:
+    desk.goto(f"{address}/search-all")
+    for key in ("ArrowRight", "x", "ArrowRight", "x"):
+        desk.keyboard.press(key)
+    desk.locator("[data-confirm]").click()
+    expect(desk.locator("#confirm-question")).to_have_text("Delete 2 pictures?")
+    desk.get_by_role("button", name="Keep").click()
+    expect(desk.locator("#confirm")).to_be_hidden()
+    expect(desk.locator(".tile-select :checked")).to_have_count(2)
+
+
+def test_weak_matches_are_not_loaded_while_they_are_folded(desk: Page, address: str) -> None:
+    asked: list[str] = []
+    desk.on("request", lambda request: asked.append(request.url))
+    desk.goto(f"{address}/search-folded")
+    desk.wait_for_load_state("networkidle")
+    expect(desk.locator("#more-link")).to_be_hidden()
+    assert [url for url in asked if "offset=60" in url] == []
+
+
+def test_filters_are_a_sheet_on_the_phone(phone: Page, address: str) -> None:
+    phone.goto(f"{address}/search-all")
+    expect(phone.locator("#filters")).to_be_hidden()
+    phone.get_by_role("button", name="Filters").tap()
+    expect(phone.locator("#filters")).to_be_visible()
+    phone.get_by_role("button", name="Close the filters").tap()
+    expect(phone.locator("#filters")).to_be_hidden()
+
+
+def test_on_the_phone_pictures_are_tapped_to_select_them(phone: Page, address: str) -> None:
+    phone.goto(f"{address}/search-all")
+    phone.get_by_role("button", name="Select", exact=True).tap()
+    phone.locator(".tile-link").nth(1).tap()
+    phone.locator(".tile-link").nth(2).tap()
+    expect(phone.locator("#selection-count")).to_have_text("2 pictures selected")
+    assert "search-all" in phone.url
+
+
+def test_a_click_zooms_to_that_point_and_escape_goes_back(desk: Page, address: str) -> None:
+    desk.goto(f"{address}/image-ready")
+    desk.locator("[data-zoom]").click()
+    expect(desk.locator("#viewer")).to_have_class(re.compile("zoomed"))
+    across, down = desk.locator("[data-zoom]").evaluate(
+        "e => [(e.scrollLeft + e.clientWidth / 2) / e.scrollWidth, (e.scrollTop + e.clientHeight / 2) / e.scrollHeight]"
+    )
+    assert (across, down) == (pytest.approx(0.5, abs=0.02), pytest.approx(0.5, abs=0.02))
+    desk.keyboard.press("Escape")
+    expect(desk.locator("#viewer")).not_to_have_class(re.compile("zoomed"))
+
+
+def test_without_scripts_files_are_chosen_in_plain_fields(browser: Browser, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}/upload-empty")
+    expect(page.locator("#upload-files")).to_be_visible()
+    expect(page.locator(".dropzone button")).to_be_visible()
+    expect(page.locator("#upload-folder")).to_be_hidden()
+    context.close()
