@@ -9,7 +9,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 
-from tests.web.samples import SHAPES, every_page, hexadecimal
+from tests.web.samples import SHAPES, every_page, hexadecimal, search_page, status_page, upload_page
 from webapp.rendering import mount_static, page
 
 POLICY = (
@@ -45,6 +45,24 @@ def sample(number: int) -> Response:
 def index() -> HTMLResponse:
     links = "".join(f'<li><a href="/preview/{name}">{name}</a>' for name in every_page())
     return HTMLResponse(f"<title>Preview</title><ul>{links}</ul>")
+
+
+@app.get("/status")
+def status(request: Request) -> HTMLResponse:
+    """Answer the polls of the page, as it is while something waits."""
+    return page(request, "status.html", status_page(), block="status")
+
+
+@app.get("/upload/changes")
+def changes(request: Request) -> HTMLResponse:
+    return page(request, "upload_changes.html", upload_page(1))
+
+
+@app.get("/")
+def search(request: Request) -> HTMLResponse:
+    """Answer any search, with tiles for "more" and results for the rest."""
+    block = "tiles" if request.headers.get("HX-Target") == "more" else "results"
+    return page(request, "search.html", search_page(12), block=block)
 
 
 @app.get("/preview/{name}")
