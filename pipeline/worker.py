@@ -23,8 +23,10 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1.0  # between two looks at the queue; work of the same process rings the bell and waits for nothing
 LONGEST_BACKOFF_SECONDS = 3600.0
+LONGEST_PAUSE_SECONDS = 60.0  # between two tries while a store is down: work goes on at most this long after it is back
 FIRST_SWEEP_SECONDS = 600.0  # after the start, when whatever waited has been worked off
 SWEEP_SECONDS = 24 * 3600.0  # a sweep lists the whole object store, so once a day is enough
+MOST_DOUBLINGS = 30  # of the time between two tries; the limits above are reached long before
 RENEWALS_PER_LEASE = 3.0  # a lease is renewed this often while its batch is worked on, so two beats may fail
 
 UNEXPECTED = "Likeness made an error with this picture. The log says more; you can try again."
@@ -38,6 +40,7 @@ class Worker:
         self.bell = threading.Event()
         self._stop = threading.Event()
         self._lease = timedelta(seconds=backend.settings.lease_seconds)
+        self._outages = 0  # batches in a row that met a store that was down
 
     def run(self) -> None:
         """Work until `stop` is called, repairing now and then. A store that is down is waited for."""
@@ -53,10 +56,14 @@ class Worker:
                     reconcile(self.backend, sweep_objects=sweep)
                 self.drain()
             except LikenessError as error:
+                self._outages += 1
                 log.warning("paused: %s", error)
             except Exception:
                 log.exception("the worker made an error and goes on")
-            self.bell.wait(IDLE_SECONDS)
+            if self._outages:
+                self._stop.wait(self._pause(self._outages))
+            else:
+                self.bell.wait(IDLE_SECONDS)
             self.bell.clear()
 
     def stop(self) -> None:
@@ -65,7 +72,7 @@ class Worker:
         self.bell.set()
 
     def drain(self, on_done: Callable[[int], None] | None = None) -> int:
-        """Analyze until nothing is due or `stop` is called; return how many images were finished.
+        """Analyze until nothing is due, a store is down, or `stop` is called; return how many images were handled.
 
         `on_done` is told the number of images after each batch.
         """
@@ -74,11 +81,15 @@ class Worker:
             while not self._stop.is_set():
                 claim = self._claim()
                 if not claim.images:
+                    self._outages = 0
                     break
-                self._work_off(claim, pool)
+                delayed = self._work_off(claim, pool)
+                self._outages = self._outages + 1 if delayed else 0
                 finished += len(claim.images)
                 if on_done:
                     on_done(len(claim.images))
+                if delayed:
+                    break
         return finished
 
     def _claim(self) -> Claim:
@@ -88,12 +99,13 @@ class Worker:
                 connection, limit=settings.batch_size, lease=self._lease, max_attempts=settings.max_attempts
             )
 
-    def _work_off(self, claim: Claim, pool: ThreadPoolExecutor) -> None:
+    def _work_off(self, claim: Claim, pool: ThreadPoolExecutor) -> bool:
+        """Bring every claimed image to its end or back into the queue; return whether a store was down."""
         done = threading.Event()
         keeper = threading.Thread(target=self._keep_lease, args=(claim.token, done), name="lease", daemon=True)
         keeper.start()
         try:
-            list(pool.map(lambda image: self._handle(image, claim), claim.images))
+            return any(list(pool.map(lambda image: self._handle(image, claim), claim.images)))
         finally:
             done.set()
             keeper.join()
@@ -106,11 +118,14 @@ class Worker:
             except StoreUnavailable as error:
                 log.warning("a lease could not be renewed: %s", error)
 
-    def _handle(self, image: ImageRecord, claim: Claim) -> None:
-        """Bring one claimed image to its end or back into the queue; nothing escapes but the loss of the database."""
+    def _handle(self, image: ImageRecord, claim: Claim) -> bool:
+        """Bring one claimed image to its end or back into the queue; return whether a store was down.
+
+        Nothing escapes but the loss of the database.
+        """
         if self._stop.is_set():
             self._put_back(image, claim, seconds=0.0, forgive=True)
-            return
+            return False
         started = time.perf_counter()
         try:
             held = analyze(self.backend, image, claim.token)
@@ -123,16 +138,22 @@ class Worker:
             self._fail(image, claim, error.user_message, error.code)
         except (StoreUnavailable, DecoderUnavailable) as error:
             log.warning("put back: %s", error, extra={"image_id": image.id})
-            self._put_back(image, claim, seconds=self._backoff(claim.attempts[image.row]), forgive=True)
+            self._put_back(image, claim, seconds=self._pause(self._outages + 1), forgive=True)
+            return True
         except Exception:
             log.exception("unexpected", extra={"image_id": image.id})
             if claim.attempts[image.row] >= self.backend.settings.max_attempts:
                 self._fail(image, claim, UNEXPECTED, "unexpected")
             else:
-                self._put_back(image, claim, seconds=self._backoff(claim.attempts[image.row]), forgive=False)
+                seconds = min(self._doubled(claim.attempts[image.row]), LONGEST_BACKOFF_SECONDS)
+                self._put_back(image, claim, seconds=seconds, forgive=False)
+        return False
 
-    def _backoff(self, attempt: int) -> float:
-        return min(self.backend.settings.retry_seconds * 2.0 ** (attempt - 1), LONGEST_BACKOFF_SECONDS)
+    def _pause(self, outages: int) -> float:
+        return min(self._doubled(outages), LONGEST_PAUSE_SECONDS)
+
+    def _doubled(self, times: int) -> float:
+        return self.backend.settings.retry_seconds * 2.0 ** min(times - 1, MOST_DOUBLINGS)
 
     def _fail(self, image: ImageRecord, claim: Claim, sentence: str, code: str) -> None:
         with self.backend.database.write() as connection:
