@@ -24,8 +24,8 @@ from pipeline.stores.tables import images
 from pipeline.worker import LONGEST_PAUSE_SECONDS, UNEXPECTED, Worker
 
 WHOLE = picture_bytes("noise", size=(256, 256))
-DAMAGED = WHOLE[: len(WHOLE) // 4]
-"""A PNG whose header promises more rows than there are."""
+DAMAGED = WHOLE[: len(WHOLE) // 2] + bytes(200) + WHOLE[len(WHOLE) // 2 + 200 :]
+"""A PNG of which a part was overwritten with zeros, as failing disks do; its header is fine."""
 
 
 def get(backend: Backend, image: ImageRecord) -> ImageRecord:
