@@ -1,6 +1,8 @@
 # Likeness: `make run` is all a user needs; `make help` lists the rest.
 
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p && break; done)
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PORT ?= 8000
 PICTURES ?=
@@ -35,9 +37,8 @@ browser:
 	|| echo "No Chromium was to be had, so the tests in a browser are skipped. Please install it to run them."
 
 .venv/bin/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Please install it first."; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	|| { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Please set PYTHON=/path/to/python3.11."; exit 1; }
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(NEW_ENOUGH)' \
+	|| { echo "Python 3.11 or newer is needed. Please install it, or set PYTHON=/path/to/python3.11."; exit 1; }
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --upgrade pip # dependency groups need pip 25.1
 
