@@ -64,8 +64,9 @@ def add(connection: Connection, new: NewImage) -> tuple[ImageRecord, bool]:
             restore(connection, [found.row])
         if found.state == ImageState.FAILED:
             wait_again(connection, [found.row])
-        if found.path and not new.in_place:  # now there is a copy of our own, which no one can move away
-            connection.execute(images.update().where(images.c.row == found.row).values(path=None))
+        if found.path:  # it may have been moved since; a copy of our own, if there is one now, nobody can move away
+            path = new.path if new.in_place else None
+            connection.execute(images.update().where(images.c.row == found.row).values(path=path))
         row = found.row
     else:
         row = connection.execute(
