@@ -1,5 +1,6 @@
 """What Likeness knows about one image, and how images and their files are named."""
 
+import re
 import secrets
 import time
 import uuid
@@ -10,6 +11,8 @@ from enum import StrEnum
 from pipeline.features.picture import Category, Palette
 
 MAIN_LIBRARY = "main"
+
+OBJECT_KEY = re.compile(r"(?:originals|thumbnails)/(?P<library>[^/]+)/(?P<sha256>[0-9a-f]{64})(?:-\d+\.webp)?")
 
 
 class ImageState(StrEnum):
@@ -90,3 +93,9 @@ def original_key(library: str, sha256: str) -> str:
 def thumbnail_key(library: str, sha256: str, px: int) -> str:
     """Return where the WebP derivative of at most `px` pixels on its long side lies."""
     return f"thumbnails/{library}/{sha256}-{px}.webp"
+
+
+def image_of_key(key: str) -> tuple[str, str] | None:
+    """Return library and sha256 of the image that an object belongs to; None for a key that is not made here."""
+    found = OBJECT_KEY.fullmatch(key)
+    return (found["library"], found["sha256"]) if found else None

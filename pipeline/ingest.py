@@ -48,9 +48,10 @@ def accept(
     """Check the header, keep the original, and record the image as waiting.
 
     `place` is where an import found the file; with `in_place` the file there stays the original and nothing is
-    copied. Raises ImageRejected before anything is kept.
+    copied. Raises ImageRejected or InvalidQuery before anything is kept.
     """
     checked_library(library, principal)
+    caption, tags = clean_caption(caption), clean_tags(tags)
     probe = backend.decoders.probe(upload.path)
     new = NewImage(
         library=library,
@@ -70,8 +71,11 @@ def accept(
         records_images.add_library(connection, library)
         image, existing = records_images.add(connection, new)
         if not existing or caption:
-            records_images.edit(connection, image.row, caption=clean_caption(caption))
-        records_images.add_tags(connection, [image.row], clean_tags(tags))
+            records_images.edit(connection, image.row, caption=caption)
+        records_images.add_tags(connection, [image.row], tags)
+        if not in_place and not backend.objects.exists(image.object_key):
+            # A sweep had looked at it, as an old orphan, just before it was put again. No sweep removes anything now.
+            _keep_original(backend, new, upload.path)
         image = records_images.get_by_rows(connection, [image.row])[0]
     log.info("accepted", extra={"image_id": image.id, "existing": existing})
     return Accepted(image, existing)

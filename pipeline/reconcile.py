@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pipeline.backend import Backend
+from pipeline.images import image_of_key, original_key
 from pipeline.stores import records_images, records_queries, records_repair, records_uploads
 
 log = logging.getLogger(__name__)
@@ -74,17 +75,31 @@ def _sweep(backend: Backend, now: datetime) -> tuple[int, int]:
     seen: set[tuple[str, str]] = set()
     removed = 0
     for stored in backend.objects.list(""):
-        kind, library, name = stored.key.split("/", 2)
-        sha256 = name.split("-", 1)[0]
-        if kind == "originals":
-            seen.add((library, sha256))
-        if stored.modified_at >= oldest_in_progress:
-            continue
-        # The write transaction keeps an upload of the same bytes from being recorded between look and removal.
-        with backend.database.write() as connection:
-            if not records_repair.is_known(connection, library, sha256):
-                backend.objects.delete(stored.key)
-                removed += 1
+        owner = image_of_key(stored.key)
+        if owner is None:
+            continue  # not ours to judge
+        if stored.key == original_key(*owner):
+            seen.add(owner)
+        if stored.modified_at < oldest_in_progress and not _is_known(backend, owner):
+            removed += _remove_orphan(backend, stored.key, owner)
     with backend.database.read() as connection:
-        expected = records_repair.stored_originals(connection)
-    return removed, len(expected - seen)
+        unseen = records_repair.stored_originals(connection) - seen
+    # What arrived behind the back of the listing is there nevertheless.
+    return removed, sum(not backend.objects.exists(original_key(*owner)) for owner in unseen)
+
+
+def _is_known(backend: Backend, owner: tuple[str, str]) -> bool:
+    with backend.database.read() as connection:
+        return records_repair.is_known(connection, *owner)
+
+
+def _remove_orphan(backend: Backend, key: str, owner: tuple[str, str]) -> bool:
+    """Remove an object, unless its image has been recorded meanwhile; return whether it was removed.
+
+    While this transaction lasts nobody records an image; `ingest.accept` makes sure of the original inside its own.
+    """
+    with backend.database.write() as connection:
+        if records_repair.is_known(connection, *owner):
+            return False
+        backend.objects.delete(key)
+    return True
