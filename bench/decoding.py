@@ -105,9 +105,8 @@ def hostile(folder: Path, threads: int) -> None:
             results = list(executor.map(lambda path: _send(pool, path), files))
     slowest = sorted(zip((seconds for seconds, _ in results), files, strict=True), reverse=True)[:3]
     print(f"{len(files)} files, {threads} at a time: {dict(Counter(outcome for _, outcome in results))}")
-    print(
-        f"  peak of all decoder processes {watch.peak / MEBIBYTE:.0f} MB, of this process +{watch.own / MEBIBYTE:.0f} MB"
-    )
+    peak, own = watch.peak / MEBIBYTE, watch.own / MEBIBYTE
+    print(f"  peak of all decoder processes {peak:.0f} MB, of this process +{own:.0f} MB")
     print("  slowest: " + ", ".join(f"{path.name} {seconds:.2f} s" for seconds, path in slowest))
 
 

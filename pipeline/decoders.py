@@ -137,9 +137,9 @@ class DecoderPool:
 
     def _run(self, source: bytes | Path, long_side_px: int | None) -> Picture | bytes:
         probe = decode.probe(source, self.limits, long_side_px=long_side_px)
-        sent = len(source) if isinstance(source, bytes) else 0
+        sent = len(source) if isinstance(source, bytes) else 0  # the process has them before it limits itself
         cost = probe.decode_bytes + sent
-        job = Job(source, self.limits, cost + _SLACK_BYTES, self._seconds, long_side_px)
+        job = Job(source, self.limits, probe.decode_bytes + _SLACK_BYTES, self._seconds, long_side_px)
         with self._budget.hold(cost, self._wait_seconds) as held:
             if not held:
                 raise DecoderUnavailable(_BUSY, detail=f"no {cost} bytes within {self._wait_seconds} s")

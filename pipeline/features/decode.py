@@ -93,7 +93,7 @@ def decode(source: bytes | Path, limits: Limits) -> Picture:
 def display_copy(source: bytes | Path, limits: Limits, long_side_px: int = DISPLAY_LONG_SIDE_PX) -> bytes:
     """Return a WebP of the first frame to look at: upright, sRGB, without metadata, with its transparency.
 
-    Its long side is at most `long_side_px` and at least three quarters of that, if the picture has as many.
+    Its long side is at most `long_side_px` and at least nine tenths of that, if the picture has as many.
     """
     _, canvas = _canvas(source, limits, shrink.display_target(long_side_px))
     with _guarded():

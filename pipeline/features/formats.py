@@ -4,6 +4,7 @@ Knows the formats that are decoded, and the common ones that are not, each with 
 what to do. How large the picture is, is left to `headers`.
 """
 
+import codecs
 import struct
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -216,7 +217,6 @@ def _refusal_of_text(head: bytes) -> str:
         return _SVG
     if b"<html" in text or b"<!doctype html" in text or b"<body" in text or b"<script" in text:
         return _WEB_PAGE
-    printable = sum(byte >= 0x20 or byte in b"\t\n\r\f" for byte in head)  # noqa: PLR2004 - the ASCII space
-    if printable == len(head):
-        return _TEXT
-    return _UNKNOWN
+    characters = codecs.getincrementaldecoder("utf-8")("replace").decode(head)  # forgives a character cut at the end
+    is_text = all(one.isprintable() or one.isspace() for one in characters) and "\ufffd" not in characters
+    return _TEXT if is_text else _UNKNOWN

@@ -58,9 +58,9 @@ def _loaded(stream: BinaryIO, image: Image.Image, kind: Format, target: Target) 
     size = image.size
     way = shrink.plan(*size, target, scalable=kind is formats.JPEG)
     if way.scale > 1:
-        image.draft(None, way.requested)
+        image.draft(None, (size[0] // way.scale, size[1] // way.scale))
     image.load()
-    canvas = _canvas(lambda rows: shrink.strips_of(image, rows), way, image.size)
+    canvas = _canvas(lambda rows: shrink.strips_of(image, rows), way, image.size, in_memory=True)
     if kind is formats.GIF:
         frames = headers.count_gif_frames(stream)  # Pillow's n_frames would decode them all
     elif kind is formats.PNG:
@@ -145,8 +145,11 @@ class _Buffer:
             yield shrink.plain(strip)
 
 
-def _canvas(strips: Callable[[int], Iterator[Image.Image]], way: Plan, decoded: tuple[int, int]) -> Image.Image:
-    rows = shrink.strip_rows(decoded[0], way.factors[1])
+def _canvas(
+    strips: Callable[[int], Iterator[Image.Image]], way: Plan, decoded: tuple[int, int], *, in_memory: bool = False
+) -> Image.Image:
+    """Put the strips together; a frame that is in memory as an image already and stays as large needs none."""
+    rows = decoded[1] if in_memory and way.factors == (1, 1) else shrink.strip_rows(decoded[0], way.factors[1])
     return shrink.resized(shrink.reduced(strips(rows), way), way, decoded)
 
 

@@ -16,6 +16,10 @@ _ISPE_BYTES = 12
 
 _ALPHA_NAMES = (b":auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
 
+_APERTURE_BYTES = 16
+_MAX_PADDING = 64
+"""Pixels by which a picture is cut at most: the largest block of HEVC."""
+
 Box = tuple[bytes, memoryview]
 
 
@@ -27,10 +31,27 @@ def read_iso_image(stream: BinaryIO) -> Header:
     ]
     if not sizes:
         raise damaged("no picture size in the meta box")
-    width, height = max(sizes, key=lambda size: size[0] * size[1])
+    width, height = _without_padding(max(sizes, key=lambda size: size[0] * size[1]), properties)
     depths = [depth for kind, body in properties if kind == b"pixi" for depth in body[5:]]
     alpha = any(kind == b"auxC" and any(name in bytes(body) for name in _ALPHA_NAMES) for kind, body in properties)
     return Header(width, height, samples=4 if alpha else 3, bits=max(depths, default=8), whole=True)
+
+
+def _without_padding(size: tuple[int, int], properties: list[Box]) -> tuple[int, int]:
+    """Return the size to show: encoders fill up small pictures to whole blocks, and say so with `clap`.
+
+    Only so much is believed of it: a larger cut would make the picture look cheaper than it is to decode.
+    """
+    apertures = [
+        struct.unpack(">IIII", body[:_APERTURE_BYTES])
+        for kind, body in properties
+        if kind == b"clap" and len(body) >= _APERTURE_BYTES
+    ]
+    for across, across_of, down, down_of in apertures:
+        shown = (across // max(across_of, 1), down // max(down_of, 1))
+        if all(0 <= whole - part < _MAX_PADDING for whole, part in zip(size, shown, strict=True)):
+            return shown
+    return size
 
 
 def _meta(stream: BinaryIO) -> memoryview:

@@ -77,7 +77,8 @@ def decode_bytes(kind: Format, header: Header, target: Target, file_bytes: int) 
     """Return the estimated peak of memory for decoding to this target."""
     way = plan(header.width, header.height, target, scalable=kind is formats.JPEG)
     peak, kept = _frame_bytes(kind, header, way, file_bytes)
-    canvas = way.canvas[0] * way.canvas[1] * _PIXEL_BYTES
+    is_frame = kind is formats.JPEG and way.factors == (1, 1)
+    canvas = 0 if is_frame else way.canvas[0] * way.canvas[1] * _PIXEL_BYTES
     small = way.size[0] * way.size[1] * _PIXEL_BYTES
     working = _JPEG_WORKING_BYTES if kind is formats.JPEG else WORKING_BYTES
     return int(max(peak, kept + canvas + small, small * _SMALL_COPIES)) + working

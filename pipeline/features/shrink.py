@@ -45,9 +45,9 @@ WORKING_COPY = Target(short_px=512, long_px=16_000, max_pixels=2_000_000, gap=2)
 """512 px feed every encoder and the geometric checks; the other limits are for panoramas and strips one pixel high."""
 
 
-_DISPLAY_GAP = 0.75
-"""A copy to look at may be a quarter smaller than asked for: averaging pixels in whole numbers then nearly always
-suffices, and the frame is never held twice."""
+_DISPLAY_GAP = 0.9
+"""A copy to look at may be a tenth smaller than asked for: a photo of 4000 px is then decoded at half its size, not
+at full size for the sake of 48 px."""
 
 
 def display_target(long_side_px: int) -> Target:
@@ -55,12 +55,16 @@ def display_target(long_side_px: int) -> Target:
     return Target(short_px=math.inf, long_px=long_side_px, max_pixels=math.inf, gap=_DISPLAY_GAP)
 
 
+_MAX_CANVAS_PIXELS = 8_000_000
+"""Pixels of what the last resize begins with, 32 MB; only pictures as thin as a scrolled screenshot come near it."""
+
+
 @dataclass(frozen=True)
 class Plan:
-    """How a frame gets to its target: JPEG decoded at 1/`scale`, then `factors` pixels averaged across and down."""
+    """How a frame gets to its target: JPEG `decoded` at 1/`scale`, then `factors` pixels averaged across and down."""
 
     size: tuple[int, int]
-    requested: tuple[int, int]
+    decoded: tuple[int, int]
     scale: int
     factors: tuple[int, int]
     canvas: tuple[int, int]
@@ -70,18 +74,32 @@ def plan(width: int, height: int, target: Target, *, scalable: bool) -> Plan:
     """Return the plan for a frame as stored; only JPEG is scalable."""
     size = target.size(width, height)
     requested = (max(1, math.floor(size[0] * target.gap)), max(1, math.floor(size[1] * target.gap)))
-    ratio = min(width // requested[0], height // requested[1])
-    scale = next((scale for scale in _JPEG_SCALES if scalable and ratio >= scale), 1)
+    across, down = _times(width, height, size, requested)
+    scale = next((scale for scale in _JPEG_SCALES if scalable and min(across, down) >= scale), 1)
     decoded = (math.ceil(width / scale), math.ceil(height / scale))
-    factors = (max(1, decoded[0] // requested[0]), max(1, decoded[1] // requested[1]))
+    factors = _times(*decoded, size, requested)
     canvas = (math.ceil(decoded[0] / factors[0]), math.ceil(decoded[1] / factors[1]))
-    return Plan((min(size[0], canvas[0]), min(size[1], canvas[1])), requested, scale, factors, canvas)
+    return Plan((min(size[0], canvas[0]), min(size[1], canvas[1])), decoded, scale, factors, canvas)
+
+
+def _times(width: int, height: int, size: tuple[int, int], requested: tuple[int, int]) -> tuple[int, int]:
+    """Return how many pixels may be averaged across and down.
+
+    As many as leave what is requested; where that would leave a canvas beyond measure, as many as leave the size.
+    """
+    needed = math.ceil(math.sqrt(width * height / _MAX_CANVAS_PIXELS))
+    across = max(1, width // requested[0], min(needed, width // size[0]))
+    down = max(1, height // requested[1], min(needed, height // size[1]))
+    return across, down
 
 
 def strips_of(image: Image.Image, rows: int) -> Iterator[Image.Image]:
     """Yield a loaded image in strips of `rows` rows, from the top, in modes that can be averaged."""
     width, height = image.size
     stretch = _stretch_of(image)
+    if rows >= height:
+        yield plain(image, stretch)  # not a copy
+        return
     for top in range(0, height, rows):
         yield plain(image.crop((0, top, width, min(top + rows, height))), stretch)
 
@@ -97,6 +115,8 @@ def reduced(strips: Iterator[Image.Image], way: Plan) -> Image.Image:
     top = 0
     for strip in strips:
         small = strip.reduce(way.factors) if way.factors != (1, 1) else strip
+        if small.size == way.canvas:
+            return small
         canvas = canvas or Image.new(small.mode, way.canvas)
         canvas.paste(small, (0, top))
         top += small.height
