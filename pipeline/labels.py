@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pipeline.errors import InvalidQuery
 from pipeline.principals import Principal
 
+JOINERS = "\u200c\u200d"
 LONGEST_FILENAME = 255  # characters kept; common file systems allow no more
 LONGEST_CAPTION = 2000
 LONGEST_TAG = 100
@@ -43,8 +44,12 @@ def clean_caption(caption: str) -> str:
 
 
 def clean_tags(tags: Sequence[str]) -> list[str]:
-    """Return tags trimmed, without doubles, in order. Raises InvalidQuery when one is too long or they are many."""
-    found = list(dict.fromkeys(_printable(tag).strip() for tag in tags if tag.strip()))
+    """Return tags trimmed, without doubles, in order; a comma parts two, as it does where tags are searched.
+
+    Raises InvalidQuery when one is too long or they are many.
+    """
+    parts = (part for tag in tags for part in tag.split(","))
+    found = list(dict.fromkeys(_printable(part).strip() for part in parts if part.strip()))
     if any(len(tag) > LONGEST_TAG for tag in found):
         raise InvalidQuery(f"A tag can have {LONGEST_TAG} characters. Please use a caption for longer text.")
     if len(found) > MOST_TAGS:
@@ -53,4 +58,12 @@ def clean_tags(tags: Sequence[str]) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    return "".join(letter for letter in text if letter.isprintable())
+    """Return `text` with every space as a plain one, and without what is invisible or turns the direction of text.
+
+    The two joiners stay: Persian words and composed emoji need them.
+    """
+    return "".join(
+        " " if letter.isspace() else letter
+        for letter in text
+        if letter.isprintable() or letter in JOINERS or letter.isspace()
+    )

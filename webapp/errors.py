@@ -2,15 +2,18 @@
 
 import logging
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from pipeline import errors
 from webapp.dependencies import shell
 from webapp.pages import ErrorPage
 from webapp.rendering import page
+from webapp.security import HEADERS
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +51,10 @@ TITLES = {
 }
 UNEXPECTED_TITLE = "Likeness made an error"
 UNEXPECTED = "Something went wrong inside Likeness. The log says more; please try again."
-NOT_FOUND = "There is nothing at this address. The search page shows everything there is."
+NOTHING_THERE = "There is nothing at this address. The search page shows everything there is."
+UNREADABLE = "What was sent could not be read. Please check it and send it again."
+
+BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED = 400, 404, 405
 
 STATUS_OF_CODE = {kind.code: status for kind, status in STATUS.items()}
 """Statuses for what failed earlier and was kept as a code, as the analysis of an image does."""
@@ -57,10 +63,9 @@ STATUS_OF_CODE = {kind.code: status for kind, status in STATUS.items()}
 def install(app: FastAPI) -> None:
     """Let `app` answer every error in our words."""
     app.add_exception_handler(errors.LikenessError, _answer_ours)
-    app.add_exception_handler(HTTPException, _answer_http)
-    app.add_exception_handler(404, _answer_http)
-    app.add_exception_handler(405, _answer_http)
+    app.add_exception_handler(StarletteHTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_validation)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.add_exception_handler(Exception, _answer_unexpected)
 
 
@@ -89,13 +94,20 @@ def _answer_ours(request: Request, error: Exception) -> Response:
 
 
 def _answer_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException) or hasattr(error, "status_code")  # noqa: S101
-    status = int(getattr(error, "status_code", 500))
-    sentence = NOT_FOUND if status == 404 else str(getattr(error, "detail", ""))  # noqa: PLR2004
-    if status == 405:  # noqa: PLR2004
-        sentence = f"{request.method} does not work at this address."
-    code = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}.get(status, "error")
-    return answer(request, status, code, sentence)
+    """Answer what the framework found: an unknown address, a wrong method, a body that cannot be read."""
+    assert isinstance(error, StarletteHTTPException)  # noqa: S101 - registered for this class alone
+    if isinstance(error.__cause__, errors.LikenessError):
+        return _answer_ours(request, error.__cause__)
+    status = error.status_code
+    if status == NOT_FOUND:
+        return answer(request, status, "not_found", NOTHING_THERE)
+    if status == METHOD_NOT_ALLOWED:
+        response = answer(request, status, "method_not_allowed", f"{request.method} does not work at this address.")
+        response.headers.update(error.headers or {})
+        return response
+    if status == BAD_REQUEST:
+        return answer(request, status_of(errors.InvalidQuery(UNREADABLE)), errors.InvalidQuery.code, UNREADABLE)
+    return answer(request, status, "error", str(error.detail))
 
 
 def _answer_validation(request: Request, error: Exception) -> Response:
@@ -105,6 +117,14 @@ def _answer_validation(request: Request, error: Exception) -> Response:
     return answer(request, 422, "invalid_query", f"{place}: {first['msg']}.")
 
 
+def _answer_nobody(request: Request, error: Exception) -> Response:
+    """End a request whose sender went away in the middle; there is nobody to answer, and nothing went wrong."""
+    del request, error
+    return Response(status_code=400)
+
+
 def _answer_unexpected(request: Request, error: Exception) -> Response:
     log.error("unexpected error at %s", request.url.path, exc_info=error)
-    return answer(request, 500, "error", UNEXPECTED)
+    response = answer(request, 500, "error", UNEXPECTED)
+    response.headers.update(HEADERS)  # this answer is given outside of the guard, which adds them to all others
+    return response

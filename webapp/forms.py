@@ -1,7 +1,7 @@
 """What people send, read into the values that workflows take. Every mistake becomes one sentence."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from math import isfinite
 from typing import Annotated
@@ -45,12 +45,16 @@ FILTER_FIELDS = (
 )
 
 
-async def read_form(request: Request) -> FormData:
-    """Return the form of a request, files spooled to disk."""
+async def read_form(request: Request) -> AsyncIterator[FormData]:
+    """Give the form of a request, files spooled to disk, and close them when it has been answered."""
     try:
-        return await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS)
+        form = await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS)
     except (MultiPartException, HTTPException) as error:
         raise InvalidQuery("The form could not be read. Please send it again.", detail=str(error)) from error
+    try:
+        yield form
+    finally:
+        await form.close()
 
 
 FormDependency = Annotated[FormData, Depends(read_form)]
@@ -122,9 +126,9 @@ def read_integer(fields: Fields, name: str, lowest: int, highest: int) -> int | 
     try:
         number = int(text)
     except ValueError as error:
-        raise InvalidQuery(f"{name} must be a whole number, not {_shown(text)}.") from error
+        raise InvalidQuery(f"The value of {name} must be a whole number, not {_shown(text)}.") from error
     if not lowest <= number <= highest:
-        raise InvalidQuery(f"{name} must be between {lowest:,} and {highest:,}.")
+        raise InvalidQuery(f"The value of {name} must be between {lowest:,} and {highest:,}.")
     return number
 
 
@@ -141,7 +145,7 @@ def read_time(fields: Fields, name: str, *, end_of_day: bool = False) -> datetim
             moment += timedelta(days=1) - timedelta(microseconds=1)
         return moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise InvalidQuery(f"{name} must be a date such as 2026-11-20, not {_shown(text)}.") from error
+        raise InvalidQuery(f"The value of {name} must be a date such as 2026-11-20, not {_shown(text)}.") from error
 
 
 def _number(fields: Fields, name: str, lowest: float, highest: float) -> float | None:
@@ -151,9 +155,9 @@ def _number(fields: Fields, name: str, lowest: float, highest: float) -> float |
     try:
         number = float(text)
     except ValueError as error:
-        raise InvalidQuery(f"{name} must be a number, not {_shown(text)}.") from error
+        raise InvalidQuery(f"The value of {name} must be a number, not {_shown(text)}.") from error
     if not isfinite(number) or not lowest <= number <= highest:
-        raise InvalidQuery(f"{name} must be between {lowest:g} and {highest:g}.")
+        raise InvalidQuery(f"The value of {name} must be between {lowest:g} and {highest:g}.")
     return number
 
 
@@ -165,7 +169,7 @@ def _choices(fields: Fields, name: str, known: Iterable[str]) -> tuple[str, ...]
     values = tuple(dict.fromkeys(fields.get(name, ())))
     for value in values:
         if value not in known:
-            raise InvalidQuery(f"{name} can be {', '.join(known)}; {_shown(value)} is none of them.")
+            raise InvalidQuery(f"The value of {name} can be {', '.join(known)}; {_shown(value)} is none of them.")
     return values
 
 
@@ -175,7 +179,7 @@ def _colors(fields: Fields) -> tuple[str, ...]:
         raise InvalidQuery(f"At most {MOST_COLORS} colors can be asked for at once.")
     for value in values:
         if not HEX_COLOR.fullmatch(value):
-            raise InvalidQuery(f"color must be written like #2f6fd0, not {_shown(value)}.")
+            raise InvalidQuery(f"The value of color must be written like #2f6fd0, not {_shown(value)}.")
     return tuple(f"#{value.removeprefix('#').lower()}" for value in values)
 
 

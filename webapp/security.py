@@ -58,6 +58,8 @@ class Guard:
             await refusal(scope, receive, _with_headers(send))
             return
         limit = self.max_body_bytes.get(scope["path"], self.default_body_bytes)
+        if scope["method"] == "HEAD":  # every page that can be got can be asked for without its body
+            scope, send = {**scope, "method": "GET"}, _without_body(send)
         await self.app(scope, _limited(receive, limit), _with_headers(send))
 
 
@@ -99,7 +101,8 @@ def _limited(receive: Receive, limit: int) -> Receive:
         message = await receive()
         received += len(message.get("body", b""))
         if received > limit:
-            await _drain(receive, limit)
+            if message.get("more_body", False):
+                await _drain(receive, limit)
             raise TooManyBytes("This is more than can be sent at once. Please send fewer or smaller pictures.")
         return message
 
@@ -114,6 +117,13 @@ async def _drain(receive: Receive, limit: int) -> None:
         drained += len(message.get("body", b""))
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             return
+
+
+def _without_body(send: Send) -> Send:
+    async def send_head(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return send_head
 
 
 def _with_headers(send: Send) -> Send:

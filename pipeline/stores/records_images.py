@@ -209,6 +209,13 @@ def filtered_rows(connection: Connection, where: Filter) -> list[int]:
     return _with_colors(connection, found, where)
 
 
+def count_passing(connection: Connection, where: Filter) -> int:
+    """Return how many visible images pass `where`, colors included."""
+    if where.colors:
+        return len(filtered_rows(connection, where))
+    return connection.execute(sa.select(sa.func.count()).where(VISIBLE, *conditions(where))).scalar_one()
+
+
 def passing_rows(connection: Connection, rows: Sequence[int], where: Filter) -> list[int]:
     """Return those of `rows` whose images are visible and pass `where`, colors included, in ascending order."""
     if not rows:

@@ -14,6 +14,7 @@ from pipeline.errors import InvalidQuery
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import MAIN_LIBRARY, ImageRecord, ImageState
 from pipeline.ingest import accept
+from pipeline.principals import Principal
 from pipeline.stores import records_images, records_queue
 from pipeline.uploads import spooled
 from webapp import schemas
@@ -21,7 +22,7 @@ from webapp.api_form import api_errors, upload_body
 from webapp.dependencies import BackendDependency, PrincipalDependency, Running, RunningDependency
 from webapp.errors import STATUS_OF_CODE
 from webapp.forms import FormDependency, fields_of, first, one_file, read_filter
-from webapp.routes.images import original_response, thumbnail_response
+from webapp.routes.images import KnownHeader, original_response, thumbnail_response
 
 router = APIRouter(prefix="/api/v1", tags=["images"])
 
@@ -60,7 +61,7 @@ def upload_image(running: RunningDependency, principal: PrincipalDependency, for
             tags=fields.get("tags", ()),
         )
     running.worker.bell.set()
-    image = _wait_for(running, accepted.image) if wait else accepted.image
+    image = _wait_for(running, accepted.image, principal) if wait else accepted.image
     if wait and image.state == ImageState.FAILED:
         return _failed(running, image)
     body = describe(image) | {"existing": accepted.existing}
@@ -123,9 +124,12 @@ def restore_image(image_id: str, backend: BackendDependency, principal: Principa
 
 
 @router.get("/images/{image_id}/original", response_class=Response, responses=api_errors(404))
-def get_original(image_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+def get_original(
+    image_id: str, backend: BackendDependency, principal: PrincipalDependency, if_none_match: KnownHeader = ""
+) -> Response:
     """Return the very bytes that were uploaded."""
-    return original_response(backend, curation.get_image(backend, image_id, principal), download=False)
+    image = curation.get_image(backend, image_id, principal)
+    return original_response(backend, image, download=False, known=if_none_match)
 
 
 @router.get("/images/{image_id}/thumbnail", response_class=Response, responses=api_errors(404))
@@ -139,16 +143,18 @@ def get_thumbnail(
     return thumbnail_response(backend, curation.get_image(backend, image_id, principal), px)
 
 
-def _wait_for(running: Running, image: ImageRecord) -> ImageRecord:
-    """Look at an image until it is analyzed, if there is room among those who wait."""
+def _wait_for(running: Running, image: ImageRecord, principal: Principal) -> ImageRecord:
+    """Look at an image until it is analyzed, if there is room among those who wait.
+
+    Raises ImageNotFound when somebody deletes it meanwhile.
+    """
     if not running.waiters.acquire(blocking=False):
         return image
     try:
         until = time.monotonic() + LONGEST_WAIT_SECONDS
         while image.state == ImageState.WAITING and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)
-            with running.backend.database.read() as connection:
-                image = records_images.get_by_rows(connection, [image.row])[0]
+            image = curation.get_image(running.backend, image.id, principal)
         return image
     finally:
         running.waiters.release()

@@ -17,12 +17,12 @@ from webapp.api_form import api_errors, search_body
 from webapp.dependencies import BackendDependency, PrincipalDependency
 from webapp.forms import (
     Fields,
+    FormDependency,
     fields_of,
     files_of,
     first,
     one_file,
     read_filter,
-    read_form,
     read_integer,
     read_text,
 )
@@ -48,11 +48,10 @@ class SearchBody:
         self.form = form
 
 
-async def read_body(request: Request) -> SearchBody:
+async def read_body(request: Request, form: FormDependency) -> SearchBody:
     """Read the body of a search. Raises InvalidQuery when it is neither JSON nor a form."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in {"multipart/form-data", "application/x-www-form-urlencoded"}:
-        form = await read_form(request)
         fields = fields_of(form)
         return SearchBody(fields, _json(first(fields, "terms", "null")), form)
     raw = await request.body()
@@ -170,9 +169,12 @@ EDGE = 1e-6  # what rounding in a client's decimals may add
 
 def _json(raw: str | bytes) -> object:
     try:
-        return json.loads(raw)
+        text = raw.decode() if isinstance(raw, bytes) else raw
+        values = json.loads(text)
+        json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair, which no store could keep, ends here
     except (ValueError, RecursionError) as error:
         raise InvalidQuery("The body of this search is not valid JSON.") from error
+    return values
 
 
 def _fields_of_json(values: Mapping[str, object]) -> Fields:

@@ -1,10 +1,11 @@
 """`/images/{id}`: one image, its files, and what can be done with it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, BinaryIO
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import RedirectResponse, StreamingResponse
 from starlette.responses import Response
 
@@ -33,6 +34,9 @@ CHUNK = 1 << 16  # bytes sent at once
 INLINE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"})
 """Media types that browsers show and that hold pixels only; everything else is offered as a download."""
 
+KnownHeader = Annotated[str, Header(alias="If-None-Match", include_in_schema=False)]
+"""ETags of what the browser has kept."""
+
 
 @router.get("/images/{image_id}")
 def show_image(image_id: str, request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
@@ -58,10 +62,11 @@ def show_original(
     backend: BackendDependency,
     principal: PrincipalDependency,
     download: Annotated[bool, Query()] = False,
+    if_none_match: KnownHeader = "",
 ) -> Response:
     """Return the very bytes."""
     image = curation.get_image(backend, image_id, principal, deleted_too=True)
-    return original_response(backend, image, download=download)
+    return original_response(backend, image, download=download, known=if_none_match)
 
 
 @router.post("/images/{image_id}/edit")
@@ -73,16 +78,16 @@ def edit_image(
     form: FormDependency,
 ) -> Response:
     """Set caption and tags, and show them."""
-    problem, status = "", 200
+    problem, status, typed = "", 200, None
     caption, tags = str(form.get("caption", "")), str(form.get("tags", ""))
     try:
         image = curation.edit(backend, image_id, principal, caption=caption, tags=tags.split(","))
     except InvalidQuery as error:
-        problem, status = error.user_message, 422
-        image = curation.get_image(backend, image_id, principal)
+        problem, status, typed = error.user_message, 422, tags
+        image = replace(curation.get_image(backend, image_id, principal), caption=caption)
     if not problem and not wants_fragment(request):
         return RedirectResponse(image_url(image), 303)
-    content = _page(request, backend, principal, image, problem=problem)
+    content = _page(request, backend, principal, image, problem=problem, tags_text=typed)
     return page(request, "image.html", content, block="details", status_code=status)
 
 
@@ -120,8 +125,8 @@ def thumbnail_response(backend: Backend, image: ImageRecord, px: int) -> Respons
     return Response(thumbnail(backend, image, px), media_type="image/webp", headers=headers)
 
 
-def original_response(backend: Backend, image: ImageRecord, *, download: bool) -> Response:
-    """Return the original with headers under which nothing in it can act."""
+def original_response(backend: Backend, image: ImageRecord, *, download: bool, known: str = "") -> Response:
+    """Return the original with headers under which nothing in it can act, unless its ETag is among those `known`."""
     shown = not download and image.media_type in INLINE_TYPES
     disposition = "inline" if shown else "attachment"
     headers = {
@@ -131,6 +136,8 @@ def original_response(backend: Backend, image: ImageRecord, *, download: bool) -
         "Cache-Control": "private, no-cache",
         "ETag": f'"{image.sha256}"',
     }
+    if headers["ETag"] in known:
+        return Response(status_code=304, headers={"Cache-Control": headers["Cache-Control"], "ETag": headers["ETag"]})
     chunks = _chunks(open_original(backend, image))
     return StreamingResponse(chunks, media_type=image.media_type, headers=headers)
 
@@ -142,7 +149,13 @@ def _chunks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _page(
-    request: Request, backend: Backend, principal: Principal, image: ImageRecord, *, problem: str = ""
+    request: Request,
+    backend: Backend,
+    principal: Principal,
+    image: ImageRecord,
+    *,
+    problem: str = "",
+    tags_text: str | None = None,
 ) -> ImagePage:
     deleted = image.deleted_at is not None
     with backend.database.read() as connection:
@@ -162,7 +175,7 @@ def _page(
         facts=facts_of(image, sources),
         likes=() if deleted else _likes(backend, principal, image),
         more_like_this_url=f"/?like={image.id}",
-        tags_text=", ".join(image.tags),
+        tags_text=", ".join(image.tags) if tags_text is None else tags_text,
         problem=problem,
     )
 

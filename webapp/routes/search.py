@@ -126,6 +126,7 @@ def _page(
     with backend.database.read() as connection:
         counts = records_images.count_states(connection, where.libraries)
         facets = records_facets.count(connection, where)
+        passing = records_images.count_passing(connection, where)
     present = counts[ImageState.READY] + counts[ImageState.WAITING]
     key = first(fields, "picture")
     return SearchPage(
@@ -139,8 +140,8 @@ def _page(
         ranges=range_fields(fields),
         tiles=strong,
         weak_tiles=weak,
-        weak_count=len(weak),
-        summary=_summary(result, len(strong), counts[ImageState.READY], asked=asked, filtered=not where.is_empty),
+        weak_count=max(passing - len(strong) - len(fields.get("like", ())[:1]), len(weak)),
+        summary=_summary(result, len(strong), passing, asked=asked),
         verdict=_verdict(result, asked=asked),
         query_picture_url=f"/pictures/{key}" if key and not answer.problem else None,
         hint=_hint(result, backend.encoder.name),
@@ -156,16 +157,14 @@ def _verdict(result: SearchResult | None, *, asked: bool) -> Literal["match", "w
     return result.verdict if result and asked else ""
 
 
-def _summary(result: SearchResult | None, strong: int, ready: int, *, asked: bool, filtered: bool) -> str:
+def _summary(result: SearchResult | None, strong: int, passing: int, *, asked: bool) -> str:
     if result is None:
         return ""
-    more = "+" if result.has_more else ""
     if asked:
-        found = f"{strong:,}{more if strong == len(result.hits) else ''} {_pictures(strong)} found"
-    elif filtered:
-        found = f"{len(result.hits):,}{more} {_pictures(len(result.hits))}"
+        more = "+" if result.has_more and strong == len(result.hits) else ""
+        found = f"{strong:,}{more} {_pictures(strong)} found"
     else:
-        found = f"{ready:,} {_pictures(ready)}"
+        found = f"{passing:,} {_pictures(passing)}"
     return f"{found} in {max(result.took_ms, 1):.0f} ms"
 
 
