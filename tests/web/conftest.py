@@ -1,0 +1,80 @@
+"""The application in this process, asked over HTTP as a browser or a program on this machine would."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from pipeline.settings import read_settings
+from tests.web.photos import cropped, encoded, jpeg, photo
+from webapp.app import create_app
+
+LOCAL = "http://127.0.0.1:8000"
+
+LIBRARY = {
+    "cat.jpg": jpeg("chelsea.png"),
+    "cat-closer.jpg": cropped("chelsea.png"),
+    "coffee.jpg": jpeg("coffee.png"),
+    "temple.jpg": jpeg("china.jpg"),
+    "flower.png": encoded(photo("flower.jpg"), "PNG"),
+    "rocket.webp": encoded(photo("rocket.jpg"), "WEBP"),
+    "stars.tif": encoded(photo("hubble_deep_field.jpg"), "TIFF"),
+    "motorcycle.jpg": jpeg("motorcycle_left.png"),
+    "motorcycle-2.jpg": jpeg("motorcycle_right.png"),
+}
+
+OpenClient = Callable[..., AbstractContextManager[TestClient]]
+
+
+@pytest.fixture(scope="session")
+def open_client(models: Path) -> OpenClient:
+    """Return what opens a client of a fresh application over a data folder."""
+
+    @contextmanager
+    def opened(data: Path, *, with_worker: bool = True, **settings: Any) -> Iterator[TestClient]:
+        app = create_app(read_settings(data=data, models=models, **settings), with_worker=with_worker)
+        with TestClient(app, base_url=LOCAL, raise_server_exceptions=False, follow_redirects=False) as client:
+            yield client
+
+    return opened
+
+
+@pytest.fixture
+def client(open_client: OpenClient, tmp_path: Path) -> Iterator[TestClient]:
+    """An application without a picture, for one test alone."""
+    with open_client(tmp_path / "data") as opened:
+        yield opened
+
+
+@pytest.fixture
+def idle_client(open_client: OpenClient, tmp_path: Path) -> Iterator[TestClient]:
+    """An application that accepts pictures and never analyzes them."""
+    with open_client(tmp_path / "data", with_worker=False) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def library(open_client: OpenClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """An application with the pictures of LIBRARY, which tests only read."""
+    with open_client(tmp_path_factory.mktemp("library")) as opened:
+        for name, data in LIBRARY.items():
+            answer = upload(opened, data, name, tags=["sample", name.rpartition(".")[2]])
+            assert answer.status_code == 201, answer.text
+        yield opened
+
+
+def upload(client: TestClient, data: bytes, name: str = "picture.jpg", **fields: Any) -> Any:
+    """Send a picture and wait until it is analyzed."""
+    return client.post("/api/v1/images", files={"file": (name, data)}, data={"wait": "true"} | fields)
+
+
+def error_of(answer: Any) -> dict[str, str]:
+    """Return code and message of an error that has the shape of the contract."""
+    assert answer.headers["content-type"] == "application/json"
+    body = answer.json()
+    assert set(body["error"]) == {"code", "message"}
+    assert body["error"]["message"].endswith((".", "?")), body
+    return body["error"]
