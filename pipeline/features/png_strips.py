@@ -17,6 +17,9 @@ from pipeline.features.headers import Header
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _READ_BYTES = 1 << 16
+_STORED_BYTES = 0xFFFF
+"""The most that a stored block of deflate can hold."""
+
 _COLOR_TYPES = {2: 4, 3: 2, 4: 6}
 """Color type by samples: gray with alpha, RGB, RGBA. Gray and palettes take one byte a pixel in Pillow too."""
 
@@ -42,24 +45,39 @@ def strips(stream: BinaryIO, header: Header, rows: int) -> Iterator[Image.Image]
     above = bytes(row_bytes - 1)
     for top in range(0, header.height, rows):
         count = min(rows, header.height - top)
-        filtered = inflate.read(count * row_bytes)
-        strip = _decoded(header, b"\0" + above + filtered, count + 1)
+        strip = _decoded(header, b"".join((b"\0", above, *inflate.parts(count * row_bytes))), count + 1)
         above = strip.crop((0, count, header.width, count + 1)).tobytes()
         yield strip.crop((0, 1, header.width, count + 1))
 
 
 def _decoded(header: Header, filtered: bytes, rows: int) -> Image.Image:
     shape = struct.pack(">IIBBBBB", header.width, rows, header.bits, _COLOR_TYPES[header.samples], 0, 0, 0)
-    chunks = ((b"IHDR", shape), (b"IDAT", zlib.compress(filtered, 0)), (b"IEND", b""))
-    small = _SIGNATURE + b"".join(map(_chunk, chunks))
-    image = Image.open(BytesIO(small), formats=("PNG",))
+    compressed = list(_stored(filtered))
+    small = (_SIGNATURE, *_chunk(b"IHDR", [shape]), *_chunk(b"IDAT", compressed), *_chunk(b"IEND", []))
+    image = Image.open(BytesIO(b"".join(small)), formats=("PNG",))
     image.load()
     return image
 
 
-def _chunk(kind_and_body: tuple[bytes, bytes]) -> bytes:
-    kind, body = kind_and_body
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+def _stored(data: bytes) -> Iterator[bytes | memoryview]:
+    """Yield data in the form of zlib (RFC 1950, 1951) but not compressed, three times as fast as `zlib.compress`."""
+    view = memoryview(data)
+    yield b"\x78\x01"
+    for start in range(0, len(data), _STORED_BYTES):
+        part = view[start : start + _STORED_BYTES]
+        last = start + _STORED_BYTES >= len(data)
+        yield struct.pack("<BHH", last, len(part), len(part) ^ 0xFFFF)
+        yield part
+    yield struct.pack(">I", zlib.adler32(data))
+
+
+def _chunk(kind: bytes, parts: list[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    yield struct.pack(">I", sum(map(len, parts))) + kind
+    yield from parts
+    checksum = zlib.crc32(kind)
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    yield struct.pack(">I", checksum)
 
 
 class _Inflate:
@@ -73,16 +91,15 @@ class _Inflate:
         stream.seek(len(_SIGNATURE))
         self._seek_data()
 
-    def read(self, count: int) -> bytes:
-        parts: list[bytes] = []
+    def parts(self, count: int) -> Iterator[bytes]:
+        """Yield the next `count` bytes in parts."""
         while count:
             part = self._inflate.decompress(self._waiting or self._more(), count)
             self._waiting = self._inflate.unconsumed_tail
             if not part and self._inflate.eof:
                 raise damaged("the compressed rows end early")
-            parts.append(part)
             count -= len(part)
-        return b"".join(parts)
+            yield part
 
     def _more(self) -> bytes:
         while not self._left:

@@ -114,7 +114,7 @@ def reduced(strips: Iterator[Image.Image], way: Plan) -> Image.Image:
     canvas: Image.Image | None = None
     top = 0
     for strip in strips:
-        small = strip.reduce(way.factors) if way.factors != (1, 1) else strip
+        small = _averaged(strip, way.factors) if way.factors != (1, 1) else strip
         if small.size == way.canvas:
             return small
         canvas = canvas or Image.new(small.mode, way.canvas)
@@ -123,6 +123,18 @@ def reduced(strips: Iterator[Image.Image], way: Plan) -> Image.Image:
     if canvas is None or top < way.canvas[1]:
         raise ValueError("the frame ended early")
     return canvas
+
+
+def _averaged(strip: Image.Image, factors: tuple[int, int]) -> Image.Image:
+    """Average pixels; where transparency is even, they need not be weighted by it, which takes three passes."""
+    if strip.mode != "RGBA":
+        return strip.reduce(factors)
+    least, most = strip.getchannel("A").getextrema()
+    if least != most:
+        return strip.reduce(factors)
+    small = strip.convert("RGB").reduce(factors)
+    small.putalpha(int(most))  # type: ignore[arg-type]
+    return small
 
 
 def resized(canvas: Image.Image, way: Plan, decoded: tuple[int, int]) -> Image.Image:
