@@ -168,7 +168,10 @@ def classes_below(wordnet: WordNet, class_synsets: list[str]) -> dict[str, set[i
 
 
 def words_of_wordnet(wordnet: WordNet, class_synsets: list[str]) -> dict[str, set[int]]:
-    """Return the classes each word means: its own class in any sense, else its first sense with classes."""
+    """Return the classes each word means: its own class in any sense, and its first sense with classes.
+
+    A name ("Cardigan", the corgi) counts only where the word has no ordinary meaning.
+    """
     below = classes_below(wordnet, class_synsets)
     own = {synset: index for index, synset in enumerate(class_synsets)}
     found: dict[str, set[int]] = {}
@@ -179,7 +182,8 @@ def words_of_wordnet(wordnet: WordNet, class_synsets: list[str]) -> dict[str, se
             broad = next((below[sense] for sense in senses[:MAX_SENSE] if sense in below), set())
             exact = {own[sense] for sense in senses if sense in own}
             keep_broad = lower not in TOO_ABSTRACT and len(broad) <= MAX_CLASSES
-            meant = (broad if keep_broad else set()) or exact
+            ordinary = broad if keep_broad else set()
+            meant = ordinary if ordinary and word != lower else ordinary | exact
             if meant:
                 found.setdefault(phrase_key(lower.replace("_", " ")), set()).update(meant)
     return found

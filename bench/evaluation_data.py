@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
 
+from pipeline.features.decode import Limits, decode
 from pipeline.features.encoders.protocol import Encoder
-from pipeline.features.picture import Facts, Picture
+from pipeline.features.picture import Picture
 
-WORKING_SIDE_PX = 512
 THREADS = 2
 
 RETRIEVAL_SETS = (
@@ -49,19 +48,7 @@ def read_rows(data: Path) -> list[Labelled]:
 
 
 def load_picture(path: Path) -> Picture:
-    """Return a working copy made with Pillow alone, so that encoders can be measured apart from the decoder."""
-    with Image.open(path) as opened:
-        upright = ImageOps.exif_transpose(opened)
-        media = opened.format or ""
-    if upright.mode in {"RGBA", "LA", "PA", "P"}:
-        upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA"))
-    image = upright.convert("RGB")
-    shrink = WORKING_SIDE_PX / min(image.size)
-    if shrink < 1:
-        size = (round(image.width * shrink), round(image.height * shrink))
-        image = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-    facts = Facts(media, f"image/{media.lower()}", image.width, image.height)
-    return Picture(np.asarray(image), None, facts)
+    return decode(path, Limits())
 
 
 def embed_files(encoder: Encoder, paths: Iterable[Path]) -> npt.NDArray[np.float32]:

@@ -96,10 +96,11 @@ def read_voters(encoder: LiteEncoder) -> Voters:
     return Voters(encoder.class_vectors, categories)
 
 
-def class_examples(voters: Voters) -> Examples:
+def class_examples(encoder: LiteEncoder, voters: Voters) -> Examples:
     known = voters.categories >= 0
     names = np.array(CATEGORIES)[voters.categories[known]]
-    return Examples(voters.vectors[known] * np.float32(CLASS_SCALE), names, np.full(len(names), "classes"))
+    vectors = encoder.space.place_things(encoder.space.classes[known]) * np.float32(CLASS_SCALE)
+    return Examples(vectors, names, np.full(len(names), "classes"))
 
 
 def pattern_examples(encoder: LiteEncoder) -> Examples:
@@ -177,7 +178,7 @@ def main() -> None:
     objects = everything.where(on_side & ~judged)
     voters = read_voters(encoder)
     more = (
-        class_examples(voters)
+        class_examples(encoder, voters)
         + pattern_examples(encoder)
         + Examples(objects.vectors, objects.categories, np.full(len(objects.sources), "objects"))
     )

