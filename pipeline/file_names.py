@@ -13,6 +13,8 @@ RESERVED = frozenset(
 LONGEST_BYTES = 200
 """Of a name in UTF-8. File systems allow 255; the number that tells equal names apart needs room."""
 
+LONGEST_SUFFIX_BYTES = 20  # what is longer after the last dot is part of the name
+
 UNNAMED = "unnamed"
 
 
@@ -42,10 +44,12 @@ def _safe(filename: str) -> str:
     kept = "".join("_" if letter in FORBIDDEN or not letter.isprintable() else letter for letter in filename)
     kept = kept.strip(" .") or UNNAMED
     kept = f"_{kept}" if kept.startswith("-") else kept  # `rm *` would take it for an option
-    path = PurePosixPath(kept)
-    stem = f"_{path.stem}" if path.stem.split(".")[0].casefold() in RESERVED else path.stem
-    return f"{_shortened(stem, LONGEST_BYTES - len(path.suffix.encode()))}{path.suffix}"
+    kept = f"_{kept}" if kept.split(".")[0].casefold() in RESERVED else kept
+    return kept if len(kept.encode()) <= LONGEST_BYTES else _shortened(kept)
 
 
-def _shortened(text: str, longest_bytes: int) -> str:
-    return text.encode()[: max(longest_bytes, 1)].decode("utf-8", "ignore").rstrip(" .") or UNNAMED
+def _shortened(name: str) -> str:
+    suffix = PurePosixPath(name).suffix.encode()
+    kept_suffix = suffix if len(suffix) <= LONGEST_SUFFIX_BYTES else b""
+    stem = name.encode()[: LONGEST_BYTES - len(kept_suffix)]
+    return (stem + kept_suffix).decode("utf-8", "ignore").rstrip(" .") or UNNAMED

@@ -39,3 +39,9 @@ def picture_bytes(
     file = io.BytesIO()
     image.save(file, file_format)
     return file.getvalue()
+
+
+def torn(data: bytes) -> bytes:
+    """Return an image file whose header is sound and whose rows are not."""
+    middle = len(data) // 2
+    return data[:middle] + bytes(64) + data[middle + 64 :]

@@ -9,7 +9,7 @@ import click
 from webapp.cli_errors import FAILURE
 from webapp.cli_filters import filter_options, read_options
 from webapp.cli_progress import track
-from webapp.cli_session import opened, stop_like_control_c
+from webapp.cli_session import opened, stopped_gently
 
 
 @click.command("export")
@@ -23,8 +23,7 @@ def export_command(context: click.Context, /, *, place: Path, force: bool, **fil
     Without filters it is everything that has not been deleted. The exit status is 1 if an original is missing.
     """
     where = read_options(filters)
-    stop_like_control_c()
-    with opened() as backend:
+    with stopped_gently(), opened() as backend:
         from pipeline.export import FolderTarget, check_free, export, list_rows, zip_file
         from pipeline.principals import OWNER
 

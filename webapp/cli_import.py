@@ -10,7 +10,7 @@ import click
 
 from webapp.cli_errors import FAILURE, say
 from webapp.cli_progress import Progress, track
-from webapp.cli_session import opened, stop_like_control_c
+from webapp.cli_session import opened, stopped_gently
 
 if TYPE_CHECKING:
     from pipeline.backend import Backend
@@ -45,8 +45,7 @@ def import_command(
     Files that were imported before and have not changed are skipped without being read, so an import that was
     stopped is simply run again. Refused files are listed on stdout with the reason, and the others go in.
     """
-    stop_like_control_c()
-    with opened() as backend:
+    with stopped_gently(), opened() as backend:
         from pipeline.bulk_import import Destination
         from pipeline.principals import OWNER
 

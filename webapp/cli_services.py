@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from webapp.cli_session import configured, opened, stop_like_control_c
+from webapp.cli_session import configured, opened, stopped_gently
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,15 +43,14 @@ def serve(host: str, port: int, no_worker: bool) -> None:
 
     from webapp.app import create_app
 
-    stop_like_control_c()
-    _run(create_app(settings, with_worker=not no_worker), listener, host)
+    with stopped_gently():
+        _run(create_app(settings, with_worker=not no_worker), listener, host)
 
 
 @click.command()
 def worker() -> None:
     """Analyze waiting pictures until stopped; as many as wanted may run."""
-    stop_like_control_c()
-    with opened() as backend:
+    with stopped_gently(), opened() as backend:
         from pipeline.worker import Worker
 
         working = Worker(backend)
@@ -107,6 +106,9 @@ def _run(app: "ASGIApp", listener: socket.socket, host: str) -> None:
         Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
+    except SystemExit:
+        if start.failure is None:
+            raise
     if start.failure:
         raise start.failure
 

@@ -33,10 +33,15 @@ def opened() -> "Iterator[Backend]":
         yield backend
 
 
-def stop_like_control_c() -> None:
-    """Let SIGTERM, which service managers send, end this process as gently as Control-C does."""
+@contextmanager
+def stopped_gently() -> Iterator[None]:
+    """Let SIGTERM, which service managers send, end the block as gently as Control-C does."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -7,7 +7,7 @@ import click
 
 from webapp.cli_errors import FAILURE
 from webapp.cli_progress import Progress
-from webapp.cli_session import configured, opened, stop_like_control_c
+from webapp.cli_session import configured, opened, stopped_gently
 
 if TYPE_CHECKING:
     from pipeline.backend import Backend
@@ -19,8 +19,7 @@ LOOK_SECONDS = 0.3  # between two looks at how many pictures still wait
 @click.option("--no-wait", is_flag=True, help="Only put them into the queue; a running worker analyzes them.")
 def retry(no_wait: bool) -> None:
     """Analyze again what failed."""
-    stop_like_control_c()
-    with opened() as backend:
+    with stopped_gently(), opened() as backend:
         from pipeline import curation
         from pipeline.principals import OWNER
 
