@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, StreamingResponse
@@ -9,7 +10,7 @@ from starlette.responses import Response
 
 from pipeline import curation
 from pipeline.backend import Backend
-from pipeline.errors import InvalidQuery
+from pipeline.errors import ImageNotFound, InvalidQuery
 from pipeline.images import ImageRecord
 from pipeline.principals import Principal
 from pipeline.zipping import zip_of_originals
@@ -24,6 +25,7 @@ from webapp.tiles import tile_of_image
 router = APIRouter(include_in_schema=False)
 
 MOST_IMAGES = 1000
+NOTHING_LEFT = "None of the selected pictures is there any more. Please reload the page."
 
 
 @router.post("/selection")
@@ -66,6 +68,8 @@ def _act(backend: Backend, principal: Principal, action: str, fields: Fields) ->
 
 def _ask(request: Request, backend: Backend, principal: Principal, fields: Fields) -> Response:
     images = curation.get_images(backend, fields["image"], principal)
+    if not images:
+        raise ImageNotFound(NOTHING_LEFT)
     back = first(fields, "back", "/")
     content = SelectionPage(
         shell=shell(request),
@@ -79,11 +83,14 @@ def _ask(request: Request, backend: Backend, principal: Principal, fields: Field
 
 
 def _pack(backend: Backend, principal: Principal, ids: Sequence[str]) -> Response:
-    images = curation.get_images(backend, ids, principal)
+    images = curation.get_images(backend, tuple(dict.fromkeys(ids)), principal)
+    if not images:
+        raise ImageNotFound(NOTHING_LEFT)
     name = f"likeness-{datetime.now(UTC):%Y-%m-%d}-{len(images)}-pictures.zip"
     chunks: Iterator[bytes] = zip_of_originals(backend, images)
+    begun = next(chunks)  # a store that is down is met here, while the answer can still say so
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return StreamingResponse(chunks, media_type="application/zip", headers=headers)
+    return StreamingResponse(chain([begun], chunks), media_type="application/zip", headers=headers)
 
 
 def _counted(images: list[ImageRecord]) -> str:
