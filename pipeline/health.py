@@ -7,6 +7,8 @@ from pipeline.backend import Backend
 from pipeline.errors import StoreUnavailable
 from pipeline.stores import records_embeddings
 
+DATABASE = "Database"
+
 
 @dataclass(frozen=True)
 class StoreReport:
@@ -22,7 +24,7 @@ def check_stores(backend: Backend) -> list[StoreReport]:
     """Ask every store. Nothing is raised: a store that is down is what this reports."""
     database = backend.database
     return [
-        _report("Database", database.url.render_as_string(hide_password=True), lambda: _ask_database(backend)),
+        _report(DATABASE, database.url.render_as_string(hide_password=True), lambda: _ask_database(backend)),
         _report("Picture files", backend.objects.address, backend.objects.check),
         _report("Vector index", backend.vectors.address, backend.vectors.check),
     ]

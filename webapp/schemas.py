@@ -117,12 +117,12 @@ class Encoder(BaseModel):
 
 
 class Status(BaseModel):
-    """`states` counts images by state; `queue_depth` is how many wait."""
+    """`states` counts images by state; `queue_depth` is how many wait, null while the database is down."""
 
     version: str
     encoder: Encoder
     states: dict[str, int]
-    queue_depth: int
+    queue_depth: int | None
     stores: list[Store]
 
 

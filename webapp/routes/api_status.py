@@ -5,22 +5,28 @@ from typing import Any
 from fastapi import APIRouter
 
 from pipeline.filters import Filter
-from pipeline.health import check_stores
+from pipeline.health import DATABASE, check_stores
 from pipeline.images import ImageState
 from pipeline.labels import checked_library
 from pipeline.stores import records_images
 from webapp import schemas
-from webapp.api_form import api_errors
+from webapp.api_form import ANY_CALL
 from webapp.dependencies import VERSION, BackendDependency, PrincipalDependency
 
-router = APIRouter(prefix="/api/v1", tags=["status"])
+router = APIRouter(prefix="/api/v1", tags=["status"], responses=ANY_CALL)
 
 
-@router.get("/status", response_model=schemas.Status, responses=api_errors(503))
+@router.get("/status", response_model=schemas.Status)
 def get_status(backend: BackendDependency, principal: PrincipalDependency) -> dict[str, Any]:
-    """Return the encoder, the counts by state, what waits, and how each store does."""
-    with backend.database.read() as connection:
-        counts = records_images.count_states(connection, Filter().seen_by(principal).libraries)
+    """Return the encoder, the counts by state, what waits, and how each store does.
+
+    It answers also while a store is down; without the database nothing is counted, and `queue_depth` is null.
+    """
+    reports = check_stores(backend)
+    counts: dict[ImageState, int] = {}
+    if next(report.healthy for report in reports if report.name == DATABASE):
+        with backend.database.read() as connection:
+            counts = records_images.count_states(connection, Filter().seen_by(principal).libraries)
     return {
         "version": VERSION,
         "encoder": {
@@ -29,8 +35,8 @@ def get_status(backend: BackendDependency, principal: PrincipalDependency) -> di
             "dimension": backend.encoder.dimension,
         },
         "states": {state.value: number for state, number in counts.items()},
-        "queue_depth": counts[ImageState.WAITING],
-        "stores": [vars(report) for report in check_stores(backend)],
+        "queue_depth": counts.get(ImageState.WAITING),
+        "stores": [vars(report) for report in reports],
     }
 
 
@@ -43,7 +49,7 @@ def list_libraries(backend: BackendDependency, principal: PrincipalDependency) -
     return {"libraries": [{"name": name, "images": number} for name, number in counts.items()]}
 
 
-@router.post("/libraries", status_code=201, response_model=schemas.Library, responses=api_errors(422))
+@router.post("/libraries", status_code=201, response_model=schemas.Library)
 def add_library(new: schemas.NewLibrary, backend: BackendDependency, principal: PrincipalDependency) -> dict[str, Any]:
     """Make a library. It is no error when there is one of that name."""
     name = checked_library(new.name, principal)

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from pipeline.health import check_stores
 from pipeline.stores import records_images
 from webapp.dependencies import VERSION, BackendDependency
+from webapp.errors import RETRY_AFTER_SECONDS
 
 router = APIRouter(include_in_schema=False)
 
@@ -28,7 +29,9 @@ def is_ready(backend: BackendDependency) -> Response:
         "status": "ready" if ready else "not ready",
         "stores": {item.name: item.sentence for item in reports},
     }
-    return JSONResponse(body, 200 if ready else 503)
+    if ready:
+        return JSONResponse(body)
+    return JSONResponse(body, 503, headers={"Retry-After": RETRY_AFTER_SECONDS})
 
 
 @router.get("/metrics")

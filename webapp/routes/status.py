@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from pipeline import curation
 from pipeline.backend import Backend
-from pipeline.health import StoreReport, check_stores
+from pipeline.health import DATABASE, StoreReport, check_stores
 from pipeline.images import ImageState
 from pipeline.principals import Principal
 from pipeline.stores import records_images, records_status
@@ -54,7 +54,7 @@ def retry_failed(running: RunningDependency, principal: PrincipalDependency) -> 
 def _page(request: Request, backend: Backend, principal: Principal) -> StatusPage:
     started = time.perf_counter()
     reports = check_stores(backend)
-    database_is_up = next(report.healthy for report in reports if report.name == "Database")
+    database_is_up = next(report.healthy for report in reports if report.name == DATABASE)
     counts, figures, failed = dict.fromkeys(ImageState, 0), None, []
     if database_is_up:
         libraries = tuple(principal.libraries) if principal.libraries is not None else None
