@@ -13,6 +13,26 @@ KINDS: dict[str, dict[str, Any]] = {
     "objects": {"type": "array", "items": {"type": "object"}},
     "file": {"type": "string", "format": "binary"},
 }
+FILTERS = {
+    "library": "string",
+    "category": "strings",
+    "scheme": "strings",
+    "color": "strings",
+    "color_tolerance": "number",
+    "color_share": "number",
+    "color_name": "strings",
+    "min_brightness": "number",
+    "max_brightness": "number",
+    "min_saturation": "number",
+    "max_saturation": "number",
+    "tag": "strings",
+    "created_after": "string",
+    "created_before": "string",
+    "min_width": "integer",
+    "min_height": "integer",
+}
+"""The filters of listings and searches with their kinds."""
+
 MEANING = {
     403: "Another website asked.",
     404: "There is no such thing.",
@@ -42,3 +62,18 @@ def search_body(**fields: str) -> dict[str, Any]:
 def api_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe the errors of a call."""
     return {status: {"model": schemas.Error, "description": MEANING[status]} for status in statuses}
+
+
+def file_answer(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """Describe a call that answers with the bytes of a file."""
+    return {200: {"description": "The file.", "content": {media_type: {"schema": KINDS["file"]}}}}
+
+
+def filter_parameters() -> dict[str, Any]:
+    """Describe the filters of a listing, which are read together and not one by one."""
+    parameters = [{"name": name, "in": "query", "schema": KINDS[kind]} for name, kind in FILTERS.items()]
+    return {"parameters": parameters}
+
+
+ANY_CALL = api_errors(403, 422, 503)
+"""What every call can meet: another website asking, a wrong parameter, a store that is down."""

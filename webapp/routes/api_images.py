@@ -18,13 +18,13 @@ from pipeline.principals import Principal
 from pipeline.stores import records_images, records_queue
 from pipeline.uploads import spooled
 from webapp import schemas
-from webapp.api_form import api_errors, upload_body
+from webapp.api_form import ANY_CALL, api_errors, file_answer, filter_parameters, upload_body
 from webapp.dependencies import BackendDependency, PrincipalDependency, Running, RunningDependency
 from webapp.errors import STATUS_OF_CODE
 from webapp.forms import FormDependency, fields_of, first, one_file, read_filter
 from webapp.routes.images import KnownHeader, original_response, thumbnail_response
 
-router = APIRouter(prefix="/api/v1", tags=["images"])
+router = APIRouter(prefix="/api/v1", tags=["images"], responses=ANY_CALL)
 
 LONGEST_WAIT_SECONDS = 30.0
 LOOK_SECONDS = 0.05  # between two looks at an image that is waited for; each is one read by primary key
@@ -38,7 +38,7 @@ TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
     "/images",
     status_code=201,
     response_model=schemas.UploadedImage,
-    responses={**api_errors(413, 415, 422, 503), 200: {"model": schemas.UploadedImage}},
+    responses={**api_errors(413, 415), 200: {"model": schemas.UploadedImage}},
     openapi_extra=upload_body(library="string", caption="string", tags="strings", wait="boolean"),
 )
 def upload_image(running: RunningDependency, principal: PrincipalDependency, form: FormDependency) -> Response:
@@ -68,7 +68,7 @@ def upload_image(running: RunningDependency, principal: PrincipalDependency, for
     return JSONResponse(body, 200 if accepted.existing else 201)
 
 
-@router.get("/images", response_model=schemas.ImageList, responses=api_errors(422))
+@router.get("/images", response_model=schemas.ImageList, openapi_extra=filter_parameters())
 def list_images(
     request: Request,
     backend: BackendDependency,
@@ -95,7 +95,7 @@ def get_image(image_id: str, backend: BackendDependency, principal: PrincipalDep
     return describe(curation.get_image(backend, image_id, principal))
 
 
-@router.patch("/images/{image_id}", response_model=schemas.Image, responses=api_errors(404, 422))
+@router.patch("/images/{image_id}", response_model=schemas.Image, responses=api_errors(404))
 def change_image(
     image_id: str, patch: schemas.ImagePatch, backend: BackendDependency, principal: PrincipalDependency
 ) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def restore_image(image_id: str, backend: BackendDependency, principal: Principa
     return describe(curation.restore(backend, [image.id], principal)[0])
 
 
-@router.get("/images/{image_id}/original", response_class=Response, responses=api_errors(404))
+@router.get("/images/{image_id}/original", response_class=Response, responses=file_answer("image/*") | api_errors(404))
 def get_original(
     image_id: str, backend: BackendDependency, principal: PrincipalDependency, if_none_match: KnownHeader = ""
 ) -> Response:
@@ -132,7 +132,9 @@ def get_original(
     return original_response(backend, image, download=False, known=if_none_match)
 
 
-@router.get("/images/{image_id}/thumbnail", response_class=Response, responses=api_errors(404))
+@router.get(
+    "/images/{image_id}/thumbnail", response_class=Response, responses=file_answer("image/webp") | api_errors(404)
+)
 def get_thumbnail(
     image_id: str,
     backend: BackendDependency,

@@ -13,7 +13,7 @@ from pipeline.errors import InvalidQuery
 from pipeline.search import Region, SearchQuery, Term, keep_query_picture, search
 from pipeline.uploads import spooled
 from webapp import schemas
-from webapp.api_form import api_errors, search_body
+from webapp.api_form import ANY_CALL, FILTERS, api_errors, search_body
 from webapp.dependencies import BackendDependency, PrincipalDependency
 from webapp.forms import (
     Fields,
@@ -27,7 +27,7 @@ from webapp.forms import (
     read_text,
 )
 
-router = APIRouter(prefix="/api/v1", tags=["search"])
+router = APIRouter(prefix="/api/v1", tags=["search"], responses=ANY_CALL)
 
 MOST_RESULTS = 100
 DEFAULT_RESULTS = 20
@@ -66,7 +66,7 @@ async def read_body(request: Request, form: FormDependency) -> SearchBody:
 @router.post(
     "/search",
     response_model=schemas.SearchAnswer,
-    responses=api_errors(404, 413, 415, 422, 503),
+    responses=api_errors(404, 413, 415),
     openapi_extra=search_body(
         image_id="string",
         text="string",
@@ -74,22 +74,7 @@ async def read_body(request: Request, form: FormDependency) -> SearchBody:
         region="string",
         limit="integer",
         offset="integer",
-        library="string",
-        category="strings",
-        scheme="strings",
-        color="strings",
-        color_tolerance="number",
-        color_share="number",
-        color_name="strings",
-        min_brightness="number",
-        max_brightness="number",
-        min_saturation="number",
-        max_saturation="number",
-        tag="strings",
-        created_after="string",
-        created_before="string",
-        min_width="integer",
-        min_height="integer",
+        **FILTERS,
     ),
 )
 def post_search(
