@@ -39,8 +39,6 @@ broad words what they need: the average precision of "dog" rises from 0.14 to 0.
 SMALLEST_PART = 0.6
 """A phrase that means less than this part of a kind says nothing about the kind: a terrier is not all dogs."""
 
-WHOLE = 0.99
-
 SMALLEST_NORM = 1e-12
 """Keeps a vector of zeros from becoming not-a-number; no picture has been seen to come near."""
 
@@ -98,12 +96,12 @@ class LiteSpace:
     def _kinds_meant(self, meant: Sequence[int]) -> Numbers:
         members = np.zeros(CLASSES, np.float32)
         members[list(meant)] = 1
-        parts: Numbers = (members @ self.kinds) / self.kinds.sum(axis=0)
+        parts = np.asarray((members @ self.kinds) / self.kinds.sum(axis=0), np.float32)
         parts[parts < SMALLEST_PART] = 0
-        for whole in np.flatnonzero(parts > WHOLE):  # "animal" is said once, and not again for each kind of animal
+        for whole in np.flatnonzero(parts):  # "animal" is said once, and not again for each kind of animal
             inside = self.kinds[:, whole] @ self.kinds == self.kinds.sum(axis=0)
             parts[inside & (np.arange(parts.size) != whole)] = 0
-        return unit_rows(parts[None])[0]
+        return np.asarray(unit_rows(parts[None])[0], np.float32)
 
 
 def load_space(classifier_rows: Numbers) -> LiteSpace:
