@@ -2,10 +2,10 @@
 
 import zipfile
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 
 from pipeline.backend import Backend
 from pipeline.errors import ObjectNotFound
+from pipeline.file_names import SafeNames
 from pipeline.images import ImageRecord
 from pipeline.originals import open_original
 
@@ -38,9 +38,10 @@ def zip_of_originals(backend: Backend, images: Sequence[ImageRecord]) -> Iterato
     """
     outbox = _Outbox()
     missing: list[str] = []
-    names = unique_names(images)
+    names = SafeNames()
     with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
-        for image, name in zip(images, names, strict=True):
+        for image in images:
+            name = names.give(image.filename)
             try:
                 original = open_original(backend, image)
             except ObjectNotFound as error:
@@ -53,25 +54,3 @@ def zip_of_originals(backend: Backend, images: Sequence[ImageRecord]) -> Iterato
         if missing:
             archive.writestr(MISSING_NOTE, "\n".join(missing))
     yield outbox.take()
-
-
-def unique_names(images: Sequence[ImageRecord]) -> list[str]:
-    """Return a file name for each image: its own, safe in any folder, numbered where two would be the same."""
-    taken: set[str] = set()
-    names = []
-    for image in images:
-        name = _safe(image.filename)
-        stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
-        number = 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{stem} ({number}){suffix}"
-        taken.add(name.casefold())
-        names.append(name)
-    return names
-
-
-def _safe(filename: str) -> str:
-    """Return `filename` without what Windows, macOS or a shell would read as something else."""
-    kept = "".join("_" if letter in '<>:"/\\|?*' or not letter.isprintable() else letter for letter in filename)
-    return kept.strip(" .") or "unnamed"
