@@ -46,7 +46,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be a million of them
 class FileResult:
     """One file, as an absolute path, and its outcome; `sentence` says why it was refused."""
 

@@ -34,7 +34,11 @@ PROTOCOL_SETS = frozenset(
 """The sets of our evaluation data whose labels are classes. In a folder with any of them only they are queries."""
 
 HISTOGRAM_LEVELS = 8
-"""Levels of each channel in the RGB histogram that retrieval is compared with: 512 colors, as usual."""
+"""Levels of each channel in the RGB histogram that retrieval is compared with: 512 colors, as usual.
+
+Of nine ways tried on our data (4 or 8 levels jointly or 32 apart; cosine of counts, of their square roots, L1) this
+one with square roots is the strongest: P@10 0.239 over the nine sets, plain counts 0.198.
+"""
 
 SPEED_PICTURES = 100  # pictures timed one by one, spread over the folder
 WARM_UP_PICTURES = 3  # run first and not counted: the first picture pays for lazy loading
@@ -161,11 +165,14 @@ def evaluate(
 
 
 def rgb_histogram(picture: Picture) -> npt.NDArray[np.float32]:
-    """Return the joint histogram of the three channels, of unit length: what one would do without a network."""
+    """Return the joint histogram of the three channels as square roots of shares: what one would do without a network.
+
+    It is of unit length, and a dot product of two is the Bhattacharyya coefficient.
+    """
     levels = picture.pixels.reshape(-1, 3) // (256 // HISTOGRAM_LEVELS)
     codes = (levels.astype(np.int32) * (HISTOGRAM_LEVELS**2, HISTOGRAM_LEVELS, 1)).sum(axis=1)
-    counts = np.bincount(codes, minlength=HISTOGRAM_LEVELS**3).astype(np.float32)
-    return counts / np.linalg.norm(counts)
+    counts = np.bincount(codes, minlength=HISTOGRAM_LEVELS**3)
+    return np.sqrt(counts / counts.sum()).astype(np.float32)
 
 
 def describe_machine() -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.folder_walk import Listing
 
 LOOK_SECONDS = 0.3  # between two looks at how many pictures still wait
+LOOK_PAUSES = 20.0  # pauses are so many times as long as a look, so that looking costs little when very many wait
 
 INTERRUPTED = "Stopped. What is in stays in; run the same command again to go on from here."
 
@@ -106,9 +107,12 @@ def _wait(backend: "Backend", folders: list[str], library: str) -> None:
 
     total = waiting = count_waiting(backend, folders, library)
     with Progress("Analyzing", total) as progress:
+        pause = LOOK_SECONDS
         while waiting:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(pause)
+            started = time.monotonic()
             waiting = count_waiting(backend, folders, library)
+            pause = max(LOOK_SECONDS, LOOK_PAUSES * (time.monotonic() - started))
             progress.reach(max(progress.done, total - waiting))
 
 
