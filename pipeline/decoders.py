@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -82,6 +82,7 @@ class DecoderPool:
         self._budget = MemoryBudget(memory_bytes)
         self._seconds = seconds
         self._wait_seconds = wait_seconds
+        self._processes = processes
         self._turns = threading.BoundedSemaphore(processes)
         self._idle: list[_Process] = []
         self._lock = threading.Lock()
@@ -115,9 +116,10 @@ class DecoderPool:
         return True
 
     def start(self) -> None:
-        """Start one process already now, so that the first picture does not wait for it."""
-        with self._process():
-            pass
+        """Start all processes already now, so that the first pictures do not wait for them."""
+        with ExitStack() as started:
+            for _ in range(self._processes):
+                started.enter_context(self._process())
 
     def close(self) -> None:
         """End the processes; those at work end with their picture."""

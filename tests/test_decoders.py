@@ -107,6 +107,14 @@ def test_processes_start_when_needed_and_end_with_the_pool():
     assert len(children()) == before
 
 
+def test_all_processes_can_be_started_ahead(pool):
+    before = len(children())
+    pool.start()
+    assert len(children()) == before + 2
+    pool.decode(photo_file())
+    assert len(children()) == before + 2
+
+
 def test_many_threads_share_few_processes(pool):
     file = photo_file()
     before = len(children())
@@ -119,8 +127,9 @@ def test_many_threads_share_few_processes(pool):
 def test_a_killed_decoder_costs_one_picture_and_is_replaced(pool):
     """As when the kernel ends it for want of memory, or a decoder bug crashes it."""
     with ThreadPoolExecutor(1) as threads, stopped_decoder(pool) as decoder:
+        process = pool._idle[-1]
         unlucky = threads.submit(pool.decode, photo_file())
-        wait_until(lambda: not pool._idle)
+        wait_until(lambda: not process.usable)  # it is at work now
         decoder.kill()
         with pytest.raises(DamagedImage, match="damaged in a way that cannot be read"):
             unlucky.result()

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from pipeline.features.formats import Format, damaged
 from pipeline.features.frames import Canvas, open_stream
 from pipeline.features.headers import Header
 from pipeline.features.limits import Limits, Probe
+from pipeline.features.paced import Paced, Stream
 from pipeline.features.picture import Facts, Picture
 from pipeline.features.shrink import Target
 
@@ -57,7 +57,7 @@ _SIDEWAYS = frozenset({5, 6, 7, 8})
 _WHITE = (255, 255, 255)
 _OPAQUE = 255
 
-_READERS: dict[Format, Callable[[BinaryIO], Header]] = {
+_READERS: dict[Format, Callable[[Stream], Header]] = {
     formats.JPEG: headers.read_jpeg,
     formats.PNG: headers.read_png,
     formats.GIF: headers.read_gif,
@@ -108,7 +108,7 @@ def _examine(source: bytes | Path, limits: Limits, target: Target) -> tuple[Form
         with open_stream(source) as stream:
             kind = formats.identify(stream)
             costs.check_bytes(size, limits)
-            header = _READERS[kind](stream)
+            header = _READERS[kind](Paced(stream))
     except OSError as error:
         raise DamagedImage(_UNREADABLE, detail=str(error)) from error
     if header.width < 1 or header.height < 1:

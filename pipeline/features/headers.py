@@ -8,10 +8,10 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from pipeline.errors import DamagedImage
 from pipeline.features.formats import damaged
+from pipeline.features.paced import Paced, Stream
 
 _MAX_SEGMENTS = 50_000
 """Segments or chunks that are walked before a file is called damaged; ordinary photos have below 100."""
@@ -36,7 +36,7 @@ class Header:
     frames: int = 1
 
 
-def read_exactly(stream: BinaryIO, count: int) -> bytes:
+def read_exactly(stream: Stream, count: int) -> bytes:
     """Return `count` bytes; a file that ends before is a DamagedImage."""
     data = stream.read(count)
     if len(data) != count:
@@ -44,7 +44,7 @@ def read_exactly(stream: BinaryIO, count: int) -> bytes:
     return data
 
 
-def read_jpeg(stream: BinaryIO) -> Header:
+def read_jpeg(stream: Stream) -> Header:
     """Walk the segments to the start of the first scan."""
     stream.seek(2)
     frame: bytes | None = None
@@ -72,7 +72,7 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _BYTES_PER_COEFFICIENT = 2
 
 
-def _next_marker(stream: BinaryIO) -> int:
+def _next_marker(stream: Stream) -> int:
     """Skip what stands before the next marker, as libjpeg does, but not without end."""
     for _ in range(_MAX_SEGMENTS):
         if read_exactly(stream, 1) != b"\xff":
@@ -100,7 +100,7 @@ def _jpeg_header(frame: bytes | None, *, scan_samples: int) -> Header:
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
-def read_png(stream: BinaryIO) -> Header:
+def read_png(stream: Stream) -> Header:
     stream.seek(8)
     length, kind = struct.unpack(">I4s", read_exactly(stream, 8))
     if kind != b"IHDR" or length != 13:  # noqa: PLR2004 - as the standard has it
@@ -112,7 +112,7 @@ def read_png(stream: BinaryIO) -> Header:
     return Header(width, height, _PNG_SAMPLES[color], bits, whole=bool(interlaced), frames=_apng_frames(stream))
 
 
-def _apng_frames(stream: BinaryIO) -> int:
+def _apng_frames(stream: Stream) -> int:
     """Return the frames that an animation chunk before the first rows announces. Rows cut short are damage."""
     size = _size(stream)
     for _ in range(_MAX_SEGMENTS):
@@ -127,14 +127,14 @@ def _apng_frames(stream: BinaryIO) -> int:
     raise damaged("a PNG without rows")
 
 
-def _size(stream: BinaryIO) -> int:
+def _size(stream: Stream) -> int:
     at = stream.tell()
     size = stream.seek(0, 2)
     stream.seek(at)
     return size
 
 
-def read_gif(stream: BinaryIO) -> Header:
+def read_gif(stream: Stream) -> Header:
     """Read the logical screen, widened by the first frame where that is larger, as Pillow does."""
     stream.seek(6)
     width, height = struct.unpack("<HH", read_exactly(stream, 4))
@@ -143,16 +143,16 @@ def read_gif(stream: BinaryIO) -> Header:
     raise damaged("a GIF without a frame")
 
 
-def count_gif_frames(stream: BinaryIO) -> int:
-    """Return the number of frames of a GIF, without decoding them; those before the damage, if there is any."""
+def count_gif_frames(stream: Stream) -> int:
+    """Return the number of frames of a GIF, without decoding them; those before the damage, or before patience ends."""
     frames = 0
     with suppress(DamagedImage):
-        for _ in _gif_frames(stream):
+        for _ in _gif_frames(Paced(stream)):
             frames += 1
     return max(1, frames)
 
 
-def _gif_frames(stream: BinaryIO) -> Iterator[tuple[int, ...]]:
+def _gif_frames(stream: Stream) -> Iterator[tuple[int, ...]]:
     """Yield left, top, width and height of each frame."""
     stream.seek(10)
     flags = read_exactly(stream, 3)[0]
@@ -169,12 +169,12 @@ def _gif_frames(stream: BinaryIO) -> Iterator[tuple[int, ...]]:
             stream.seek(size, 1)
 
 
-def _skip_gif_colors(stream: BinaryIO, flags: int) -> None:
+def _skip_gif_colors(stream: Stream, flags: int) -> None:
     if flags & 0x80:
         stream.seek(3 << ((flags & 7) + 1), 1)
 
 
-def read_webp(stream: BinaryIO) -> Header:
+def read_webp(stream: Stream) -> Header:
     stream.seek(12)
     kind = read_exactly(stream, 4)
     stream.seek(4, 1)
@@ -192,7 +192,7 @@ def read_webp(stream: BinaryIO) -> Header:
     raise damaged("a WebP without a picture")
 
 
-def read_bmp(stream: BinaryIO) -> Header:
+def read_bmp(stream: Stream) -> Header:
     stream.seek(14)
     (size,) = struct.unpack("<I", read_exactly(stream, 4))
     if size == 12:  # noqa: PLR2004 - the header of OS/2 1.x
@@ -202,7 +202,7 @@ def read_bmp(stream: BinaryIO) -> Header:
     return Header(width, abs(height), samples=1 if bits <= 8 else 3)  # noqa: PLR2004 - up to 8 bits it is a palette
 
 
-def read_jpeg2000(stream: BinaryIO) -> Header:
+def read_jpeg2000(stream: Stream) -> Header:
     """Find the codestream, in its boxes or bare, and read the SIZ marker that begins it."""
     stream.seek(0)
     head = stream.read(1 << 16)

@@ -2,10 +2,10 @@
 
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from pipeline.features.formats import damaged
 from pipeline.features.headers import Header
+from pipeline.features.paced import Stream
 
 _MAX_BOXES = 4096
 _MAX_META_BYTES = 8 << 20
@@ -23,7 +23,7 @@ _MAX_PADDING = 64
 Box = tuple[bytes, memoryview]
 
 
-def read_iso_image(stream: BinaryIO) -> Header:
+def read_iso_image(stream: Stream) -> Header:
     """Return the largest size that any item claims: a grid has its tiles beside it, and they are smaller."""
     properties = list(_walk(_meta(stream), (b"iprp", b"ipco")))
     sizes = [
@@ -54,7 +54,7 @@ def _without_padding(size: tuple[int, int], properties: list[Box]) -> tuple[int,
     return size
 
 
-def _meta(stream: BinaryIO) -> memoryview:
+def _meta(stream: Stream) -> memoryview:
     stream.seek(0)
     for _ in range(_MAX_BOXES):
         head = stream.read(8)

@@ -4,10 +4,10 @@ Most RAW formats (DNG, NEF, ARW, PEF, …) are TIFF files whose first picture is
 """
 
 import struct
-from typing import BinaryIO
 
 from pipeline.features.formats import damaged, refuse_raw
 from pipeline.features.headers import Header, read_exactly
+from pipeline.features.paced import Stream
 
 _MAX_ENTRIES = 4096
 _MAX_VALUES = 16
@@ -43,7 +43,7 @@ _CODES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 Tags = dict[int, tuple[int, ...]]
 
 
-def read_tiff(stream: BinaryIO) -> Header:
+def read_tiff(stream: Stream) -> Header:
     """Read the first directory; a RAW photo is an UnsupportedFormat."""
     tags = _first_directory(stream)
     if _is_raw(tags):
@@ -67,7 +67,7 @@ def _one(tags: Tags, tag: int, default: int) -> int:
     return values[0] if values else default
 
 
-def _first_directory(stream: BinaryIO) -> Tags:
+def _first_directory(stream: Stream) -> Tags:
     stream.seek(0)
     mark = read_exactly(stream, 4)
     order = "<" if mark[:2] == b"II" else ">"
@@ -85,7 +85,7 @@ def _first_directory(stream: BinaryIO) -> Tags:
     return dict(_entry(stream, data, order, word) for data in entries)
 
 
-def _entry(stream: BinaryIO, data: bytes, order: str, word: str) -> tuple[int, tuple[int, ...]]:
+def _entry(stream: Stream, data: bytes, order: str, word: str) -> tuple[int, tuple[int, ...]]:
     tag, kind, count = struct.unpack(order + "HH" + word, data[: 4 + struct.calcsize(word)])
     field = data[4 + struct.calcsize(word) :]
     wanted = min(count, _MAX_VALUES)
@@ -98,7 +98,7 @@ def _entry(stream: BinaryIO, data: bytes, order: str, word: str) -> tuple[int, t
     return tag, struct.unpack_from(f"{order}{complete}{_CODES[kind]}", field)
 
 
-def _seek(stream: BinaryIO, offset: int) -> None:
+def _seek(stream: Stream, offset: int) -> None:
     if offset >= 1 << 62:
         raise damaged("a TIFF offset beyond any file")
     stream.seek(offset)

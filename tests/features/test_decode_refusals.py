@@ -153,6 +153,20 @@ def test_photos_of_ordinary_size_are_within_the_memory_that_one_may_take(kind, h
     assert decode_bytes(kind, header, WORKING_COPY, file_bytes=5 << 20) <= LIMITS.max_decode_bytes
 
 
+@pytest.mark.parametrize(
+    "endless",
+    [
+        b"GIF89a\x01\0\x01\0\0\0\0!\xfe" + b"\x01x" * 2_000_000,
+        b"\xff\xd8\xff\xe0\0\x02" + b"x" * 4_000_000,
+        b"\xff\xd8\xff\xe0\0\x02" + b"\xff\xe0\0\x02" * 1_000_000,
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBBI", 13, b"IHDR", 9, 9, 8, 2, 0, 0, 0, 0) + bytes(4_000_000),
+    ],
+)
+def test_a_header_without_end_is_given_up(endless):
+    with pytest.raises(DamagedImage):
+        probe(endless, LIMITS)
+
+
 def test_a_missing_file_is_a_rejection_and_no_crash(tmp_path):
     with pytest.raises(ImageRejected, match="could not be opened"):
         probe(tmp_path / "gone.jpg", LIMITS)
