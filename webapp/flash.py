@@ -30,7 +30,7 @@ def read_notice(request: Request) -> tuple[str, tuple[str, ...]]:
     try:
         kept = json.loads(base64.urlsafe_b64decode(request.cookies.get(COOKIE, "")))
         return str(kept["sentence"])[:200], tuple(str(image_id) for image_id in kept["undo"][:MOST_UNDO_IDS])
-    except (binascii.Error, ValueError, KeyError, TypeError):
+    except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
         return "", ()
 
 

@@ -84,7 +84,14 @@ def _is_own(headers: Headers) -> bool:
     if headers.get("sec-fetch-site", "none") not in OWN_SITES:
         return False
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    return origin is None or _network_place(origin) == headers.get("host", "")
+
+
+def _network_place(address: str) -> str:
+    try:
+        return urlsplit(address).netloc
+    except ValueError:
+        return ""
 
 
 def _refuse(scope: Scope, code: str, sentence: str) -> Response:
