@@ -4,6 +4,7 @@ A file that was imported before and has not changed since (same path, size and t
 import that was interrupted is simply started again. A file that cannot be read is told, and never ends the import.
 """
 
+import errno
 import os
 import threading
 from collections import deque
@@ -15,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipeline.backend import Backend
-from pipeline.errors import ImageRejected
+from pipeline.errors import ImageRejected, StoreUnavailable
 from pipeline.ingest import accept
 from pipeline.labels import checked_library
 from pipeline.principals import Principal
@@ -28,6 +29,13 @@ READERS = 4
 
 READ_AHEAD = 64  # files in hand or queued at once; bounds memory, and how much an interrupted import still finishes
 
+NO_FAULT_OF_THE_FILE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Errors that every further file would meet as well; refusing them one by one would hide what is wrong."""
+
+NO_ROOM = (
+    "This machine has run out of room for temporary files, or of open files. Please mend that and run the same "
+    "command again."
+)
 NO_PERMISSION = "There is no permission to read this file."
 GONE = "This file is gone, or a link that leads nowhere."
 UNREADABLE = "This file could not be read: {reason}."
@@ -140,6 +148,8 @@ def _import_file(backend: Backend, path: str, known_stamp: str | None, destinati
     except FileNotFoundError:
         return FileResult(path, Outcome.REFUSED, GONE)
     except OSError as error:
+        if error.errno in NO_FAULT_OF_THE_FILE:
+            raise StoreUnavailable(NO_ROOM, detail=str(error)) from error
         return FileResult(path, Outcome.REFUSED, UNREADABLE.format(reason=error.strerror or error))
     return FileResult(path, Outcome.EXISTING if existing else Outcome.NEW)
 

@@ -172,7 +172,7 @@ def rgb_histogram(picture: Picture) -> npt.NDArray[np.float32]:
     levels = picture.pixels.reshape(-1, 3) // (256 // HISTOGRAM_LEVELS)
     codes = (levels.astype(np.int32) * (HISTOGRAM_LEVELS**2, HISTOGRAM_LEVELS, 1)).sum(axis=1)
     counts = np.bincount(codes, minlength=HISTOGRAM_LEVELS**3)
-    return np.sqrt(counts / counts.sum()).astype(np.float32)
+    return np.asarray(np.sqrt(counts / counts.sum()), np.float32)
 
 
 def describe_machine() -> str:
