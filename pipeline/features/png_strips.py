@@ -52,32 +52,31 @@ def strips(stream: BinaryIO, header: Header, rows: int) -> Iterator[Image.Image]
 
 def _decoded(header: Header, filtered: bytes, rows: int) -> Image.Image:
     shape = struct.pack(">IIBBBBB", header.width, rows, header.bits, _COLOR_TYPES[header.samples], 0, 0, 0)
-    compressed = list(_stored(filtered))
-    small = (_SIGNATURE, *_chunk(b"IHDR", [shape]), *_chunk(b"IDAT", compressed), *_chunk(b"IEND", []))
+    parts = list(_stored(filtered))
+    length = struct.pack(">I", sum(map(len, parts)))
+    checksum = struct.pack(">I", zlib.crc32(b"IHDR" + shape))
+    small = (_SIGNATURE, b"\0\0\0\x0dIHDR", shape, checksum, length, b"IDAT", *parts, _END)
     image = Image.open(BytesIO(b"".join(small)), formats=("PNG",))
     image.load()
     return image
 
 
+_END = bytes(4) + b"\0\0\0\0IEND\xaeB`\x82"
+"""The checksum of the rows, which Pillow does not look at, and the last chunk."""
+
+
 def _stored(data: bytes) -> Iterator[bytes | memoryview]:
-    """Yield data in the form of zlib (RFC 1950, 1951) but not compressed, three times as fast as `zlib.compress`."""
+    """Yield data in the form of zlib (RFC 1950, 1951) but not compressed, many times as fast as `zlib.compress`.
+
+    No block is marked as the last, and no checksum follows: Pillow stops at the last row, and computing two checksums
+    would be a fifth of all the time.
+    """
     view = memoryview(data)
     yield b"\x78\x01"
     for start in range(0, len(data), _STORED_BYTES):
         part = view[start : start + _STORED_BYTES]
-        last = start + _STORED_BYTES >= len(data)
-        yield struct.pack("<BHH", last, len(part), len(part) ^ 0xFFFF)
+        yield struct.pack("<BHH", 0, len(part), len(part) ^ 0xFFFF)
         yield part
-    yield struct.pack(">I", zlib.adler32(data))
-
-
-def _chunk(kind: bytes, parts: list[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-    yield struct.pack(">I", sum(map(len, parts))) + kind
-    yield from parts
-    checksum = zlib.crc32(kind)
-    for part in parts:
-        checksum = zlib.crc32(part, checksum)
-    yield struct.pack(">I", checksum)
 
 
 class _Inflate:
