@@ -174,7 +174,7 @@ def _ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> _Ques
         else:
             picture = get_query_picture(backend, term.picture_key or "")
             vector = _vector_of_picture(backend, picture)
-            if len(terms) == 1 and picture.sha256:
+            if len(terms) == 1 and term.weight > 0 and picture.sha256:
                 with backend.database.read() as connection:
                     identical += records_images.rows_by_sha256(connection, picture.sha256)
         total += term.weight * vector
