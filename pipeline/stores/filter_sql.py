@@ -30,7 +30,8 @@ def conditions(where: Filter) -> list[sa.ColumnElement[bool]]:
     if where.color_names:
         shares = [columns[color_share_column(name)] >= NAMED_COLOR_SHARE for name in where.color_names]
         found.append(sa.or_(*shares))
-    found += [sa.exists().where(tags.c.image_row == columns.row, tags.c.tag == tag) for tag in where.tags]
+    theirs = tags.alias()  # a name of its own, so that a statement which counts tags can be narrowed by tags too
+    found += [sa.exists().where(theirs.c.image_row == columns.row, theirs.c.tag == tag) for tag in where.tags]
     bounds: list[tuple[sa.ColumnElement[object], object, bool]] = [
         (columns.brightness, where.min_brightness, True),
         (columns.brightness, where.max_brightness, False),
