@@ -39,6 +39,7 @@ def create_app(settings: Settings, *, with_worker: bool = True) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with open_backend(settings) as backend:
+            backend.decoders.start()  # now, so that the first visitor does not wait for processes to start
             worker = Worker(backend)
             running = Running(backend, worker, BoundedSemaphore(max(1, settings.max_waiting_uploads)))
             if with_worker:
