@@ -260,7 +260,8 @@ def test_pages_of_a_picture_search_do_not_shift_while_pictures_come_in(backend, 
     second = find(backend, term, limit=10, offset=10)
 
     assert ids(first) + ids(second) == [image.id for image in made[:20]]
-    assert "newer" in find(backend, term, limit=10).hits[1].image.filename  # a new look starts anew
+    anew = find(backend, term, limit=10)
+    assert any("newer" in hit.image.filename for hit in anew.hits)
 
 
 @pytest.mark.parametrize("limit", [1, 7, 20, 100])
