@@ -23,7 +23,7 @@ MEGABYTE = 1_000_000
 class Settings(BaseSettings):
     """The settings of one process. Field descriptions are the documentation."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
     data: Path = Field(Path("data"), description="Folder of the embedded stores, made if it is missing.")
     database_url: str = Field(
@@ -84,6 +84,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else None
+
+    @field_validator("data")
+    @classmethod
+    def _nameable(cls, path: Path) -> Path:
+        if "?" in str(path):
+            raise ValueError("the path has a question mark, which the address of a database cannot carry")
+        return path
 
     @model_validator(mode="after")
     def _fill_addresses(self) -> Self:
