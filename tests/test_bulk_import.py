@@ -7,6 +7,7 @@ from pictures import picture_bytes, torn
 
 from pipeline.backend import Backend
 from pipeline.bulk_import import Destination, FileResult, Outcome, count_waiting, import_files, list_failures, working
+from pipeline.curation import delete
 from pipeline.errors import InvalidQuery, StoreUnavailable
 from pipeline.folder_walk import list_files
 from pipeline.images import ImageRecord
@@ -45,6 +46,15 @@ def all_images(backend: Backend) -> list[ImageRecord]:
 def test_a_file_that_did_not_change_is_not_read_again(backend: Backend, folder: Path) -> None:
     assert outcomes(bring_in(backend, folder)) == ["new", "new"]
     assert outcomes(bring_in(backend, folder)) == ["unchanged", "unchanged"]
+
+
+def test_a_deleted_picture_does_not_come_back_with_its_folder(backend: Backend, folder: Path) -> None:
+    bring_in(backend, folder)
+    thrown_away = all_images(backend)[0]
+    delete(backend, [thrown_away.id], OWNER)
+
+    assert outcomes(bring_in(backend, folder)) == ["unchanged", "unchanged"]
+    assert [image.id for image in all_images(backend) if image.deleted_at] == [thrown_away.id]
 
 
 def test_a_file_that_changed_is_a_new_picture(backend: Backend, folder: Path) -> None:

@@ -110,13 +110,15 @@ def _add_source(connection: Connection, row: int, new: NewImage, now: datetime) 
 
 
 def imported_stamps(connection: Connection, library: str, folder: str) -> dict[str, str]:
-    """Return path -> stamp (size and time of change) of every file that was imported from below `folder`."""
+    """Return path -> stamp (size and time of change) of every file that was imported from below `folder`.
+
+    Deleted images are among them: importing a folder again must not bring back what somebody threw away.
+    """
     found = connection.execute(
         sa.select(image_sources.c.path, image_sources.c.file_stamp)
         .join(images, images.c.row == image_sources.c.image_row)
         .where(
             images.c.library == library,
-            images.c.deleted_at.is_(None),
             image_sources.c.path.startswith(folder, autoescape=True),
             image_sources.c.file_stamp.is_not(None),
         )
