@@ -22,6 +22,7 @@ from webapp.routes import (
     search,
     selection,
     status,
+    trash,
     uploads,
 )
 from webapp.security import Guard
@@ -68,6 +69,7 @@ def create_app(settings: Settings, *, with_worker: bool = True) -> FastAPI:
         images,
         selection,
         status,
+        trash,
         api_images,
         api_search,
         api_status,

@@ -255,11 +255,21 @@ class StatusPage:
 
 
 @dataclass(frozen=True)
-class SelectionPage:
-    """The page that asks before many pictures are deleted or tagged without JavaScript."""
+class TrashPage:
+    """`/trash`: deleted images that can be restored. `older_url` lists the next ones."""
 
     shell: Shell
-    action: Literal["delete", "tag"]
+    explanation: str
+    tiles: tuple[Tile, ...]
+    older_url: str | None
+
+
+@dataclass(frozen=True)
+class SelectionPage:
+    """The page that asks before many pictures are deleted, for good or not, or tagged, without JavaScript."""
+
+    shell: Shell
+    action: Literal["delete", "purge", "tag"]
     question: str
     button: str
     tiles: tuple[Tile, ...]

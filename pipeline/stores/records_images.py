@@ -303,6 +303,17 @@ def purge(connection: Connection, rows: Sequence[int]) -> None:
         connection.execute(images.delete().where(images.c.row.in_(part)))
 
 
+def deleted_rows(
+    connection: Connection, library_names: tuple[str, ...] | None, *, limit: int, offset: int
+) -> list[int]:
+    """Return the rows of deleted images, those deleted last first."""
+    statement = sa.select(images.c.row).where(images.c.deleted_at.is_not(None))
+    if library_names is not None:
+        statement = statement.where(images.c.library.in_(library_names))
+    newest_first = statement.order_by(images.c.deleted_at.desc(), images.c.row.desc())
+    return list(connection.scalars(newest_first.limit(limit).offset(offset)))
+
+
 def rows_deleted_before(connection: Connection, moment: datetime, limit: int) -> list[int]:
     """Return up to `limit` rows of images that were deleted before `moment`."""
     return list(connection.scalars(sa.select(images.c.row).where(images.c.deleted_at < moment).limit(limit)))

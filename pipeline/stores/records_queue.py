@@ -5,6 +5,7 @@ so a worker that was too slow, or was thought dead, changes nothing.
 """
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -33,8 +34,10 @@ class Claim:
     attempts: dict[int, int]
 
 
-def claim(connection: Connection, *, limit: int, lease: timedelta, max_attempts: int) -> Claim:
-    """Take up to `limit` waiting images whose time has come and that nobody holds, oldest first.
+def claim(
+    connection: Connection, *, limit: int, lease: timedelta, max_attempts: int, first: Collection[int] = ()
+) -> Claim:
+    """Take up to `limit` waiting images whose time has come and that nobody holds: the rows `first`, then the oldest.
 
     One whose worker died is claimed alone: if its analysis is what kills workers, it must not use up the attempts of
     others. One that has used up its own becomes FAILED instead.
@@ -51,7 +54,7 @@ def claim(connection: Connection, *, limit: int, lease: timedelta, max_attempts:
         .where(due, images.c.attempts >= max_attempts)
         .values(state=ImageState.FAILED, error=GAVE_UP, error_code="gave_up", lease_token=None, lease_until=None)
     )
-    chosen = sa.select(images.c.row, images.c.attempts).where(due).order_by(images.c.row).limit(limit)
+    chosen = sa.select(images.c.row, images.c.attempts).where(due).order_by(images.c.row.not_in(first), images.c.row).limit(limit)
     found = connection.execute(chosen.with_for_update(skip_locked=True)).all()
     untried = takewhile(lambda candidate: candidate.attempts == 0, found)
     rows = [candidate.row for candidate in untried] or [candidate.row for candidate in found[:1]]

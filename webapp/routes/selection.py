@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, StreamingResponse
@@ -25,6 +26,12 @@ from webapp.tiles import tile_of_image
 router = APIRouter(include_in_schema=False)
 
 MOST_IMAGES = 1000
+Asked = Literal["delete", "purge"]
+ASKED: dict[str, Asked] = {"delete": "delete", "purge": "purge"}
+CONSEQUENCES: dict[Asked, str] = {
+    "delete": "They disappear from every result at once; you can undo it.",
+    "purge": "Nothing can bring them back then, except the files themselves.",
+}
 NOTHING_LEFT = "None of the selected pictures is there any more. Please reload the page."
 
 
@@ -42,8 +49,9 @@ def act_on_selection(
     action = first(fields, "action")
     if action == "zip":
         return _pack(backend, principal, ids)
-    if action == "delete" and not first(fields, "confirmed"):
-        return _ask(request, backend, principal, fields)
+    asked = ASKED.get(action)
+    if asked and not first(fields, "confirmed"):
+        return _ask(request, backend, principal, asked, fields)
     back = first(fields, "back", "/")
     response = RedirectResponse(back if is_own_address(back) else "/", 303)
     notice, undo_ids = _act(backend, principal, action, fields)
@@ -56,6 +64,8 @@ def _act(backend: Backend, principal: Principal, action: str, fields: Fields) ->
     if action == "delete":
         deleted = curation.delete(backend, ids, principal)
         return f"{_counted(deleted)} deleted.", tuple(image.id for image in deleted)
+    if action == "purge":
+        return f"{_counted(curation.delete(backend, ids, principal, purge=True))} deleted for good.", ()
     if action == "restore":
         return f"{_counted(curation.restore(backend, ids, principal))} restored.", ()
     if action == "tag":
@@ -66,16 +76,18 @@ def _act(backend: Backend, principal: Principal, action: str, fields: Fields) ->
     raise InvalidQuery("This cannot be done with a selection. It can be tagged, deleted, restored or downloaded.")
 
 
-def _ask(request: Request, backend: Backend, principal: Principal, fields: Fields) -> Response:
-    images = curation.get_images(backend, fields["image"], principal)
+def _ask(request: Request, backend: Backend, principal: Principal, action: Asked, fields: Fields) -> Response:
+    for_good = action == "purge"
+    images = curation.get_images(backend, fields["image"], principal, deleted_too=for_good)
     if not images:
         raise ImageNotFound(NOTHING_LEFT)
     back = first(fields, "back", "/")
+    what = f"Delete {_counted(images)}{' for good' if for_good else ''}"
     content = SelectionPage(
         shell=shell(request),
-        action="delete",
-        question=f"Delete {_counted(images)}? They disappear from every result at once; you can undo it.",
-        button=f"Delete {_counted(images)}",
+        action=action,
+        question=f"{what}? {CONSEQUENCES[action]}",
+        button=what,
         tiles=tuple(tile_of_image(image) for image in images),
         back_url=back if is_own_address(back) else "/",
     )

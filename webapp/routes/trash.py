@@ -1,0 +1,40 @@
+"""`/trash`: what was deleted and can still be restored."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from pipeline.filters import Filter
+from pipeline.stores import records_images
+from webapp.dependencies import BackendDependency, PrincipalDependency, shell
+from webapp.forms import fields_of, read_integer
+from webapp.pages import TrashPage
+from webapp.rendering import page
+from webapp.tiles import tile_of_image
+
+router = APIRouter(include_in_schema=False)
+
+PAGE_SIZE = 120  # tiles shown at once
+DEEPEST = 1_000_000
+
+
+@router.get("/trash")
+def show_trash(request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+    """List the deleted images, those deleted last first."""
+    offset = read_integer(fields_of(request.query_params), "offset", 0, DEEPEST) or 0
+    libraries = Filter().seen_by(principal).libraries
+    with backend.database.read() as connection:
+        rows = records_images.deleted_rows(connection, libraries, limit=PAGE_SIZE + 1, offset=offset)
+        images = records_images.get_by_rows(connection, rows[:PAGE_SIZE])
+    content = TrashPage(
+        shell=shell(request),
+        explanation=_explanation(bool(images), backend.settings.trash_days),
+        tiles=tuple(tile_of_image(image) for image in images),
+        older_url=f"/trash?offset={offset + PAGE_SIZE}" if len(rows) > PAGE_SIZE else None,
+    )
+    return page(request, "trash.html", content)
+
+
+def _explanation(any_images: bool, days: float) -> str:
+    if not any_images:
+        return "The trash is empty. What you delete can be found here and restored."
+    return f"Deleted pictures are kept for {days:g} days. Select those that you want to have back."
