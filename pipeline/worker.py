@@ -33,11 +33,12 @@ UNEXPECTED = "Likeness made an error with this picture. The log says more; you c
 
 
 class Worker:
-    """Claims waiting images and analyzes them, `worker_threads` side by side."""
+    """Claims waiting images and analyzes them, `worker_threads` side by side; first the rows in `hurried`."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.bell = threading.Event()
+        self.hurried: set[int] = set()
         self._stop = threading.Event()
         self._lease = timedelta(seconds=backend.settings.lease_seconds)
         self._outages = 0  # batches in a row that met a store that was down
@@ -93,10 +94,15 @@ class Worker:
         return finished
 
     def _claim(self) -> Claim:
-        settings = self.backend.settings
+        settings, hurried = self.backend.settings, self.hurried.copy()
         with self.backend.database.write() as connection:
             return records_queue.claim(
-                connection, limit=settings.batch_size, lease=self._lease, max_attempts=settings.max_attempts
+                connection,
+                # A short batch, so that the next one in a hurry is soon taken up.
+                limit=settings.worker_threads if hurried else settings.batch_size,
+                lease=self._lease,
+                max_attempts=settings.max_attempts,
+                first=hurried,
             )
 
     def _work_off(self, claim: Claim, pool: ThreadPoolExecutor) -> bool:

@@ -54,7 +54,8 @@ def claim(
         .where(due, images.c.attempts >= max_attempts)
         .values(state=ImageState.FAILED, error=GAVE_UP, error_code="gave_up", lease_token=None, lease_until=None)
     )
-    chosen = sa.select(images.c.row, images.c.attempts).where(due).order_by(images.c.row.not_in(first), images.c.row).limit(limit)
+    order = (images.c.row.not_in(first), images.c.row)
+    chosen = sa.select(images.c.row, images.c.attempts).where(due).order_by(*order).limit(limit)
     found = connection.execute(chosen.with_for_update(skip_locked=True)).all()
     untried = takewhile(lambda candidate: candidate.attempts == 0, found)
     rows = [candidate.row for candidate in untried] or [candidate.row for candidate in found[:1]]

@@ -3,11 +3,13 @@
 import hashlib
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command import wait_until
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -419,3 +421,19 @@ def test_a_picture_turned_by_exif_is_told_upright(client: TestClient) -> None:
     turned = encoded(photo("coffee.png"), exif=exif.tobytes())
     image = upload(client, turned).json()
     assert (image["width"], image["height"]) == photo("coffee.png").size[::-1]
+
+
+def test_whoever_waits_is_served_before_an_older_backlog(open_client: OpenClient, tmp_path: Path) -> None:
+    with open_client(tmp_path, with_worker=False, batch_size=2) as client:
+        worker = client.app.state.running.worker
+        backlog = [upload_now(client, plain("red", (9, 9 + number)), "red.png")["id"] for number in range(6)]
+        with ThreadPoolExecutor(1) as pool:
+            waited = pool.submit(upload, client, CAT)
+            wait_until(lambda: bool(worker.hurried))
+            finished: list[int] = []
+            worker.drain(lambda number: (finished.append(number), worker.stop())[0])
+            assert waited.result(30).json()["state"] == "ready"
+        assert worker.hurried == set()
+        states = [client.get(f"{IMAGES}/{image}").json()["state"] for image in backlog]
+    assert states.count("waiting") == 5
+    assert finished == [2]

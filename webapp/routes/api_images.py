@@ -152,6 +152,7 @@ def _wait_for(running: Running, image: ImageRecord, principal: Principal) -> Ima
     """
     if not running.waiters.acquire(blocking=False):
         return image
+    running.worker.hurried.add(image.row)
     try:
         until = time.monotonic() + LONGEST_WAIT_SECONDS
         while image.state == ImageState.WAITING and time.monotonic() < until:
@@ -159,6 +160,7 @@ def _wait_for(running: Running, image: ImageRecord, principal: Principal) -> Ima
             image = curation.get_image(running.backend, image.id, principal)
         return image
     finally:
+        running.worker.hurried.discard(image.row)
         running.waiters.release()
 
 
