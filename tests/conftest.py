@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from fakes import GridEncoder
-from pictures import picture_bytes
 from PIL import Image
+from putting import Put, putting
 from skimage import data as sample_data
 
 from pipeline.backend import Backend
@@ -23,22 +23,17 @@ from pipeline.features.decode import Limits
 from pipeline.features.encoders import registry
 from pipeline.features.encoders.protocol import Encoder
 from pipeline.features.extractor import FeatureExtractor
-from pipeline.images import ImageRecord
-from pipeline.ingest import accept
-from pipeline.principals import OWNER
 from pipeline.settings import PREFIX, Settings, read_settings
 from pipeline.stores import records_embeddings
 from pipeline.stores.database import Database
 from pipeline.stores.objects_folder import FolderObjects
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.vectors_faiss import FaissVectors
-from pipeline.uploads import spooled
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 """Photographs that come with scikit-image: a woman, a cat, a cup and a rocket."""
 
 OpenBackend = Callable[[Settings], Backend]
-Put = Callable[..., ImageRecord]
 
 
 @pytest.fixture(autouse=True)
@@ -130,17 +125,6 @@ def database(backend: Backend) -> Database:
 def put(backend: Backend) -> Put:
     """Accept bytes, or a picture drawn from the keywords of `picture_bytes`, and return the record."""
     return putting(backend)
-
-
-def putting(backend: Backend) -> Put:
-    """Return a function that puts pictures into `backend`."""
-
-    def put_one(data: bytes | None = None, *, filename: str = "a.png", library: str = "main", **drawn) -> ImageRecord:
-        data = picture_bytes(**drawn) if data is None else data
-        with spooled(io.BytesIO(data), filename, max_bytes=len(data)) as upload:
-            return accept(backend, upload, OWNER, library=library).image
-
-    return put_one
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from conftest import Put, putting
 from pictures import picture_bytes, torn
+from putting import Put, putting
 
 from pipeline.backend import Backend, open_backend
 from pipeline.doctor import Finding, examine

@@ -4,8 +4,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import Put
 from pictures import picture_bytes
+from putting import Put
 
 from pipeline.backend import Backend
 from pipeline.curation import delete, edit

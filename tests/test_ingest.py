@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import putting
 from pictures import picture_bytes
 from PIL import Image
+from putting import putting
 
 from pipeline import curation
 from pipeline.errors import DamagedImage, ImageRejected, InvalidQuery, ObjectNotFound, TooManyBytes, TooManyPixels
@@ -196,7 +196,7 @@ def test_a_question_that_cannot_be_met_leaves_nothing(backend, options, sentence
     [
         ("../../etc/passwd", "passwd"),
         (r"C:\Users\me\a.png", "a.png"),
-        ("line\nbreak\x00.png", "linebreak.png"),
+        ("line\nbreak\x00.png", "line break.png"),
         ("", "unnamed"),
         ("x" * 400 + ".png", "x" * 255),
     ],

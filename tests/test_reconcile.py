@@ -5,8 +5,8 @@ import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import putting
 from pictures import picture_bytes
+from putting import putting
 
 from pipeline import curation
 from pipeline.images import ImageState, original_key, thumbnail_key

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import putting
 from fakes import GridEncoder
 from pictures import picture_bytes
+from putting import putting
 from random_records import fill, random_unit
 from shelf import Shelf
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import putting
 from fakes import GridEncoder
 from pictures import picture_bytes
+from putting import putting
 from queue_clock import let_leases_run_out, let_waiting_end
 
 from pipeline.backend import Backend
