@@ -1,0 +1,151 @@
+"""A real Chromium in front of a real server with real photos.
+
+Without a browser the tests are skipped on a laptop; where CI or REQUIRE_BROWSER is set they fail instead.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+from command import wait_until
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.web.photos import FOLDERS, cropped, encoded, jpeg, photo
+
+PROGRAM = Path(sys.executable).with_name("likeness")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+PATIENCE_MILLISECONDS = 10_000
+SHOTS = os.environ.get("SCREENSHOTS", "")
+"""A folder in which the end of every test is kept as a picture, for people to look at."""
+DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running server."""
+
+    url: str
+    client: httpx.Client
+
+    def upload(self, name: str, data: bytes, **fields: object) -> str:
+        """Send a picture; return its id."""
+        answer = self.client.post("/api/v1/images", files={"file": (name, data)}, data=fields)
+        assert answer.status_code in {200, 201}, answer.text
+        return answer.json()["id"]
+
+    def wait(self) -> None:
+        """Return when nothing waits for its analysis."""
+        wait_until(lambda: self.client.get("/api/v1/status").json()["queue_depth"] == 0)
+
+
+@dataclass
+class Visitor:
+    """A person in front of a browser, and everything the browser complained about."""
+
+    context: BrowserContext
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, address: str) -> Page:
+        page = self.context.new_page()
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
+        page.on("console", lambda message: self._complain(message.type, message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(address)
+        return page
+
+    def _complain(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.complaints.append(text)
+
+
+OpenVisitor = Callable[..., Visitor]
+
+
+def pictures() -> dict[str, bytes]:
+    """Twenty pictures: twelve photos, and eight that are their kin."""
+    named = {name.replace(".png", ".jpg"): jpeg(name) for name in FOLDERS}
+    named |= {
+        f"{name.split('.')[0]} cropped.jpg": cropped(name, 0.8) for name in ("chelsea.png", "coffee.png", "china.jpg")
+    }
+    named |= {
+        f"{name.split('.')[0]} turned.jpg": encoded(photo(name).rotate(5))
+        for name in ("chelsea.png", "rocket.jpg", "flower.jpg")
+    }
+    named |= {
+        f"{name.split('.')[0]} gray.jpg": encoded(photo(name).convert("L")) for name in ("coffee.png", "astronaut.png")
+    }
+    return named
+
+
+@contextmanager
+def serving(data: Path, models: Path) -> Iterator[Site]:
+    """Serve `data` in a process of its own."""
+    environment = {**os.environ, "LIKENESS_DATA": str(data), "LIKENESS_MODELS": str(models)}
+    command = [PROGRAM, "serve", "--port", "0"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            assert "http://" in said, said
+            url = "http://" + said.split("http://", 1)[1].split()[0]
+            with httpx.Client(base_url=url, timeout=60) as client:
+                yield Site(url, client)
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Site]:
+    """A server with the twenty pictures, which tests leave as they found them."""
+    with serving(tmp_path_factory.mktemp("site"), models) as opened:
+        for name, data in pictures().items():
+            opened.upload(name, data)
+        opened.wait()
+        yield opened
+
+
+@pytest.fixture
+def own_site(tmp_path: Path, models: Path) -> Iterator[Site]:
+    """A server without a picture, for one test alone."""
+    with serving(tmp_path / "data", models) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    required = bool(os.environ.get("CI") or os.environ.get("REQUIRE_BROWSER"))
+    if program is None and not required:
+        pytest.skip("No Chromium is installed, so nothing is tested in a browser.")
+    assert program is not None, "No Chromium is installed, and here one is required."
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, request: pytest.FixtureRequest) -> Iterator[OpenVisitor]:
+    """Let people visit, with a screen and perhaps without scripts; none of their browsers may complain."""
+    visitors: list[Visitor] = []
+
+    def opened(viewport: dict[str, int] = DESKTOP, **options: object) -> Visitor:
+        context = browser.new_context(viewport=viewport, permissions=["clipboard-read", "clipboard-write"], **options)
+        visitors.append(Visitor(context))
+        return visitors[-1]
+
+    yield opened
+    for number, each in enumerate(visitors):
+        for page in each.context.pages:
+            if SHOTS:
+                page.screenshot(path=f"{SHOTS}/{request.node.name.replace('/', '-')}-{number}.png", full_page=True)
+        each.context.close()
+    assert [complaint for each in visitors for complaint in each.complaints] == []
