@@ -18,7 +18,7 @@ TOO_WIDE = """() => [...document.querySelectorAll("body *")]
 SMALL_TARGETS = """() => [...document.querySelectorAll("button, nav a, .chip a, label.button, a.button, .option")]
   .filter((element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
   .map((element) => [element.getBoundingClientRect(), element])
-  .filter(([box]) => box.width > 1 && (box.height < 44 || box.width < 44))
+  .filter(([box]) => box.width > 1 && Math.round(Math.min(box.height, box.width)) < 44)
   .map(([box, element]) => `${Math.round(box.width)}x${Math.round(box.height)} ${element.outerHTML.slice(0, 100)}`)"""
 FOCUS_IS_SEEN = """() => {
   const focused = document.activeElement;
