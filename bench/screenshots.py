@@ -51,7 +51,7 @@ def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as data:
         port = _free_port()
         command = [Path(sys.executable).with_name("likeness"), "serve", "--port", str(port)]
-        server = subprocess.Popen(command, env={"LIKENESS_DATA": data, "PATH": "/usr/bin:/bin"})  # noqa: S603
+        server = subprocess.Popen(command, env={"LIKENESS_DATA": data, "PATH": "/usr/bin:/bin"})
         try:
             with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
                 _wait_for(client)
