@@ -112,11 +112,18 @@ def site(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Sit
         yield opened
 
 
-@pytest.fixture
-def own_site(tmp_path: Path, models: Path) -> Iterator[Site]:
-    """A server without a picture, for one test alone."""
-    with serving(tmp_path / "data", models) as opened:
+@pytest.fixture(scope="session")
+def second_server(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Site]:
+    with serving(tmp_path_factory.mktemp("second"), models) as opened:
         yield opened
+
+
+@pytest.fixture
+def own_site(second_server: Site) -> Site:
+    """A server without a picture, whatever the test before has left there."""
+    for image in second_server.client.get("/api/v1/images", params={"limit": 200}).json()["images"]:
+        second_server.client.delete(f"/api/v1/images/{image['id']}", params={"purge": "true"}).raise_for_status()
+    return second_server
 
 
 @pytest.fixture(scope="session")
