@@ -1,8 +1,8 @@
 """How long people wait: from sending a picture until it can be found, and for each kind of search.
 
-    python bench/latency.py FOLDER [--pictures 3000] [--synthetic 0] [--searches 200]
+    python bench/latency.py FOLDER... [--pictures 3000] [--synthetic 0] [--searches 200]
 
-A real server is asked over HTTP by one client. Pictures of FOLDER are posted one after another with `wait=true`; the
+A real server is asked over HTTP by one client. Pictures of the folders are posted one after another with `wait=true`; the
 answer comes when the picture can be found. Before that, `--synthetic` images without a file may be put into the
 database through its records layer: random embeddings around a hundred centers, random colors and categories. They
 make a library large without decoding anything, so they say something of searches and nothing of finding well.
@@ -39,7 +39,7 @@ SEED = 1
 
 def main() -> None:
     options = _options()
-    files = sorted(path for path in options.folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    files = sorted(path for folder in options.folders for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     random.Random(SEED).shuffle(files)  # noqa: S311 - a sample, no secret
     files = files[: options.pictures]
     with tempfile.TemporaryDirectory(prefix="likeness-latency-") as folder:
@@ -176,7 +176,7 @@ def _timed(ask: Callable[[], object]) -> float:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     parser.add_argument("--pictures", type=int, default=3000)
     parser.add_argument("--synthetic", type=int, default=0)
     parser.add_argument("--searches", type=int, default=200)
