@@ -80,7 +80,6 @@ class Swatch:
     share: float
 
 
-
 @dataclass(frozen=True)
 class Palette:
     """The colors of a picture: up to six swatches, largest first, and what they add up to.
