@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pipeline.backend import Backend
 from pipeline.images import image_of_key, original_key
 from pipeline.stores import records_images, records_queries, records_repair, records_uploads
+from pipeline.uploads import remove_leftovers
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
     if again or purged or removed or missing:
         log.info("reconciled: %s", repairs.sentence())
     backend.vectors.catch_up()
+    remove_leftovers()
     return repairs
 
 

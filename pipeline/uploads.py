@@ -1,15 +1,19 @@
 """A file on its way in: spooled to disk, hashed and checked before anything is kept."""
 
 import hashlib
+import os
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import TooManyBytes
 
+PREFIX, SUFFIX = "likeness-", ".upload"  # of spooled files in the system's temporary folder
+STALE_SECONDS = 24 * 3600  # a spooled file this old was left by a process that was killed
 CHUNK = 1 << 20  # bytes read at once
 MEGABYTE = 1_000_000
 
@@ -32,7 +36,7 @@ def spooled(stream: BinaryIO, filename: str, *, max_bytes: int) -> Iterator[Uplo
     """
     digest = hashlib.sha256()
     size = 0
-    with tempfile.NamedTemporaryFile(prefix="likeness-", suffix=".upload") as file:
+    with tempfile.NamedTemporaryFile(prefix=PREFIX, suffix=SUFFIX) as file:
         while chunk := stream.read(CHUNK):
             size += len(chunk)
             check_size(size, max_bytes)
@@ -57,3 +61,15 @@ def check_size(size: int, max_bytes: int) -> None:
         raise TooManyBytes(
             f"This file is larger than the limit of {max_bytes / MEGABYTE:,.0f} MB. Please upload a smaller version."
         )
+
+
+def remove_leftovers() -> int:
+    """Remove the spooled files that killed processes of this user left a day ago or longer; return how many."""
+    oldest = time.time() - STALE_SECONDS
+    removed = 0
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*{SUFFIX}"):
+        with suppress(FileNotFoundError):  # another process removed it first
+            if path.stat().st_mtime < oldest and os.access(path, os.W_OK):
+                path.unlink()
+                removed += 1
+    return removed

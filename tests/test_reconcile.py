@@ -2,6 +2,7 @@
 
 import io
 import os
+import tempfile
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -195,3 +196,22 @@ def test_several_may_repair_at_once(backend, open_grid_backend):
 
     assert removed == [1, 0, 0]
     assert len(keys(backend)) == 9
+
+
+def test_uploads_that_a_killed_process_left_are_removed_after_a_day(backend, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with spooled(io.BytesIO(b"x"), "a.png", max_bytes=10) as upload:
+        in_hand = upload.path
+        left = tmp_path / in_hand.name.replace(in_hand.stem, "likeness-killed")
+        left.write_bytes(b"half a pict")
+        other = tmp_path / "somebody-elses.upload"
+        other.write_bytes(b"x")
+        day_ago = datetime.now(UTC).timestamp() - 25 * HOUR
+        for path in (left, other):
+            os.utime(path, (day_ago, day_ago))
+
+        reconcile(backend)
+
+        assert not left.exists()
+        assert in_hand.exists()
+        assert other.exists()
