@@ -2,8 +2,8 @@
 
     python bench/latency.py FOLDER... [--pictures 3000] [--synthetic 0] [--searches 200]
 
-A real server is asked over HTTP by one client. Pictures of the folders are posted one after another with `wait=true`; the
-answer comes when the picture can be found. Before that, `--synthetic` images without a file may be put into the
+A real server is asked over HTTP by one client. Pictures of the folders are posted one after another with `wait=true`;
+the answer comes when the picture can be found. Before that, `--synthetic` images without a file may be put into the
 database through its records layer: random embeddings around a hundred centers, random colors and categories. They
 make a library large without decoding anything, so they say something of searches and nothing of finding well.
 """

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import wait_until
 from starlette.testclient import TestClient
 
 from pipeline.settings import read_settings
@@ -69,6 +70,11 @@ def library(open_client: OpenClient, tmp_path_factory: pytest.TempPathFactory) -
 def upload(client: TestClient, data: bytes, name: str = "picture.jpg", **fields: Any) -> Any:
     """Send a picture and wait until it is analyzed."""
     return client.post("/api/v1/images", files={"file": (name, data)}, data={"wait": "true"} | fields)
+
+
+def settle(client: TestClient) -> None:
+    """Return when nothing waits for its analysis."""
+    wait_until(lambda: client.get("/api/v1/status").json()["queue_depth"] == 0)
 
 
 def error_of(answer: Any) -> dict[str, str]:

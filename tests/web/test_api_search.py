@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests.web.conftest import LIBRARY, error_of, upload
+from tests.web.conftest import LIBRARY, error_of, settle, upload
 from tests.web.photos import encoded, jpeg, photo
 from webapp import schemas
 
@@ -127,7 +127,7 @@ def test_twenty_results_are_given_unless_more_are_asked_for(client: TestClient) 
     for number in range(21):
         data = encoded(photo("coffee.png", side_px=64 + number))
         assert upload(client, data, wait="false").status_code == 201
-    upload(client, CAT)
+    settle(client)
     assert len(client.post(SEARCH, json={"text": "coffee"}).json()["results"]) == 20
 
 

@@ -10,9 +10,9 @@ from zipfile import ZipFile
 import pytest
 from starlette.testclient import TestClient
 
-from tests.web.conftest import LIBRARY, OpenClient, upload
+from tests.web.conftest import LIBRARY, OpenClient, settle, upload
 from tests.web.markup import Element, Markup
-from tests.web.photos import encoded, jpeg, photo, plain
+from tests.web.photos import encoded, photo, plain
 
 CAT, COFFEE = LIBRARY["cat.jpg"], LIBRARY["coffee.jpg"]
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
@@ -142,9 +142,9 @@ def test_the_counts_of_facets_are_what_choosing_them_shows(library: TestClient) 
 
 
 def test_more_results_follow_at_their_own_address(client: TestClient) -> None:
-    for number in range(61):
+    for number in range(62):
         client.post("/api/v1/images", files={"file": ("a.png", plain("red", (8, 8 + number)))}, data={"wait": "false"})
-    id_of(client, CAT, "last.jpg")
+    settle(client)
     first = read(client.get("/"))
     more = next(e for e in first.all("a") if e.attributes.get("id") == "more-link").attributes["href"]
     second = read(client.get(more))
@@ -198,7 +198,7 @@ def test_many_files_are_uploaded_by_one_form_and_listed(client: TestClient) -> N
         ("file", (HOSTILE, COFFEE)),
     ]
     sent = client.post("/upload", files=files)
-    id_of(client, jpeg("astronaut.png"), "later.jpg")  # in the queue behind the others, so they are done
+    settle(client)
     markup = follow(client, sent)
     cards = [e for e in markup.all("li") if e.attributes.get("id", "").startswith("card-")]
     assert sorted(e.attributes["data-outcome"] for e in cards) == ["added", "added", "existing", "refused"]
