@@ -6,7 +6,6 @@ the columns that filters look at, as NumPy arrays; a filter becomes a bit mask i
 """
 
 import threading
-from datetime import UTC, datetime
 
 import faiss
 import numpy as np
@@ -15,32 +14,18 @@ import numpy.typing as npt
 from pipeline.filters import Filter
 from pipeline.stores import records_embeddings
 from pipeline.stores.database import Database
+from pipeline.stores.filter_columns import FilterColumns
 from pipeline.stores.protocols import Neighbor
 from pipeline.stores.records_embeddings import Change
 
 CHANGES_PER_READ = 4096  # rows fetched at once: 4 MB of 512 float16 each
-FIRST_CAPACITY = 1024
 TIES = 16
 """Fetched beyond the limit, so that equal similarities at its edge are cut by row number, not by chance; where that
 many are equal, twice as many are fetched until one is not."""
 
+LEAST_COMPACTED = 1024  # vectors below which dead ones cost nothing
 DEAD_SHARE = 0.25
 """The part of the index that replaced or removed vectors may take before it is built anew; a scan pays for them."""
-
-COLUMNS = np.dtype(
-    [
-        ("row", np.int64),
-        ("visible", np.bool_),
-        ("library", np.int32),
-        ("category", np.int32),
-        ("scheme", np.int32),
-        ("brightness", np.float64),
-        ("saturation", np.float64),
-        ("width", np.int32),
-        ("height", np.int32),
-        ("created_at", np.float64),
-    ]
-)
 
 
 class FaissVectors:
@@ -52,19 +37,25 @@ class FaissVectors:
         self.encoder = encoder
         self.dimension = dimension
         self._lock = threading.Lock()
-        self._reset()
+        self._seen = 0
+        self._dead = 0
+        self._index = self._empty_index()
+        self._columns = FilterColumns()
+        self._slot_of_row: dict[int, int] = {}
 
     def catch_up(self) -> int:
         """Apply every change committed since the last one seen; return how many there were."""
         with self.database.read() as connection:
-            if records_embeddings.last_change(connection) == self._seen:
-                return 0
+            newest = records_embeddings.last_change(connection)
+        if newest == self._seen:
+            return 0
         applied = 0
         with self._lock:
             while changes := self._next_changes():
                 self._apply(changes)
                 applied += len(changes)
-            if self._index.ntotal > FIRST_CAPACITY and self._dead > DEAD_SHARE * self._index.ntotal:
+            self._seen = max(self._seen, newest)  # the newest may be of another encoder, and is no news again
+            if self._index.ntotal > LEAST_COMPACTED and self._dead > DEAD_SHARE * self._index.ntotal:
                 self._compact()
         return applied
 
@@ -81,7 +72,7 @@ class FaissVectors:
             raise ValueError(f"expected a vector of {self.dimension} numbers, got shape {embedding.shape}")
         self.catch_up()
         with self._lock:
-            mask = self._mask(where, rows)
+            mask = self._columns.mask(where, rows)
             found = int(mask.sum())
             if not found or limit <= 0:
                 return []
@@ -90,7 +81,7 @@ class FaissVectors:
             while wanted == len(similarities) and similarities[limit - 1] == similarities[-1]:
                 wanted *= 2
                 similarities, slots = self._scan(embedding, min(wanted, found), mask)
-            numbers = self._columns["row"][slots]
+            numbers = self._columns.rows(slots)
         order = np.lexsort((numbers, -similarities))[:limit]
         return [Neighbor(int(numbers[place]), float(similarities[place])) for place in order]
 
@@ -98,12 +89,13 @@ class FaissVectors:
         """Return how many vectors of visible images are held."""
         self.catch_up()
         with self._lock:
-            return int(self._columns["visible"][: self._index.ntotal].sum())
+            return self._columns.count_visible()
 
     def rebuild(self) -> int:
         """Throw the index away and read the whole table again."""
         with self._lock:
-            self._reset()
+            self._seen = self._dead = 0
+            self._index, self._columns, self._slot_of_row = self._empty_index(), FilterColumns(), {}
         self.catch_up()
         return self.count()
 
@@ -111,13 +103,10 @@ class FaissVectors:
         """Return when the table can be read."""
         self.catch_up()
 
-    def _reset(self) -> None:
-        self._seen = 0
-        self._dead = 0
-        self._index = faiss.IndexFlatIP(self.dimension)
-        self._columns = np.zeros(FIRST_CAPACITY, COLUMNS)
-        self._slot_of_row: dict[int, int] = {}
-        self._codes: dict[str, int] = {}
+    def _empty_index(self) -> faiss.IndexScalarQuantizer:
+        """Return an index that holds float16, which is what the table holds: half the memory, and nothing lost."""
+        kind = faiss.ScalarQuantizer.QT_fp16
+        return faiss.IndexScalarQuantizer(self.dimension, kind, faiss.METRIC_INNER_PRODUCT)
 
     def _next_changes(self) -> list[Change]:
         with self.database.read() as connection:
@@ -128,7 +117,7 @@ class FaissVectors:
         for change in changes:
             slot = self._slot_of_row.pop(change.row, None)
             if slot is not None:
-                self._columns["visible"][slot] = False
+                self._columns.hide(slot)
                 self._dead += 1
         kept = [change for change in changes if change.vector]
         if kept:
@@ -136,57 +125,10 @@ class FaissVectors:
         self._seen = changes[-1].number
 
     def _append(self, changes: list[Change]) -> None:
-        start = self._index.ntotal
-        while start + len(changes) > len(self._columns):
-            self._columns = np.concatenate([self._columns, np.zeros_like(self._columns)])
-        for slot, change in enumerate(changes, start):
-            self._columns[slot] = self._column_values(change)
-            self._slot_of_row[change.row] = slot
+        self._slot_of_row |= {change.row: slot for slot, change in enumerate(changes, self._index.ntotal)}
+        self._columns.append(changes)
         vectors = np.frombuffer(b"".join(change.vector or b"" for change in changes), np.float16)
         self._index.add(vectors.astype(np.float32).reshape(len(changes), self.dimension))
-
-    def _column_values(self, change: Change) -> tuple[object, ...]:
-        created = change.created_at or datetime.fromtimestamp(0, UTC)
-        return (
-            change.row,
-            change.visible,
-            self._code(change.library),
-            self._code(change.category),
-            self._code(change.scheme),
-            change.brightness or 0.0,
-            change.saturation or 0.0,
-            change.width or 0,
-            change.height or 0,
-            created.timestamp(),
-        )
-
-    def _code(self, word: str | None) -> int:
-        return self._codes.setdefault(word or "", len(self._codes))
-
-    def _mask(self, where: Filter, rows: npt.NDArray[np.int64] | None) -> npt.NDArray[np.bool_]:
-        columns = self._columns[: self._index.ntotal]
-        mask = columns["visible"].copy()
-        for name, values in (
-            ("library", where.libraries),
-            ("category", where.categories or None),
-            ("scheme", where.schemes or None),
-        ):
-            if values is not None:
-                mask &= np.isin(columns[name], [self._codes[value] for value in values if value in self._codes])
-        for name, minimum, maximum in (
-            ("brightness", where.min_brightness, where.max_brightness),
-            ("saturation", where.min_saturation, where.max_saturation),
-            ("width", where.min_width, None),
-            ("height", where.min_height, None),
-            ("created_at", _timestamp(where.created_after), _timestamp(where.created_before)),
-        ):
-            if minimum is not None:
-                mask &= columns[name] >= minimum
-            if maximum is not None:
-                mask &= columns[name] <= maximum
-        if rows is not None:
-            mask &= np.isin(columns["row"], rows)
-        return mask
 
     def _scan(
         self, embedding: npt.NDArray[np.float32], limit: int, mask: npt.NDArray[np.bool_]
@@ -201,14 +143,9 @@ class FaissVectors:
 
     def _compact(self) -> None:
         live = np.array(sorted(self._slot_of_row.values()), np.int64)
-        vectors = self._index.reconstruct_n(0, self._index.ntotal)[live]
-        columns = self._columns[live]
-        self._index = faiss.IndexFlatIP(self.dimension)
+        vectors = self._index.reconstruct_batch(live)
+        self._columns.keep(live)
+        self._index = self._empty_index()
         self._index.add(vectors)
-        self._columns = np.concatenate([columns, np.zeros(FIRST_CAPACITY, COLUMNS)])
-        self._slot_of_row = {int(row): slot for slot, row in enumerate(columns["row"])}
+        self._slot_of_row = {int(row): slot for slot, row in enumerate(self._columns.rows())}
         self._dead = 0
-
-
-def _timestamp(moment: datetime | None) -> float | None:
-    return moment.timestamp() if moment else None

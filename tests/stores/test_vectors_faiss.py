@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.filters import Filter
-from pipeline.stores import records_images, vectors_faiss
+from pipeline.stores import filter_columns, records_images, vectors_faiss
 from pipeline.stores.vectors_faiss import FaissVectors
 
 
@@ -14,7 +14,8 @@ from pipeline.stores.vectors_faiss import FaissVectors
 def small(monkeypatch, backend) -> FaissVectors:
     """An index that reads seven changes at once and has room for four vectors at first."""
     monkeypatch.setattr(vectors_faiss, "CHANGES_PER_READ", 7)
-    monkeypatch.setattr(vectors_faiss, "FIRST_CAPACITY", 4)
+    monkeypatch.setattr(vectors_faiss, "LEAST_COMPACTED", 4)
+    monkeypatch.setattr(filter_columns, "FIRST_CAPACITY", 4)
     return FaissVectors(backend.database, backend.encoder.fingerprint, backend.encoder.dimension)
 
 
