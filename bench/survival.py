@@ -34,10 +34,11 @@ from pipeline.filters import Filter
 from pipeline.images import ImageState
 from pipeline.originals import original_bytes
 from pipeline.principals import OWNER
+from pipeline.query_pictures import Region, read_query_picture
 from pipeline.reconcile import reconcile
-from pipeline.search import Region, SearchQuery, Term, keep_query_picture, search
+from pipeline.search import SearchQuery, Term, search
 from pipeline.settings import read_settings
-from pipeline.stores import records_images
+from pipeline.stores import records_images, records_listing
 from pipeline.uploads import existing_file
 
 LIKENESS = (sys.executable, "-c", "from webapp.cli import main; main()")
@@ -138,7 +139,7 @@ def _has_come_to(place: int, data: Path, process: subprocess.Popen[bytes]) -> bo
 
 def _examine(report: Report, backend: Backend, hashes: dict[Path, str]) -> None:
     with backend.database.read() as connection:
-        rows = records_images.list_rows(connection, Filter(), limit=10 * len(hashes))
+        rows = records_listing.list_rows(connection, Filter(), limit=10 * len(hashes))
         images = records_images.get_by_rows(connection, rows)
     there = [image.sha256 for image in images]
     report.missing = len(set(hashes.values()) - set(there))
@@ -158,8 +159,8 @@ def _is_found(backend: Backend, path: Path, sha256: str) -> bool:
     """Whether searching with a picture brings it back, among others that look exactly like it if there are any."""
     upload = existing_file(path, max_bytes=backend.settings.max_upload_bytes)
     # Searching with a region, even if it is the whole, goes by what is seen and not by the hash of the file.
-    kept = keep_query_picture(backend, upload, region=Region(0, 0, 1, 1))
-    hits = search(backend, SearchQuery((Term(picture_key=kept.key),), limit=10), OWNER).hits
+    picture = read_query_picture(backend, upload, region=Region(0, 0, 1, 1))
+    hits = search(backend, SearchQuery((Term(picture=picture),), limit=10), OWNER).hits
     return sha256 in {hit.image.sha256 for hit in hits}
 
 

@@ -17,6 +17,7 @@ from pipeline.stores.database import Database
 from pipeline.stores.objects_folder import FolderObjects
 from pipeline.stores.protocols import ObjectStore, VectorStore
 from pipeline.stores.records_embeddings import EncoderRow
+from pipeline.stores.swatches import SwatchTable
 from pipeline.stores.vectors_faiss import FaissVectors
 
 
@@ -28,6 +29,7 @@ class Backend:
     database: Database
     objects: ObjectStore
     vectors: VectorStore
+    swatches: SwatchTable
     extractor: FeatureExtractor
     decoders: DecoderPool
 
@@ -75,6 +77,7 @@ def open_backend(settings: Settings) -> Backend:
         database=database,
         objects=objects,
         vectors=open_vectors(settings.vectors_url, database, encoder),
+        swatches=SwatchTable(database),
         extractor=FeatureExtractor(encoder, settings.worker_threads),
         decoders=DecoderPool(
             settings.decoder_processes, limits, settings.decoder_memory_bytes, settings.decoder_seconds

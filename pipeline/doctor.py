@@ -22,7 +22,7 @@ from pipeline.filters import Filter
 from pipeline.images import ImageState
 from pipeline.originals import open_original
 from pipeline.settings import Settings
-from pipeline.stores import records_images, records_repair, records_status
+from pipeline.stores import records_images, records_listing, records_repair, records_status
 from pipeline.stores.database import Database
 
 GIBIBYTE = 1 << 30
@@ -154,7 +154,7 @@ def _draw_picture() -> bytes:
 def _look_at_vectors(backend: Backend) -> Finding | str:
     held = backend.vectors.count()
     with backend.database.read() as connection:
-        expected = records_images.count_states(connection)[ImageState.READY]
+        expected = records_listing.count_states(connection)[ImageState.READY]
     if held == expected:
         return f"It holds the vectors of all {held:,} analyzed pictures."
     sentence = f"It holds {held:,} vectors for {expected:,} analyzed pictures. Please run `likeness reconcile`."
@@ -163,7 +163,7 @@ def _look_at_vectors(backend: Backend) -> Finding | str:
 
 def _look_at_originals(backend: Backend) -> Finding | str:
     with backend.database.read() as connection:
-        rows = records_images.list_rows(connection, Filter(), limit=sys.maxsize)
+        rows = records_listing.list_rows(connection, Filter(), limit=sys.maxsize)
         step = max(1, len(rows) // MOST_ORIGINALS)
         images = records_images.get_by_rows(connection, rows[::step])
     missing = []
@@ -181,7 +181,7 @@ def _look_at_originals(backend: Backend) -> Finding | str:
 
 def _count_states(backend: Backend) -> str:
     with backend.database.read() as connection:
-        counts = records_images.count_states(connection)
+        counts = records_listing.count_states(connection)
     return ", ".join(f"{number:,} {state.value}" for state, number in counts.items()) + "."
 
 

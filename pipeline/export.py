@@ -26,7 +26,7 @@ from pipeline.filters import Filter
 from pipeline.images import ImageRecord
 from pipeline.originals import open_original
 from pipeline.principals import Principal
-from pipeline.stores import records_images
+from pipeline.stores import records_images, records_listing
 
 IMAGES_PER_READ = 500
 COPY_BYTES = 1 << 20  # read from an original at once
@@ -88,8 +88,9 @@ class Target(Protocol):
 
 def list_rows(backend: Backend, where: Filter, principal: Principal) -> list[int]:
     """Return the rows of all images in any state that pass `where`, oldest first."""
+    colored = backend.swatches.rows_with(where)
     with backend.database.read() as connection:
-        found = records_images.list_rows(connection, where.seen_by(principal), limit=sys.maxsize)
+        found = records_listing.list_rows(connection, where.seen_by(principal), colored=colored, limit=sys.maxsize)
     return found[::-1]
 
 

@@ -54,8 +54,8 @@ class Filter:
 
     @property
     def needs_sql(self) -> bool:
-        """Whether a condition is set that only the database can decide: colors, color names or tags."""
-        return bool(self.colors or self.color_names or self.tags)
+        """Whether a condition is set that only the database can decide: color names or tags."""
+        return bool(self.color_names or self.tags)
 
     @property
     def is_empty(self) -> bool:

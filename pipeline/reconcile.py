@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.backend import Backend
 from pipeline.images import image_of_key, original_key
-from pipeline.stores import records_images, records_queries, records_repair, records_uploads
+from pipeline.stores import records_images, records_listing, records_queries, records_repair, records_uploads
 from pipeline.uploads import remove_leftovers
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def _purge_trash(backend: Backend, before: datetime) -> int:
     purged = 0
     while True:
         with backend.database.write() as connection:
-            rows = records_images.rows_deleted_before(connection, before, PURGE_BATCH)
+            rows = records_listing.rows_deleted_before(connection, before, PURGE_BATCH)
             records_images.purge(connection, rows)
         purged += len(rows)
         if len(rows) < PURGE_BATCH:

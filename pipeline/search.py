@@ -10,17 +10,14 @@ import numpy.typing as npt
 
 from pipeline.backend import Backend
 from pipeline.errors import ImageNotFound, InvalidQuery, QueryPictureNotFound
-from pipeline.features.picture import Picture
-from pipeline.features.thumbnail import THUMBNAIL_SIZES
-from pipeline.features.thumbnail import encode as encode_thumbnail
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord, ImageState
 from pipeline.principals import Principal
+from pipeline.query_pictures import get_query_picture
 from pipeline.relevance import Strength, Verdict, strength, verdict
-from pipeline.stores import records_embeddings, records_images, records_queries
+from pipeline.stores import records_embeddings, records_images, records_listing, records_queries
 from pipeline.stores.protocols import Neighbor
 from pipeline.stores.records_queries import QueryPicture
-from pipeline.uploads import Upload
 
 FROZEN_RESULTS = 1000  # how deep a search by picture can be paged
 OVER_FETCH = 32  # neighbors asked beyond the page, for those that were hidden a moment ago
@@ -29,22 +26,16 @@ NOTHING_LEFT = 1e-6  # length below which positive and negative terms have cance
 
 
 @dataclass(frozen=True)
-class Region:
-    """A part of the query picture, as fractions of its width and height, 0 to 1."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
 class Term:
-    """One part of a question: exactly one of the three, and its weight, -2 to 2."""
+    """One part of a question: exactly one of the four, and its weight, -2 to 2.
+
+    A picture is given by the key under which it is kept, or as it is when nobody needs to come back to it.
+    """
 
     text: str | None = None
     image_id: str | None = None
     picture_key: str | None = None
+    picture: QueryPicture | None = None
     weight: float = 1.0
 
 
@@ -91,36 +82,6 @@ class _Question:
     ignored: tuple[str, ...]
 
 
-def keep_query_picture(backend: Backend, upload: Upload, *, region: Region | None = None) -> QueryPicture:
-    """Embed a picture to search with and remember it for a day under an unguessable key.
-
-    Raises ImageRejected when it cannot be read.
-    """
-    picture = backend.decoders.decode(upload.path)
-    seen = _crop(picture, region) if region else picture
-    kept = QueryPicture(
-        key=records_queries.new_key(),
-        sha256="" if region else upload.sha256,
-        encoder=backend.encoder.fingerprint,
-        embedding=backend.encoder.embed_pictures([seen])[0],
-        thumbnail=encode_thumbnail(seen, THUMBNAIL_SIZES[0]),
-        width=picture.facts.width,
-        height=picture.facts.height,
-    )
-    with backend.database.write() as connection:
-        records_queries.keep(connection, kept)
-    return kept
-
-
-def get_query_picture(backend: Backend, key: str) -> QueryPicture:
-    """Return a picture that was searched with. Raises QueryPictureNotFound when its day is over."""
-    with backend.database.read() as connection:
-        found = records_queries.get(connection, key)
-    if found is None:
-        raise QueryPictureNotFound("This search by picture is no longer kept. Please drop the picture again.")
-    return found
-
-
 def search(backend: Backend, query: SearchQuery, principal: Principal) -> SearchResult:
     """Return the images that answer `query`, among those `principal` may see.
 
@@ -150,9 +111,15 @@ def _listed(hits: Sequence[Hit]) -> Verdict:
 
 
 def _list(backend: Backend, query: SearchQuery) -> tuple[list[Hit], bool]:
+    colored = backend.swatches.rows_with(query.where)
     with backend.database.read() as connection:
-        rows = records_images.list_rows(
-            connection, query.where, states=(ImageState.READY,), limit=query.limit + 1, offset=query.offset
+        rows = records_listing.list_rows(
+            connection,
+            query.where,
+            colored=colored,
+            states=(ImageState.READY,),
+            limit=query.limit + 1,
+            offset=query.offset,
         )
         records = records_images.get_by_rows(connection, rows[: query.limit])
     return [Hit(record, None, None, {}) for record in records], len(rows) > query.limit
@@ -172,7 +139,7 @@ def _ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> _Ques
             row, vector = _vector_of_image(backend, term.image_id, principal)
             leave_out.add(row)
         else:
-            picture = get_query_picture(backend, term.picture_key or "")
+            picture = term.picture or get_query_picture(backend, term.picture_key or "")
             vector = _vector_of_picture(backend, picture)
             if len(terms) == 1 and term.weight > 0 and picture.sha256:
                 with backend.database.read() as connection:
@@ -233,17 +200,17 @@ def _find(backend: Backend, query: SearchQuery, question: _Question) -> tuple[li
 
 
 def _ranked(backend: Backend, where: Filter, question: _Question, depth: int) -> list[Neighbor]:
-    rows: npt.NDArray[np.int64] | None = None
+    colored = rows = backend.swatches.rows_with(where)
     if where.needs_sql:
         with backend.database.read() as connection:
-            rows = np.array(records_images.filtered_rows(connection, where), np.int64)
+            rows = np.array(records_listing.visible_rows(connection, where, colored=colored), np.int64)
     asked = depth + len(question.leave_out) + OVER_FETCH
     found = backend.vectors.nearest(question.vector, asked, where=where, rows=rows)
     first = [Neighbor(row, 1.0) for row in question.identical]
     placed = question.leave_out | {neighbor.row for neighbor in first}
     with backend.database.read() as connection:
         # The same bytes come first whatever the filter of the index thought of them; it must hold here too.
-        allowed = set(records_images.passing_rows(connection, question.identical, where))
+        allowed = set(records_listing.passing_rows(connection, question.identical, where, colored=colored))
     first = [neighbor for neighbor in first if neighbor.row in allowed]
     return (first + [neighbor for neighbor in found if neighbor.row not in placed])[:depth]
 
@@ -293,13 +260,3 @@ def _frozen_neighbors(backend: Backend, key: tuple[str, str] | None) -> list[Nei
         return None
     with backend.database.read() as connection:
         return records_queries.frozen(connection, *key)
-
-
-def _crop(picture: Picture, region: Region) -> Picture:
-    height, width = picture.pixels.shape[:2]
-    left, top = int(region.x * width), int(region.y * height)
-    right = max(left + 1, round((region.x + region.width) * width))
-    bottom = max(top + 1, round((region.y + region.height) * height))
-    window = (slice(top, bottom), slice(left, right))
-    alpha = picture.alpha[window] if picture.alpha is not None else None
-    return replace(picture, pixels=picture.pixels[window], alpha=alpha)

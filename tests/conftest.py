@@ -28,6 +28,7 @@ from pipeline.stores import records_embeddings
 from pipeline.stores.database import Database
 from pipeline.stores.objects_folder import FolderObjects
 from pipeline.stores.records_embeddings import EncoderRow
+from pipeline.stores.swatches import SwatchTable
 from pipeline.stores.vectors_faiss import FaissVectors
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
@@ -98,6 +99,7 @@ def open_grid_backend(empty_database: Path, decoders: DecoderPool) -> Iterator[O
                 database=database,
                 objects=FolderObjects(Path(unquote(urlsplit(settings.objects_url).path))),
                 vectors=FaissVectors(database, encoder.fingerprint, encoder.dimension),
+                swatches=SwatchTable(database),
                 extractor=FeatureExtractor(encoder, 1),
                 decoders=decoders,
             )

@@ -25,6 +25,7 @@ from pipeline.principals import OWNER
 from pipeline.settings import read_settings
 from pipeline.stores.database import Database
 from pipeline.stores.objects_folder import FolderObjects
+from pipeline.stores.swatches import SwatchTable
 from pipeline.stores.vectors_faiss import FaissVectors
 from pipeline.uploads import spooled
 from pipeline.worker import Worker
@@ -65,6 +66,7 @@ def main(data: Path, kind: str, steps: int) -> None:
         database=database,
         objects=CountedObjects(data / "objects", countdown if kind == "put" else never),
         vectors=FaissVectors(database, GridEncoder.fingerprint, GridEncoder.dimension),
+        swatches=SwatchTable(database),
         extractor=FeatureExtractor(GridEncoder(), 1),
         decoders=DecoderPool(1, Limits(), 160 << 20, 20.0),
     )

@@ -14,7 +14,7 @@ from skimage import data as sample_data
 from skimage.io import imsave
 
 from pipeline.images import ImageState
-from pipeline.stores import records_images
+from pipeline.stores import records_listing
 from pipeline.stores.database import Database
 from webapp.cli import COMMANDS, run
 from webapp.cli_errors import end_of
@@ -246,6 +246,6 @@ def states(data: Path) -> dict[ImageState, int]:
     database = Database(f"sqlite:///{data}/likeness.db")
     try:
         with database.read() as connection:
-            return records_images.count_states(connection)
+            return records_listing.count_states(connection)
     finally:
         database.close()

@@ -12,7 +12,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES
 from pipeline.filters import Filter
 from pipeline.principals import OWNER, Principal
-from pipeline.stores import records_facets, records_images
+from pipeline.stores import records_facets, records_images, records_listing
 from pipeline.stores.tables import images
 
 FILTERS = 400  # random ones on each library of images
@@ -54,8 +54,9 @@ def rows_of_mask(backend, where: Filter) -> list[int]:
 
 
 def rows_of_sql(backend, where: Filter) -> list[int]:
+    colored = backend.swatches.rows_with(where)
     with backend.database.read() as connection:
-        return records_images.filtered_rows(connection, where)
+        return records_listing.visible_rows(connection, where, colored=colored)
 
 
 @pytest.fixture
@@ -149,8 +150,9 @@ def test_tags_narrow_and_color_names_widen(backend, library):
 def test_facets_count_what_choosing_them_would_keep(backend, library):
     del library
     where = Filter(categories=("food", "text", "animal"), schemes=("warm", "cool"), tags=("beach",))
+    colored = backend.swatches.rows_with(where)
     with backend.database.read() as connection:
-        facets = records_facets.count(connection, where)
+        facets = records_facets.count(connection, where, colored=colored)
 
     def kept(**chosen) -> int:
         return len(rows_of_sql(backend, Filter(**{**vars(where), **chosen})))
@@ -165,8 +167,9 @@ def test_facets_count_what_choosing_them_would_keep(backend, library):
 def test_facets_respect_a_color_that_is_asked_for(backend, library):
     color = library[0].color.swatches[0].hex
     where = Filter(colors=(color,), color_tolerance=25)
+    colored = backend.swatches.rows_with(where)
     with backend.database.read() as connection:
-        facets = records_facets.count(connection, where)
+        facets = records_facets.count(connection, where, colored=colored)
 
     assert sum(facets.scheme.values()) == len(rows_of_sql(backend, where))
     assert 0 < sum(facets.scheme.values()) < IMAGES

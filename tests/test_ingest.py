@@ -17,7 +17,7 @@ from pipeline.ingest import accept
 from pipeline.originals import open_original, original_bytes
 from pipeline.principals import OWNER, Principal
 from pipeline.reconcile import reconcile
-from pipeline.stores import records_images
+from pipeline.stores import records_images, records_listing
 from pipeline.stores.objects_folder import FolderObjects
 from pipeline.uploads import existing_file, spooled
 from pipeline.worker import Worker
@@ -25,7 +25,7 @@ from pipeline.worker import Worker
 
 def nothing_is_kept(backend) -> bool:
     with backend.database.read() as connection:
-        counts = records_images.count_states(connection)
+        counts = records_listing.count_states(connection)
     return not any(counts.values()) and list(backend.objects.list("")) == []
 
 

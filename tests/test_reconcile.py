@@ -12,8 +12,8 @@ from putting import putting
 from pipeline import curation
 from pipeline.images import ImageState, original_key, thumbnail_key
 from pipeline.principals import OWNER
+from pipeline.query_pictures import get_query_picture, keep_query_picture
 from pipeline.reconcile import reconcile
-from pipeline.search import get_query_picture, keep_query_picture
 from pipeline.stores import records_images, records_uploads
 from pipeline.stores.tables import embeddings, images, query_pictures, upload_cards
 from pipeline.uploads import spooled

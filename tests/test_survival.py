@@ -25,7 +25,7 @@ from pipeline.backend import Backend, open_backend
 from pipeline.images import ImageState, original_key
 from pipeline.reconcile import reconcile
 from pipeline.settings import read_settings
-from pipeline.stores import records_images
+from pipeline.stores import records_listing
 from pipeline.stores.tables import images
 from pipeline.worker import Worker
 
@@ -89,7 +89,7 @@ def likeness(*arguments: str, environment: dict[str, str]) -> str:
 
 def count(backend: Backend, state: ImageState) -> int:
     with backend.database.read() as connection:
-        return records_images.count_states(connection)[state]
+        return records_listing.count_states(connection)[state]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pipeline.bulk_import import working
 from pipeline.features.extractor import FeatureExtractor
 from pipeline.images import ImageRecord, ImageState, thumbnail_key
 from pipeline.ingest import analyze
-from pipeline.stores import records_images, records_queue
+from pipeline.stores import records_images, records_listing, records_queue
 from pipeline.stores.tables import images
 from pipeline.worker import LONGEST_PAUSE_SECONDS, UNEXPECTED, Worker
 
@@ -35,7 +35,7 @@ def get(backend: Backend, image: ImageRecord) -> ImageRecord:
 
 def states(backend: Backend) -> dict[str, int]:
     with backend.database.read() as connection:
-        return {state.value: count for state, count in records_images.count_states(connection).items() if count}
+        return {state.value: count for state, count in records_listing.count_states(connection).items() if count}
 
 
 def due_in(backend: Backend, image: ImageRecord) -> timedelta:

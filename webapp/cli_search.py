@@ -55,13 +55,14 @@ def search_command(image: Path | None, text: str | None, limit: int, as_json: bo
 
 
 def _terms(backend: "Backend", image: Path | None, text: str | None) -> "tuple[Term, ...]":
-    from pipeline.search import Term, keep_query_picture
+    from pipeline.query_pictures import read_query_picture
+    from pipeline.search import Term
     from pipeline.uploads import existing_file
 
     terms = []
     if image:
         upload = existing_file(image, max_bytes=backend.settings.max_upload_bytes)
-        terms.append(Term(picture_key=keep_query_picture(backend, upload).key))
+        terms.append(Term(picture=read_query_picture(backend, upload)))
     if text:
         terms.append(Term(text=text))
     return tuple(terms)

@@ -33,12 +33,12 @@ def _work_off(backend: "Backend", count: int) -> None:
     """Return when no picture waits any more, and tell how many failed."""
     from pipeline.bulk_import import working
     from pipeline.images import ImageState
-    from pipeline.stores import records_images
+    from pipeline.stores import records_listing
 
     with working(backend), Progress("Analyzing", count) as progress:
         while True:
             with backend.database.read() as connection:
-                counts = records_images.count_states(connection)
+                counts = records_listing.count_states(connection)
             progress.reach(max(progress.done, count - counts[ImageState.WAITING]))
             if not counts[ImageState.WAITING]:
                 break

@@ -1,6 +1,5 @@
 """How many visible images each value of a filter would keep, under all the other filters."""
 
-import json
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -8,10 +7,11 @@ from sqlalchemy.engine import Connection
 
 from pipeline.features.picture import COLOR_NAMES
 from pipeline.filters import NAMED_COLOR_SHARE, Filter
-from pipeline.stores import records_images
 from pipeline.stores.filter_sql import VISIBLE, conditions
+from pipeline.stores.swatches import Rows
 from pipeline.stores.tables import color_share_column, images, tags
 
+Conditions = list[sa.ColumnElement[bool]]
 MOST_TAGS = 30
 
 
@@ -26,56 +26,48 @@ class Facets:
     tag: dict[str, int]
 
 
-def count(connection: Connection, where: Filter) -> Facets:
+def count(connection: Connection, where: Filter, *, colored: Rows | None = None) -> Facets:
     """Count every group under the filters of the other groups.
 
     Inside a group the values widen each other, so its own choice is left out; tags narrow each other and stay.
+    `colored` are the rows that have the colors of `where`, when it asks for any.
     """
+
+    def narrowed(others: Filter) -> list[sa.ColumnElement[bool]]:
+        return [VISIBLE, *conditions(others, colored)]
+
     return Facets(
-        category=_by_column(connection, replace(where, categories=()), images.c.category),
-        color_name=_color_names(connection, replace(where, color_names=())),
-        scheme=_by_column(connection, replace(where, schemes=()), images.c.scheme),
-        library=_by_column(connection, where, images.c.library),
-        tag=_tags(connection, where),
+        category=_by_column(connection, narrowed(replace(where, categories=())), images.c.category),
+        color_name=_color_names(connection, narrowed(replace(where, color_names=()))),
+        scheme=_by_column(connection, narrowed(replace(where, schemes=())), images.c.scheme),
+        library=_by_column(connection, narrowed(where), images.c.library),
+        tag=_tags(connection, narrowed(where)),
     )
 
 
-def _narrowed(connection: Connection, where: Filter) -> list[sa.ColumnElement[bool]]:
-    narrowed = [VISIBLE, *conditions(where)]
-    if where.colors:
-        narrowed.append(images.c.row.in_(_table_of(records_images.filtered_rows(connection, where))))
-    return narrowed
-
-
-def _table_of(rows: list[int]) -> sa.Select[tuple[int]]:
-    """Return any number of rows as one value, because a list of parameters has a limit."""
-    each = sa.func.json_each(json.dumps(rows)).table_valued("value")
-    return sa.select(each.c.value)
-
-
-def _by_column(connection: Connection, where: Filter, column: sa.Column[str]) -> dict[str, int]:
+def _by_column(connection: Connection, narrowed: Conditions, column: sa.Column[str]) -> dict[str, int]:
     found = connection.execute(
         sa.select(column, sa.func.count())
-        .where(*_narrowed(connection, where), column.is_not(None))
+        .where(*narrowed, column.is_not(None))
         .group_by(column)
         .order_by(sa.func.count().desc(), column)
     )
     return dict(found.all())
 
 
-def _color_names(connection: Connection, where: Filter) -> dict[str, int]:
+def _color_names(connection: Connection, narrowed: Conditions) -> dict[str, int]:
     sums = [
         sa.func.count(sa.case((images.c[color_share_column(name)] >= NAMED_COLOR_SHARE, 1))) for name in COLOR_NAMES
     ]
-    numbers = connection.execute(sa.select(*sums).where(*_narrowed(connection, where))).one()
+    numbers = connection.execute(sa.select(*sums).where(*narrowed)).one()
     return {name: number for name, number in zip(COLOR_NAMES, numbers, strict=True) if number}
 
 
-def _tags(connection: Connection, where: Filter) -> dict[str, int]:
+def _tags(connection: Connection, narrowed: Conditions) -> dict[str, int]:
     found = connection.execute(
         sa.select(tags.c.tag, sa.func.count())
         .join(images, images.c.row == tags.c.image_row)
-        .where(*_narrowed(connection, where))
+        .where(*narrowed)
         .group_by(tags.c.tag)
         .order_by(sa.func.count().desc(), tags.c.tag)
         .limit(MOST_TAGS)

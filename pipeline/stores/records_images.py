@@ -13,10 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from pipeline.features.picture import COLOR_NAMES, Category, Palette, Swatch
-from pipeline.filters import Filter
 from pipeline.images import ImageRecord, ImageState, Source, new_image_id
 from pipeline.stores import records_embeddings
-from pipeline.stores.filter_sql import VISIBLE, conditions, rows_of_colors
 from pipeline.stores.tables import color_share_column, image_sources, images, libraries, palette, tags
 
 T = TypeVar("T")
@@ -179,75 +177,6 @@ def sources(connection: Connection, row: int) -> list[Source]:
     return [Source(item["filename"], item["path"], item["created_at"]) for item in found]
 
 
-def list_rows(
-    connection: Connection,
-    where: Filter,
-    *,
-    states: tuple[ImageState, ...] = tuple(ImageState),
-    before_row: int | None = None,
-    limit: int,
-    offset: int = 0,
-) -> list[int]:
-    """Return up to `limit` rows that are not deleted and pass `where`, newest first, those below `before_row`."""
-    statement = (
-        sa.select(images.c.row).where(images.c.deleted_at.is_(None), *conditions(where)).order_by(images.c.row.desc())
-    )
-    if len(states) < len(ImageState):
-        statement = statement.where(images.c.state.in_(states))
-    if before_row is not None:
-        statement = statement.where(images.c.row < before_row)
-    allowed = rows_of_colors(connection, where)
-    if allowed is None:
-        return list(connection.scalars(statement.limit(limit).offset(offset)))
-    # The color test is made here, not in SQL, so the page is cut here too.
-    allowed_rows = set(allowed.tolist())
-    passing = (row for row in connection.scalars(statement) if row in allowed_rows)
-    return [row for number, row in enumerate(passing) if offset <= number < offset + limit]
-
-
-def filtered_rows(connection: Connection, where: Filter) -> list[int]:
-    """Return the rows of all visible images that pass `where`, colors included, in ascending order."""
-    found = list(connection.scalars(_visible_rows(where)))
-    return _with_colors(connection, found, where)
-
-
-def count_passing(connection: Connection, where: Filter) -> int:
-    """Return how many visible images pass `where`, colors included."""
-    if where.colors:
-        return len(filtered_rows(connection, where))
-    return connection.execute(sa.select(sa.func.count()).where(VISIBLE, *conditions(where))).scalar_one()
-
-
-def passing_rows(connection: Connection, rows: Sequence[int], where: Filter) -> list[int]:
-    """Return those of `rows` whose images are visible and pass `where`, colors included, in ascending order."""
-    if not rows:
-        return []
-    found = list(connection.scalars(_visible_rows(where).where(images.c.row.in_(rows))))
-    return _with_colors(connection, found, where)
-
-
-def _visible_rows(where: Filter) -> sa.Select[int]:
-    return sa.select(images.c.row).where(VISIBLE, *conditions(where)).order_by(images.c.row)
-
-
-def _with_colors(connection: Connection, rows: list[int], where: Filter) -> list[int]:
-    allowed = rows_of_colors(connection, where)
-    if allowed is None:
-        return rows
-    kept = set(allowed.tolist())
-    return [row for row in rows if row in kept]
-
-
-def count_states(connection: Connection, library_names: tuple[str, ...] | None = None) -> dict[ImageState, int]:
-    """Return how many images that are not deleted are in each state."""
-    statement = sa.select(images.c.state, sa.func.count()).where(images.c.deleted_at.is_(None))
-    if library_names is not None:
-        statement = statement.where(images.c.library.in_(library_names))
-    counts = dict.fromkeys(ImageState, 0)
-    counts |= {ImageState(state): number for state, number in connection.execute(statement.group_by(images.c.state))}
-    return counts
-
-
 def edit(
     connection: Connection, row: int, *, caption: str | None = None, new_tags: Iterable[str] | None = None
 ) -> None:
@@ -301,22 +230,6 @@ def purge(connection: Connection, rows: Sequence[int]) -> None:
     records_embeddings.bury(connection, rows)
     for part in _parts(rows):
         connection.execute(images.delete().where(images.c.row.in_(part)))
-
-
-def deleted_rows(
-    connection: Connection, library_names: tuple[str, ...] | None, *, limit: int, offset: int
-) -> list[int]:
-    """Return the rows of deleted images, those deleted last first."""
-    statement = sa.select(images.c.row).where(images.c.deleted_at.is_not(None))
-    if library_names is not None:
-        statement = statement.where(images.c.library.in_(library_names))
-    newest_first = statement.order_by(images.c.deleted_at.desc(), images.c.row.desc())
-    return list(connection.scalars(newest_first.limit(limit).offset(offset)))
-
-
-def rows_deleted_before(connection: Connection, moment: datetime, limit: int) -> list[int]:
-    """Return up to `limit` rows of images that were deleted before `moment`."""
-    return list(connection.scalars(sa.select(images.c.row).where(images.c.deleted_at < moment).limit(limit)))
 
 
 def _parts(values: Sequence[T]) -> Iterable[Sequence[T]]:

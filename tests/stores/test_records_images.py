@@ -11,8 +11,9 @@ from random_records import add_image, fill, random_features
 
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord, ImageState, image_of_key, new_image_id, original_key, thumbnail_key
-from pipeline.stores import records_embeddings, records_images, records_repair
+from pipeline.stores import records_embeddings, records_images, records_listing, records_repair
 from pipeline.stores.records_images import NewImage
+from pipeline.stores.swatches import SwatchTable
 from pipeline.stores.tables import image_sources, images, palette, tags
 
 
@@ -94,8 +95,8 @@ def test_a_moment_in_another_zone_is_the_same_moment(database):
         found = records_images.get_by_rows(connection, [image.row])[0]
         before = Filter(created_after=datetime(2024, 6, 1, 6, 30, tzinfo=UTC))
         after = Filter(created_after=datetime(2024, 6, 1, 6, 30, 0, 1, tzinfo=UTC))
-        assert records_images.list_rows(connection, before, limit=5) == [image.row]
-        assert records_images.list_rows(connection, after, limit=5) == []
+        assert records_listing.list_rows(connection, before, limit=5) == [image.row]
+        assert records_listing.list_rows(connection, after, limit=5) == []
     assert found.created_at == noon_in_india
     assert found.created_at.utcoffset() == timedelta(0)
 
@@ -177,7 +178,7 @@ def test_a_list_goes_on_below_the_last_row_and_misses_nothing(database):
 
     found: list[int] = []
     with database.read() as connection:
-        while page := records_images.list_rows(connection, where, before_row=found[-1] if found else None, limit=7):
+        while page := records_listing.list_rows(connection, where, before_row=found[-1] if found else None, limit=7):
             found += page
 
     assert found == expected
@@ -189,10 +190,14 @@ def test_a_list_by_color_is_paged_like_any_other(database):
             connection, np.random.default_rng(4), 60, encoder=GridEncoder.fingerprint, dimension=GridEncoder.dimension
         )
     where = Filter(colors=(made[0].color.swatches[0].hex,), color_tolerance=30.0)
+    colored = SwatchTable(database).rows_with(where)
     with database.read() as connection:
-        everything = records_images.list_rows(connection, where, limit=100)
-        parts = [records_images.list_rows(connection, where, limit=4, offset=start) for start in range(0, 100, 4)]
-        visible = records_images.filtered_rows(connection, where)
+        everything = records_listing.list_rows(connection, where, colored=colored, limit=100)
+        parts = [
+            records_listing.list_rows(connection, where, colored=colored, limit=4, offset=start)
+            for start in range(0, 100, 4)
+        ]
+        visible = records_listing.visible_rows(connection, where, colored=colored)
 
     assert [row for part in parts for row in part] == everything
     assert sorted(everything) == visible
@@ -207,9 +212,9 @@ def test_images_are_counted_by_state_and_library(database, ready):
         records_images.delete(connection, [ready[0].row])
 
     with database.read() as connection:
-        counted = records_images.count_states(connection)
-        of_private = records_images.count_states(connection, ("private",))
-        of_none = records_images.count_states(connection, ())
+        counted = records_listing.count_states(connection)
+        of_private = records_listing.count_states(connection, ("private",))
+        of_none = records_listing.count_states(connection, ())
     assert counted == {ImageState.READY: 4, ImageState.WAITING: 2, ImageState.FAILED: 0, ImageState.HELD: 0}
     assert of_private[ImageState.WAITING] == 1
     assert not any(of_none.values())

@@ -15,7 +15,7 @@ from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import MAIN_LIBRARY, ImageRecord, ImageState
 from pipeline.ingest import accept
 from pipeline.principals import Principal
-from pipeline.stores import records_images, records_queue
+from pipeline.stores import records_images, records_listing, records_queue
 from pipeline.uploads import spooled
 from webapp import schemas
 from webapp.api_form import ANY_CALL, api_errors, file_answer, filter_parameters, upload_body
@@ -80,8 +80,11 @@ def list_images(
     """List images in all states (or one), newest first, narrowed by the filters of a search."""
     where = read_filter(fields_of(request.query_params)).seen_by(principal)
     states = (state,) if state else tuple(ImageState)
+    colored = backend.swatches.rows_with(where)
     with backend.database.read() as connection:
-        rows = records_images.list_rows(connection, where, states=states, before_row=_row_of(cursor), limit=limit + 1)
+        rows = records_listing.list_rows(
+            connection, where, colored=colored, states=states, before_row=_row_of(cursor), limit=limit + 1
+        )
         images = records_images.get_by_rows(connection, rows[:limit])
     return {
         "images": [describe(image) for image in images],

@@ -10,7 +10,8 @@ from starlette.datastructures import FormData
 from pipeline.backend import Backend
 from pipeline.description import describe_result
 from pipeline.errors import InvalidQuery
-from pipeline.search import Region, SearchQuery, Term, keep_query_picture, search
+from pipeline.query_pictures import Region, read_query_picture
+from pipeline.search import SearchQuery, Term, search
 from pipeline.uploads import spooled
 from webapp import schemas
 from webapp.api_form import ANY_CALL, FILTERS, api_errors, search_body
@@ -108,7 +109,7 @@ def _terms(backend: Backend, body: SearchBody) -> tuple[Term, ...]:
     if body.form is not None and files_of(body.form):
         sent = one_file(body.form)
         with spooled(sent.file, sent.filename or "", max_bytes=backend.settings.max_upload_bytes) as upload:
-            terms.append(Term(picture_key=keep_query_picture(backend, upload, region=region).key))
+            terms.append(Term(picture=read_query_picture(backend, upload, region=region)))
     elif region:
         raise InvalidQuery("region needs a picture, sent as file.")
     if len(terms) > MOST_TERMS:

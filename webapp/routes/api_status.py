@@ -8,7 +8,7 @@ from pipeline.filters import Filter
 from pipeline.health import DATABASE, check_stores
 from pipeline.images import ImageState
 from pipeline.labels import checked_library
-from pipeline.stores import records_images
+from pipeline.stores import records_images, records_listing
 from webapp import schemas
 from webapp.api_form import ANY_CALL
 from webapp.dependencies import VERSION, BackendDependency, PrincipalDependency
@@ -26,7 +26,7 @@ def get_status(backend: BackendDependency, principal: PrincipalDependency) -> di
     counts: dict[ImageState, int] = {}
     if next(report.healthy for report in reports if report.name == DATABASE):
         with backend.database.read() as connection:
-            counts = records_images.count_states(connection, Filter().seen_by(principal).libraries)
+            counts = records_listing.count_states(connection, Filter().seen_by(principal).libraries)
     return {
         "version": VERSION,
         "encoder": {
@@ -45,7 +45,7 @@ def list_libraries(backend: BackendDependency, principal: PrincipalDependency) -
     """List the libraries with the number of their images."""
     with backend.database.read() as connection:
         names = [name for name in records_images.list_libraries(connection) if principal.may_see(name)]
-        counts = {name: sum(records_images.count_states(connection, (name,)).values()) for name in names}
+        counts = {name: sum(records_listing.count_states(connection, (name,)).values()) for name in names}
     return {"libraries": [{"name": name, "images": number} for name, number in counts.items()]}
 
 
@@ -55,5 +55,5 @@ def add_library(new: schemas.NewLibrary, backend: BackendDependency, principal: 
     name = checked_library(new.name, principal)
     with backend.database.write() as connection:
         records_images.add_library(connection, name)
-        number = sum(records_images.count_states(connection, (name,)).values())
+        number = sum(records_listing.count_states(connection, (name,)).values())
     return {"name": name, "images": number}

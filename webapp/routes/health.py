@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.responses import Response
 
 from pipeline.health import check_stores
-from pipeline.stores import records_images
+from pipeline.stores import records_listing
 from webapp.dependencies import VERSION, BackendDependency
 from webapp.errors import RETRY_AFTER_SECONDS
 
@@ -38,7 +38,7 @@ def is_ready(backend: BackendDependency) -> Response:
 def show_metrics(backend: BackendDependency) -> Response:
     """Return figures in the text format of Prometheus."""
     with backend.database.read() as connection:
-        counts = records_images.count_states(connection)
+        counts = records_listing.count_states(connection)
     lines = [
         "# HELP likeness_images Images that are not deleted, by state.",
         "# TYPE likeness_images gauge",

@@ -11,8 +11,9 @@ from pipeline.backend import Backend
 from pipeline.errors import InvalidQuery, LikenessError
 from pipeline.images import ImageState
 from pipeline.principals import Principal
-from pipeline.search import SearchQuery, SearchResult, Term, get_query_picture, keep_query_picture, search
-from pipeline.stores import records_facets, records_images
+from pipeline.query_pictures import get_query_picture, keep_query_picture
+from pipeline.search import SearchQuery, SearchResult, Term, search
+from pipeline.stores import records_facets, records_listing
 from pipeline.uploads import spooled
 from webapp.chips import chips_of
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
@@ -123,10 +124,11 @@ def _page(
     strong = tuple(tile for tile in tiles if tile.strength != "weak")
     weak = tuple(tile for tile in tiles if tile.strength == "weak")
     where = read_filter(fields if not answer.problem else {}).seen_by(principal)
+    colored = backend.swatches.rows_with(where)
     with backend.database.read() as connection:
-        counts = records_images.count_states(connection, where.libraries)
-        facets = records_facets.count(connection, where)
-        passing = records_images.count_passing(connection, where)
+        counts = records_listing.count_states(connection, where.libraries)
+        facets = records_facets.count(connection, where, colored=colored)
+        passing = records_listing.count_visible(connection, where, colored=colored)
     present = counts[ImageState.READY] + counts[ImageState.WAITING]
     key = first(fields, "picture")
     return SearchPage(

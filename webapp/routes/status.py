@@ -12,7 +12,7 @@ from pipeline.backend import Backend
 from pipeline.health import DATABASE, StoreReport, check_stores
 from pipeline.images import ImageState
 from pipeline.principals import Principal
-from pipeline.stores import records_images, records_status
+from pipeline.stores import records_images, records_listing, records_status
 from webapp.dependencies import VERSION, BackendDependency, PrincipalDependency, RunningDependency, shell
 from webapp.flash import leave_notice
 from webapp.pages import Fact, FailedImage, StatusPage, StoreHealth
@@ -59,7 +59,7 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
     if database_is_up:
         libraries = tuple(principal.libraries) if principal.libraries is not None else None
         with backend.database.read() as connection:
-            counts = records_images.count_states(connection, libraries)
+            counts = records_listing.count_states(connection, libraries)
             figures = records_status.figures(connection, since=datetime.now(UTC) - RECENT)
             failed = records_images.get_by_rows(
                 connection, records_status.failed_rows(connection, libraries, MOST_FAILED)

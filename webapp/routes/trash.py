@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from pipeline.filters import Filter
-from pipeline.stores import records_images
+from pipeline.stores import records_images, records_listing
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.forms import fields_of, read_integer
 from webapp.pages import TrashPage
@@ -23,7 +23,7 @@ def show_trash(request: Request, backend: BackendDependency, principal: Principa
     offset = read_integer(fields_of(request.query_params), "offset", 0, DEEPEST) or 0
     libraries = Filter().seen_by(principal).libraries
     with backend.database.read() as connection:
-        rows = records_images.deleted_rows(connection, libraries, limit=PAGE_SIZE + 1, offset=offset)
+        rows = records_listing.deleted_rows(connection, libraries, limit=PAGE_SIZE + 1, offset=offset)
         images = records_images.get_by_rows(connection, rows[:PAGE_SIZE])
     content = TrashPage(
         shell=shell(request),

@@ -1,0 +1,67 @@
+"""Pictures that people search with: read, embedded, and kept for a day when their search is to be a link."""
+
+from dataclasses import dataclass, replace
+
+from pipeline.backend import Backend
+from pipeline.errors import QueryPictureNotFound
+from pipeline.features.picture import Picture
+from pipeline.features.thumbnail import THUMBNAIL_SIZES
+from pipeline.features.thumbnail import encode as encode_thumbnail
+from pipeline.stores import records_queries
+from pipeline.stores.records_queries import QueryPicture
+from pipeline.uploads import Upload
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the query picture, as fractions of its width and height, 0 to 1."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def read_query_picture(backend: Backend, upload: Upload, *, region: Region | None = None) -> QueryPicture:
+    """Embed a picture, or a part of it, to search with. Raises ImageRejected when it cannot be read."""
+    picture = backend.decoders.decode(upload.path)
+    seen = _crop(picture, region) if region else picture
+    return QueryPicture(
+        key=records_queries.new_key(),
+        sha256="" if region else upload.sha256,
+        encoder=backend.encoder.fingerprint,
+        embedding=backend.encoder.embed_pictures([seen])[0],
+        thumbnail=encode_thumbnail(seen, THUMBNAIL_SIZES[0]),
+        width=picture.facts.width,
+        height=picture.facts.height,
+    )
+
+
+def keep_query_picture(backend: Backend, upload: Upload, *, region: Region | None = None) -> QueryPicture:
+    """Embed a picture and remember it for a day under an unguessable key, so that its search is a link.
+
+    Raises ImageRejected when it cannot be read.
+    """
+    picture = read_query_picture(backend, upload, region=region)
+    with backend.database.write() as connection:
+        records_queries.keep(connection, picture)
+    return picture
+
+
+def get_query_picture(backend: Backend, key: str) -> QueryPicture:
+    """Return a picture that was kept. Raises QueryPictureNotFound when its day is over."""
+    with backend.database.read() as connection:
+        found = records_queries.get(connection, key)
+    if found is None:
+        raise QueryPictureNotFound("This search by picture is no longer kept. Please drop the picture again.")
+    return found
+
+
+def _crop(picture: Picture, region: Region) -> Picture:
+    height, width = picture.pixels.shape[:2]
+    left, top = int(region.x * width), int(region.y * height)
+    right = max(left + 1, round((region.x + region.width) * width))
+    bottom = max(top + 1, round((region.y + region.height) * height))
+    window = (slice(top, bottom), slice(left, right))
+    alpha = picture.alpha[window] if picture.alpha is not None else None
+    return replace(picture, pixels=picture.pixels[window], alpha=alpha)
