@@ -7,7 +7,7 @@ from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.filters import COLOR_TOLERANCE
 from pipeline.principals import Principal
 from webapp.facets import SCHEME_SWATCHES, SWATCHES
-from webapp.forms import Fields
+from webapp.forms import HEX_COLOR, Fields, first
 from webapp.links import search_url, without_value
 from webapp.pages import Chip
 from webapp.tiles import thumbnail_url
@@ -56,8 +56,8 @@ def _choice_chip(fields: Fields, name: str, value: str) -> Chip:
     color = {**SWATCHES, **SCHEME_SWATCHES}.get(value) if name in {"color_name", "scheme"} else None
     label = value
     if name == "color":
-        color = f"#{value.removeprefix('#')}"
-        label = f"{color} ± {float(COLOR_TOLERANCE):g}" if "color_tolerance" not in fields else color
+        color = f"#{value.removeprefix('#')}" if HEX_COLOR.fullmatch(value) else None
+        label = f"{color or value} ± {first(fields, 'color_tolerance', f'{COLOR_TOLERANCE:g}')}"
     if name == "tag":
         label = f"tag: {value}"
     if name == "library":
