@@ -19,7 +19,7 @@ from pipeline.stores import records_embeddings, records_images, records_listing,
 from pipeline.stores.protocols import Neighbor
 from pipeline.stores.records_queries import QueryPicture
 
-FROZEN_RESULTS = 1000  # how deep a search by picture can be paged
+FROZEN_RESULTS = 1000  # ranked at once for a search by picture; whoever pages deeper has them ranked again, doubled
 OVER_FETCH = 32  # neighbors asked beyond the page, for those that were hidden a moment ago
 NOTHING_LEFT = 1e-6  # length below which positive and negative terms have canceled each other
 """A sum of unit vectors this short has no direction; searching with it would rank by rounding errors."""
@@ -181,19 +181,19 @@ def _find(backend: Backend, query: SearchQuery, question: _Question) -> tuple[li
     needed = query.offset + query.limit + 1
     frozen_key = _frozen_key(query)
     neighbors = _frozen_neighbors(backend, frozen_key) if query.offset else None
-    if neighbors is not None:
+    exhausted = neighbors is not None and len(neighbors) < FROZEN_RESULTS
+    neighbors = neighbors or []
+    frozen, depth = len(neighbors), len(neighbors)
+    found = _visible(backend, neighbors, query.where, needed)
+    while len(found) < needed and not exhausted:
+        depth = max(needed + OVER_FETCH, 2 * depth, FROZEN_RESULTS if frozen_key else 0)
+        ranked = _ranked(backend, query.where, question, depth)
+        exhausted = len(ranked) < depth
+        neighbors = _continued(neighbors[:frozen], ranked)
         found = _visible(backend, neighbors, query.where, needed)
-    else:
-        depth = max(needed + OVER_FETCH, FROZEN_RESULTS if frozen_key else 0)
-        neighbors = _ranked(backend, query.where, question, depth)
-        found = _visible(backend, neighbors, query.where, needed)
-        while len(found) < needed and len(neighbors) == depth:
-            depth *= 2
-            neighbors = _ranked(backend, query.where, question, depth)
-            found = _visible(backend, neighbors, query.where, needed)
-        if frozen_key:
-            with backend.database.write() as connection:
-                records_queries.freeze(connection, *frozen_key, neighbors)
+    if frozen_key and (len(neighbors) > frozen or not frozen):
+        with backend.database.write() as connection:
+            records_queries.freeze(connection, *frozen_key, neighbors)
     page = found[query.offset : query.offset + query.limit]
     hits = [_hit(backend, record, neighbor, question) for record, neighbor in page]
     return hits, len(found) > query.offset + query.limit
@@ -213,6 +213,15 @@ def _ranked(backend: Backend, where: Filter, question: _Question, depth: int) ->
         allowed = set(records_listing.passing_rows(connection, question.identical, where, colored=colored))
     first = [neighbor for neighbor in first if neighbor.row in allowed]
     return (first + [neighbor for neighbor in found if neighbor.row not in placed])[:depth]
+
+
+def _continued(frozen: list[Neighbor], ranked: list[Neighbor]) -> list[Neighbor]:
+    """Return what was frozen, as it was, and behind it what a deeper ranking found beyond that.
+
+    A picture that came in meanwhile stands behind as well, however near: what was shown must not shift.
+    """
+    shown = {neighbor.row for neighbor in frozen}
+    return frozen + [neighbor for neighbor in ranked if neighbor.row not in shown]
 
 
 def _visible(

@@ -265,6 +265,33 @@ def test_pages_of_a_picture_search_do_not_shift_while_pictures_come_in(backend, 
     assert any("newer" in hit.image.filename for hit in anew.hits)
 
 
+def test_a_picture_search_is_paged_to_the_last_image_however_few_were_frozen_at_first(backend, shelf, monkeypatch):
+    monkeypatch.setattr("pipeline.search.FROZEN_RESULTS", 20)
+    made = shelf.add_many([shelf.axis(0, tilt=0.01 * number) for number in range(90)])
+
+    found = pages(backend, ask_vector(backend, shelf.axis(0)), limit=7)
+
+    assert [hit.image.id for hit in found] == [image.id for image in made]
+
+
+def test_pages_do_not_shift_when_the_frozen_list_is_prolonged(backend, shelf, monkeypatch):
+    monkeypatch.setattr("pipeline.search.FROZEN_RESULTS", 20)
+    made = shelf.add_many([shelf.axis(0, tilt=0.01 * number) for number in range(90)])
+    term = ask_vector(backend, shelf.axis(0))
+    first = find(backend, term, limit=10)
+    newer = shelf.add("newer", shelf.axis(0))
+
+    seen = ids(first)
+    while (result := find(backend, term, limit=10, offset=len(seen))).has_more:
+        seen += ids(result)
+    seen += ids(result)
+
+    assert sorted(seen) == sorted([image.id for image in made] + [newer.id])
+    assert [found for found in seen if found != newer.id] == [image.id for image in made]
+    again = [ids(find(backend, term, limit=10, offset=offset)) for offset in range(10, 91, 10)]
+    assert [found for page in again for found in page] == seen[10:]
+
+
 @pytest.mark.parametrize("limit", [1, 7, 20, 100])
 def test_pages_hold_everything_once_and_in_order(backend, shelf, limit):
     shelf.add_many([random_unit(shelf.rng, shelf.dimension) for _ in range(60)])
