@@ -104,8 +104,6 @@ def _problem(answer: httpx.Response) -> str:
     """Return what is wrong with an answer: a status of ours, or a refusal without a sentence."""
     if answer.status_code in {200, 201}:
         return ""
-    if answer.status_code == 503 and "retry-after" in answer.headers:
-        return "" if _sentence(answer) else "503 without a sentence"
     if answer.status_code not in {413, 415, 422}:
         return f"status {answer.status_code}"
     return "" if _sentence(answer) else f"no sentence: {answer.text[:100]}"

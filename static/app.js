@@ -6,6 +6,10 @@ import "./grid.js";
 import "./upload.js";
 import "./zoom.js";
 
+// A step back that was taken before this script was there has changed the address, but not the page.
+const [arrival] = performance.getEntriesByType("navigation");
+if (arrival && arrival.name.split("#")[0] !== location.href.split("#")[0]) location.reload();
+
 /** Say something to screen readers, and to nobody else. */
 function say(words) {
   document.getElementById("live").textContent = words;

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from fakes import GridEncoder
 from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
 from putting import Put, putting
 from skimage import data as sample_data
 
@@ -33,6 +34,9 @@ from pipeline.stores.vectors_faiss import FaissVectors
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 """Photographs that come with scikit-image: a woman, a cat, a cup and a rocket."""
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 OpenBackend = Callable[[Settings], Backend]
 
@@ -138,3 +142,17 @@ def photos() -> dict[str, bytes]:
         Image.fromarray(getattr(sample_data, name)()).save(file, "JPEG", quality=90)
         files[name] = file.getvalue()
     return files
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium, one for all tests: a process can have but one Playwright."""
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    required = bool(os.environ.get("CI") or os.environ.get("REQUIRE_BROWSER"))
+    if program is None and not required:
+        pytest.skip("No Chromium is installed, so nothing is tested in a browser.")
+    assert program is not None, "No Chromium is installed, and here one is required."
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=program, args=BROWSER_ARGUMENTS)
+        yield launched
+        launched.close()

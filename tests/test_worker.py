@@ -17,6 +17,7 @@ from queue_clock import let_leases_run_out, let_waiting_end
 from pipeline.backend import Backend
 from pipeline.bulk_import import working
 from pipeline.features.extractor import FeatureExtractor
+from pipeline.filters import Filter
 from pipeline.images import ImageRecord, ImageState, thumbnail_key
 from pipeline.ingest import analyze
 from pipeline.stores import records_images, records_listing, records_queue
@@ -292,5 +293,5 @@ def test_the_same_picture_gets_the_same_features_from_every_worker(backend, put)
 
     one, two = get(backend, first), get(backend, second)
     assert (one.color, one.category) == (two.color, two.category)
-    found = backend.vectors.nearest(np.full(48, 48**-0.5, np.float32), 2, where=records_images.Filter())
+    found = backend.vectors.nearest(np.full(48, 48**-0.5, np.float32), 2, where=Filter())
     assert found[0].similarity == found[1].similarity

@@ -27,7 +27,7 @@ from webapp.routes import (
 )
 from webapp.security import Guard
 
-FORM_BYTES = 1 << 20  # room in a body for the fields around a file
+FORM_BYTES = 512 << 10  # room in a body for fields: a thousand selected pictures take a third of it
 PAGE_UPLOAD_FILES = 32  # files of the largest size that one form without JavaScript may hold together
 
 
@@ -42,7 +42,7 @@ def create_app(settings: Settings, *, with_worker: bool = True) -> FastAPI:
         with open_backend(settings) as backend:
             backend.decoders.start()  # now, so that the first visitor does not wait for processes to start
             worker = Worker(backend)
-            running = Running(backend, worker, BoundedSemaphore(max(1, settings.max_waiting_uploads)))
+            running = Running(backend, worker, BoundedSemaphore(settings.max_waiting_uploads))
             if with_worker:
                 running.thread = Thread(target=worker.run, name="worker", daemon=True)
                 running.thread.start()
@@ -79,5 +79,7 @@ def create_app(settings: Settings, *, with_worker: bool = True) -> FastAPI:
         app.include_router(module.router)
     mount_static(app)
     one_file = settings.max_upload_bytes + FORM_BYTES
-    app.add_middleware(Guard, max_body_bytes={"/upload": one_file * PAGE_UPLOAD_FILES}, default_body_bytes=one_file)
+    with_files = dict.fromkeys(("/search", "/api/v1/search", "/api/v1/images"), one_file)
+    with_files["/upload"] = one_file * PAGE_UPLOAD_FILES
+    app.add_middleware(Guard, max_body_bytes=with_files, default_body_bytes=FORM_BYTES)
     return app

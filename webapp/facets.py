@@ -48,8 +48,12 @@ def _says_nothing(group: Facet, present: int) -> bool:
 
 
 def range_fields(fields: Fields) -> RangeFields:
-    """Return the typed filters as they stand in the address."""
-    return RangeFields(**{field.name: first(fields, field.name) for field in dataclass_fields(RangeFields)})
+    """Return the typed filters as they stand in the address.
+
+    A tag that was typed has become a checkbox among the facets, which can be unticked; the field is for another one.
+    """
+    typed = {field.name: first(fields, field.name) for field in dataclass_fields(RangeFields)}
+    return RangeFields(**typed | {"tag": ""})
 
 
 def _options(fields: Fields, name: str, counts: dict[str, int], order: tuple[str, ...]) -> tuple[FacetOption, ...]:

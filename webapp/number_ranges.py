@@ -4,7 +4,7 @@ import re
 from collections.abc import Set as AbstractSet
 
 RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
-MOST_NUMBERS = 100_000
+MOST_NUMBERS = 100_000  # in all; more than an upload has files, and soon counted
 
 
 def ranges_of(numbers: AbstractSet[int]) -> str:
@@ -25,6 +25,7 @@ def numbers_from(text: str) -> set[int]:
         found = RANGE.fullmatch(part)
         if found:
             first, last = int(found[1]), int(found[2] or found[1])
-            if last - first < MOST_NUMBERS:
-                numbers |= set(range(first, last + 1))
+            if len(numbers) + last - first >= MOST_NUMBERS:
+                break
+            numbers |= set(range(first, last + 1))
     return numbers

@@ -1,8 +1,10 @@
 """The shapes of the HTTP API, for its documentation and as a check on every answer."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+
+LONGEST_LIST = 200  # values read before a list is refused; how many make sense is decided further inside
 
 
 class Swatch(BaseModel):
@@ -67,7 +69,7 @@ class ImagePatch(BaseModel):
     """What can be changed of an image; what is left out stays."""
 
     caption: str | None = None
-    tags: list[str] | None = None
+    tags: Annotated[list[str], Field(max_length=LONGEST_LIST)] | None = None
 
 
 class SearchHit(BaseModel):

@@ -1,8 +1,8 @@
 """What every request must pass and every response carries.
 
 Without accounts the person at the machine owns everything, so no page of another site may speak for them: the Host
-must be a loopback name (against DNS rebinding), and whatever changes or uploads must come from our own pages or from
-a program that sends no Origin at all.
+must be a loopback name (against DNS rebinding), and a request must come from our own pages or from a program outside a
+browser, which names no other site. Only a link on another site may lead a person here.
 """
 
 from collections.abc import Mapping
@@ -67,7 +67,7 @@ def _refusal(scope: Scope) -> Response | None:
     headers = Headers(scope=scope)
     if _host_name(headers.get("host", "")) not in LOOPBACK_NAMES:
         return _refuse(scope, "wrong_host", WRONG_HOST)
-    if scope["method"] not in SAFE_METHODS and not _is_own(headers):
+    if not _is_own(headers) and not (scope["method"] in SAFE_METHODS and _is_link(headers)):
         return _refuse(scope, "wrong_origin", WRONG_ORIGIN)
     return None
 
@@ -92,6 +92,15 @@ def _network_place(address: str) -> str:
         return urlsplit(address).netloc
     except ValueError:
         return ""
+
+
+def _is_link(headers: Headers) -> bool:
+    """Whether a person followed a link to us: the page that had it learns nothing of the answer."""
+    return (
+        headers.get("sec-fetch-mode") == "navigate"
+        and headers.get("sec-fetch-dest", "document") == "document"
+        and headers.get("origin") is None
+    )
 
 
 def _refuse(scope: Scope, code: str, sentence: str) -> Response:

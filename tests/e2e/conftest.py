@@ -4,7 +4,6 @@ Without a browser the tests are skipped on a laptop; where CI or REQUIRE_BROWSER
 """
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,13 +14,11 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 from command import wait_until
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.web.photos import FOLDERS, cropped, encoded, jpeg, photo
 
 PROGRAM = Path(sys.executable).with_name("likeness")
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PATIENCE_MILLISECONDS = 10_000
 SHOTS = os.environ.get("SCREENSHOTS", "")
 """A folder in which the end of every test is kept as a picture, for people to look at."""
@@ -124,19 +121,6 @@ def own_site(second_server: Site) -> Site:
     for image in second_server.client.get("/api/v1/images", params={"limit": 200}).json()["images"]:
         second_server.client.delete(f"/api/v1/images/{image['id']}", params={"purge": "true"}).raise_for_status()
     return second_server
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    required = bool(os.environ.get("CI") or os.environ.get("REQUIRE_BROWSER"))
-    if program is None and not required:
-        pytest.skip("No Chromium is installed, so nothing is tested in a browser.")
-    assert program is not None, "No Chromium is installed, and here one is required."
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

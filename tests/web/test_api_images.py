@@ -102,7 +102,7 @@ def test_the_same_bytes_in_another_library_are_another_image(client: TestClient)
 
 
 def test_too_many_who_wait_are_answered_waiting(open_client: OpenClient, tmp_path: Path) -> None:
-    with open_client(tmp_path, with_worker=False, max_waiting_uploads=0) as client:
+    with open_client(tmp_path, with_worker=False, max_waiting_uploads=1) as client:
         running = client.app.state.running
         assert running.waiters.acquire(blocking=False)
         answer = upload(client, CAT)

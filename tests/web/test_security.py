@@ -83,8 +83,29 @@ def test_our_own_pages_and_programs_are_served(library: TestClient, headers: dic
     assert library.post("/api/v1/search", json={"text": "cat"}, headers=headers).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/", "/api/v1/images", "/readyz", "/upload/changes?batch=a&done=1-9"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, id="as an image"),
+        pytest.param({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": EVIL}, id="by a script"),
+        pytest.param(
+            {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, id="in a frame"
+        ),
+        pytest.param({"Origin": EVIL}, id="by an old browser"),
+    ],
+)
+def test_a_page_of_another_site_gets_nothing(library: TestClient, path: str, headers: dict[str, str]) -> None:
+    assert library.get(path, headers=headers).status_code == 403
+
+
+def test_a_link_on_another_site_leads_here(library: TestClient) -> None:
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert library.get("/", headers=link).status_code == 200
+
+
 def test_no_other_site_may_read_an_answer(library: TestClient) -> None:
-    answer = library.get("/api/v1/images", headers={"Origin": EVIL})
+    answer = library.get("/api/v1/images")
     assert not [name for name in answer.headers if name.startswith("access-control-")]
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
 

@@ -14,6 +14,7 @@ from pipeline.principals import Principal
 from pipeline.query_pictures import get_query_picture, keep_query_picture
 from pipeline.search import SearchQuery, SearchResult, Term, search
 from pipeline.stores import records_facets, records_listing
+from pipeline.stores.records_facets import Facets
 from pipeline.uploads import spooled
 from webapp.chips import chips_of
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
@@ -30,7 +31,7 @@ from webapp.forms import (
 )
 from webapp.links import SUBJECTS, filters_only, search_url
 from webapp.pages import Emptiness, SearchPage
-from webapp.rendering import page
+from webapp.rendering import page, wants_fragment
 from webapp.security import FILE_POLICY
 from webapp.tiles import tile_of_hit
 
@@ -50,15 +51,29 @@ class _Answer:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class _Counts:
+    """What stands beside and above the tiles: images by state, by facet, and how many pass the filter."""
+
+    states: dict[ImageState, int]
+    facets: Facets
+    passing: int
+
+
+NO_COUNTS = _Counts(dict.fromkeys(ImageState, 0), Facets({}, {}, {}, {}, {}), 0)
+"""For the next tiles, which stand alone: nothing is counted that nobody sees."""
+
+
 @router.get("/")
 def show_search(request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Show what the address asks for: a page, its results, or the next tiles."""
     fields = fields_of(request.query_params)
     answer, status = _answer(backend, fields, principal)
     offset = _offset(fields)
-    block = "tiles" if request.headers.get("HX-Target") == "more" else "results"
-    content = _page(request, backend, principal, fields, answer, offset)
-    return page(request, "search.html", content, block=block, status_code=status)
+    only_tiles = wants_fragment(request) and request.headers.get("HX-Target") == "more"
+    counts = NO_COUNTS if only_tiles else _count(backend, principal, fields if not answer.problem else {})
+    content = _page(request, backend, principal, fields, answer, offset, counts)
+    return page(request, "search.html", content, block="tiles" if only_tiles else "results", status_code=status)
 
 
 @router.post("/search")
@@ -94,6 +109,17 @@ def _answer(backend: Backend, fields: Fields, principal: Principal) -> tuple[_An
         return _Answer(None, error.user_message), from_errors
 
 
+def _count(backend: Backend, principal: Principal, fields: Fields) -> _Counts:
+    where = read_filter(fields).seen_by(principal)
+    colored = backend.swatches.rows_with(where)
+    with backend.database.read() as connection:
+        return _Counts(
+            states=records_listing.count_states(connection, where.libraries),
+            facets=records_facets.count(connection, where, colored=colored),
+            passing=records_listing.count_visible(connection, where, colored=colored),
+        )
+
+
 def _terms(fields: Fields) -> tuple[Term, ...]:
     terms = []
     if text := read_text(fields):
@@ -117,19 +143,15 @@ def _page(
     fields: Fields,
     answer: _Answer,
     offset: int,
+    counts: _Counts,
 ) -> SearchPage:
     asked = any(fields.get(name) for name in SUBJECTS)
     result = answer.result
     tiles = [tile_of_hit(hit) for hit in result.hits] if result else []
     strong = tuple(tile for tile in tiles if tile.strength != "weak")
     weak = tuple(tile for tile in tiles if tile.strength == "weak")
-    where = read_filter(fields if not answer.problem else {}).seen_by(principal)
-    colored = backend.swatches.rows_with(where)
-    with backend.database.read() as connection:
-        counts = records_listing.count_states(connection, where.libraries)
-        facets = records_facets.count(connection, where, colored=colored)
-        passing = records_listing.count_visible(connection, where, colored=colored)
-    present = counts[ImageState.READY] + counts[ImageState.WAITING]
+    narrowed = bool(filters_only(fields))
+    ready, waiting = counts.states[ImageState.READY], counts.states[ImageState.WAITING]
     key = first(fields, "picture")
     return SearchPage(
         shell=shell(request, "search"),
@@ -138,18 +160,18 @@ def _page(
         chips=chips_of(backend, principal, fields),
         clear_url="/",
         query_fields=tuple((name, fields[name][0]) for name in ("like", "picture") if fields.get(name)),
-        facets=facets_of(facets, fields, counts[ImageState.READY]),
+        facets=facets_of(counts.facets, fields, ready),
         ranges=range_fields(fields),
         tiles=strong,
         weak_tiles=weak,
-        weak_count=max(passing - len(strong) - len(fields.get("like", ())[:1]), len(weak)),
-        summary=_summary(result, len(strong), passing, asked=asked),
+        weak_count=max(counts.passing - len(strong) - len(fields.get("like", ())[:1]), len(weak)),
+        summary=_summary(result, len(strong), counts.passing, asked=asked),
         verdict=_verdict(result, asked=asked),
         query_picture_url=f"/pictures/{key}" if key and not answer.problem else None,
         hint=_hint(result, backend.encoder.name),
         problem=answer.problem,
-        empty=_emptiness(answer, asked=asked, waiting=counts[ImageState.WAITING], strong=strong, weak=weak),
-        library_is_empty=not asked and not present and where.is_empty and not answer.problem,
+        empty=_emptiness(answer, asked=asked, waiting=waiting, strong=strong, weak=weak),
+        library_is_empty=not asked and not narrowed and not ready and not waiting and not answer.problem,
         more_url=search_url(fields, offset=str(offset + PAGE_SIZE)) if result and result.has_more else None,
         permalink=search_url(fields),
     )

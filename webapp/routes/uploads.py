@@ -36,6 +36,7 @@ BATCH_COOKIE = "upload_batch"
 BATCH_SECONDS = 7 * 24 * 3600
 LONGEST_BATCH = 43
 KIN = 4  # similar pictures shown on a card
+MOST_KIN_CARDS = 24  # cards that are shown with them, newest first: each costs a search, and a list may have hundreds
 SETTLING = timedelta(seconds=2)
 TOTAL_WORDS = {
     "added": "added",
@@ -137,10 +138,17 @@ def _page(
     ended = {number for number, (outcome, _) in outcomes.items() if outcome != "waiting"}
     settled = _settled(kept, ended)
     shown = only if only is not None else set(outcomes) if done is None else ended - done
+    newest_first = [card for card in reversed(kept) if card.number in shown]
     cards = [
-        _card(backend, principal, card, images.get(card.image_id or ""), outcomes[card.number])
-        for card in reversed(kept)
-        if card.number in shown
+        _card(
+            backend,
+            principal,
+            card,
+            images.get(card.image_id or ""),
+            outcomes[card.number],
+            with_kin=place < MOST_KIN_CARDS,
+        )
+        for place, card in enumerate(newest_first)
     ]
     poll_url = f"/upload/changes?batch={batch}&done={ranges_of(settled)}"
     return UploadPage(
@@ -167,10 +175,12 @@ def _card(
     card: Card,
     image: ImageRecord | None,
     outcome_and_sentence: tuple[str, str],
+    *,
+    with_kin: bool,
 ) -> UploadCard:
     outcome, sentence = outcome_and_sentence
     kin: tuple[Tile, ...] = ()
-    if outcome == "added" and image:
+    if with_kin and outcome == "added" and image:
         kin = _kin(backend, principal, image)
         sentence = "Added. It looks like these:" if kin else sentence
     return UploadCard(
