@@ -61,7 +61,10 @@ class Hit:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Hits, best first. `ignored` are the words of the question that the encoder does not know."""
+    """Hits, best first. `verdict` is that of the whole search, also on a later page and behind the last one.
+
+    `ignored` are the words of the question that the encoder does not know.
+    """
 
     hits: tuple[Hit, ...]
     verdict: Verdict
@@ -69,6 +72,15 @@ class SearchResult:
     encoder: str
     took_ms: float
     ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The hits of one page, and what the ranking from its top on says of the whole search."""
+
+    hits: list[Hit]
+    has_more: bool
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
@@ -90,39 +102,37 @@ def search(backend: Backend, query: SearchQuery, principal: Principal) -> Search
     started = time.perf_counter()
     query = replace(query, where=query.where.seen_by(principal))
     if not query.terms:
-        hits, has_more = _list(backend, query)
+        found = _list(backend, query)
         ignored: tuple[str, ...] = ()
     else:
         question = _ask(backend, query.terms, principal)
-        hits, has_more = _find(backend, query, question)
+        found = _find(backend, query, question)
         ignored = question.ignored
     return SearchResult(
-        hits=tuple(hits),
-        verdict=verdict([hit.strength for hit in hits if hit.strength]) if query.terms else _listed(hits),
-        has_more=has_more,
+        hits=tuple(found.hits),
+        verdict=found.verdict,
+        has_more=found.has_more,
         encoder=backend.encoder.name,
         took_ms=(time.perf_counter() - started) * 1000,
         ignored=ignored,
     )
 
 
-def _listed(hits: Sequence[Hit]) -> Verdict:
-    return "match" if hits else "none"
-
-
-def _list(backend: Backend, query: SearchQuery) -> tuple[list[Hit], bool]:
+def _list(backend: Backend, query: SearchQuery) -> _Page:
     colored = backend.swatches.rows_with(query.where)
     with backend.database.read() as connection:
-        rows = records_listing.list_rows(
-            connection,
-            query.where,
-            colored=colored,
-            states=(ImageState.READY,),
-            limit=query.limit + 1,
-            offset=query.offset,
-        )
+
+        def rows_from(offset: int, limit: int) -> list[int]:
+            states = (ImageState.READY,)
+            return records_listing.list_rows(
+                connection, query.where, colored=colored, states=states, limit=limit, offset=offset
+            )
+
+        rows = rows_from(query.offset, query.limit + 1)
+        is_there_any = bool(rows) or (query.offset > 0 and bool(rows_from(0, 1)))
         records = records_images.get_by_rows(connection, rows[: query.limit])
-    return [Hit(record, None, None, {}) for record in records], len(rows) > query.limit
+    hits = [Hit(record, None, None, {}) for record in records]
+    return _Page(hits, len(rows) > query.limit, "match" if is_there_any else "none")
 
 
 def _ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> _Question:
@@ -176,7 +186,7 @@ def _vector_of_picture(backend: Backend, picture: QueryPicture) -> npt.NDArray[n
     return picture.embedding
 
 
-def _find(backend: Backend, query: SearchQuery, question: _Question) -> tuple[list[Hit], bool]:
+def _find(backend: Backend, query: SearchQuery, question: _Question) -> _Page:
     """Page through the neighbors, asking for more until the page is full or the index is exhausted."""
     needed = query.offset + query.limit + 1
     frozen_key = _frozen_key(query)
@@ -196,7 +206,8 @@ def _find(backend: Backend, query: SearchQuery, question: _Question) -> tuple[li
             records_queries.freeze(connection, *frozen_key, neighbors)
     page = found[query.offset : query.offset + query.limit]
     hits = [_hit(backend, record, neighbor, question) for record, neighbor in page]
-    return hits, len(found) > query.offset + query.limit
+    best = [_hit(backend, record, neighbor, question).strength for record, neighbor in found[:1]]
+    return _Page(hits, len(found) > query.offset + query.limit, verdict([band for band in best if band]))
 
 
 def _ranked(backend: Backend, where: Filter, question: _Question, depth: int) -> list[Neighbor]:

@@ -336,6 +336,18 @@ def test_an_empty_library_answers_every_question_with_nothing(backend):
         assert (result.hits, result.has_more, result.verdict) == ((), False, "none")
 
 
+def test_the_verdict_is_that_of_the_search_whatever_the_page(backend, shelf):
+    shelf.add_many([shelf.axis(0), *(shelf.axis(20 + number) for number in range(5))])
+    good, bad = ask_vector(backend, shelf.axis(0)), ask_vector(backend, shelf.axis(10))
+
+    for offset in (0, 1, 3, 6, 60):
+        assert find(backend, good, limit=1, offset=offset).verdict == "match"
+        assert find(backend, bad, limit=1, offset=offset).verdict == "weak"
+        assert find(backend, limit=1, offset=offset).verdict == "match"
+        assert find(backend, limit=1, offset=offset, where=Filter(min_width=10_000)).verdict == "none"
+    assert find(backend, good, limit=1, offset=1).hits[0].strength == "weak"
+
+
 def test_without_a_question_the_newest_come_first_with_no_similarity(backend, shelf):
     made = [shelf.add(f"{number}") for number in range(5)]
 
