@@ -3,7 +3,7 @@
 import re
 from collections.abc import Set as AbstractSet
 
-RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
+RANGE = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
 MOST_NUMBERS = 100_000  # in all; more than an upload has files, and soon counted
 
 
