@@ -40,26 +40,15 @@ def claim(
     """Take up to `limit` waiting images whose time has come and that nobody holds: the rows `first`, then the oldest.
 
     One whose worker died is claimed alone: if its analysis is what kills workers, it must not use up the attempts of
-    others. One that has used up its own becomes FAILED instead.
+    others. One that has used up its own becomes FAILED when its turn comes.
     """
-    now = datetime.now(UTC)
-    due = sa.and_(
-        images.c.state == ImageState.WAITING,
-        images.c.deleted_at.is_(None),
-        images.c.not_before <= now,
-        sa.or_(images.c.lease_until.is_(None), images.c.lease_until < now),
-    )
-    connection.execute(
-        images.update()
-        .where(due, images.c.attempts >= max_attempts)
-        .values(state=ImageState.FAILED, error=GAVE_UP, error_code="gave_up", lease_token=None, lease_until=None)
-    )
-    order = (images.c.row.not_in(first), images.c.row)
-    chosen = sa.select(images.c.row, images.c.attempts).where(due).order_by(*order).limit(limit)
-    found = connection.execute(chosen.with_for_update(skip_locked=True)).all()
-    untried = takewhile(lambda candidate: candidate.attempts == 0, found)
-    rows = [candidate.row for candidate in untried] or [candidate.row for candidate in found[:1]]
-    token, until = secrets.token_hex(16), now + lease
+    candidates = _due(connection, limit, first)
+    while exhausted := [row for row, attempts in candidates if attempts >= max_attempts]:
+        _give_up(connection, exhausted)
+        candidates = _due(connection, limit, first)
+    untried = takewhile(lambda candidate: candidate[1] == 0, candidates)
+    rows = [row for row, _ in untried] or [row for row, _ in candidates[:1]]
+    token, until = secrets.token_hex(16), datetime.now(UTC) + lease
     if rows:
         connection.execute(
             images.update()
@@ -69,6 +58,33 @@ def claim(
     attempts = connection.execute(sa.select(images.c.row, images.c.attempts).where(images.c.row.in_(rows)))
     records = records_images.get_by_rows(connection, rows)
     return Claim(token, until, tuple(records), dict(attempts.all()))
+
+
+def _due(connection: Connection, limit: int, first: Collection[int]) -> list[tuple[int, int]]:
+    """Return (row, attempts) of up to `limit` images that may be claimed now, `first` before all others.
+
+    Two statements, because one that sorts by membership in `first` would read and sort the whole queue.
+    """
+    now = datetime.now(UTC)
+    due = sa.and_(
+        images.c.state == ImageState.WAITING,
+        images.c.deleted_at.is_(None),
+        images.c.not_before <= now,
+        sa.or_(images.c.lease_until.is_(None), images.c.lease_until < now),
+    )
+    oldest = sa.select(images.c.row, images.c.attempts).where(due).order_by(images.c.row)
+    oldest = oldest.with_for_update(skip_locked=True)
+    hurried = connection.execute(oldest.where(images.c.row.in_(first)).limit(limit)).all() if first else []
+    others = oldest.where(images.c.row.not_in(first)).limit(limit - len(hurried))
+    return [(row, attempts) for row, attempts in (*hurried, *connection.execute(others))]
+
+
+def _give_up(connection: Connection, rows: Collection[int]) -> None:
+    connection.execute(
+        images.update()
+        .where(images.c.row.in_(rows))
+        .values(state=ImageState.FAILED, error=GAVE_UP, error_code="gave_up", lease_token=None, lease_until=None)
+    )
 
 
 def renew(connection: Connection, token: str, lease: timedelta) -> int:

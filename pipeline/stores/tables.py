@@ -88,7 +88,7 @@ images = sa.Table(
     sa.Column("saturation", sa.Float),
     *(sa.Column(color_share_column(name), sa.Float) for name in COLOR_NAMES),
     sa.UniqueConstraint("library", "sha256"),
-    sa.Index("ix_images_queue", "state", "not_before"),
+    sa.Index("ix_images_state_row", "state", "row"),  # the queue, oldest first, without sorting it
     sa.Index("ix_images_deleted_at", "deleted_at"),
     sqlite_autoincrement=True,  # a purged row number is never given to another image
 )

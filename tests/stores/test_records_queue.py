@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from fakes import GridEncoder
 from queue_clock import let_leases_run_out, let_waiting_end
 from random_records import random_features
@@ -16,6 +17,7 @@ from pipeline.stores import records_embeddings, records_images, records_queue
 from pipeline.stores.database import Database
 from pipeline.stores.records_images import NewImage
 from pipeline.stores.records_queue import Claim
+from pipeline.stores.tables import images
 
 LEASE = timedelta(minutes=1)
 FACTS = Facts("PNG", "image/png", 640, 480)
@@ -199,6 +201,46 @@ def test_attempts_are_counted_until_the_image_is_given_up_with_a_sentence(databa
     assert given_up.error == records_queue.GAVE_UP
     with database.read() as connection:
         assert records_queue.error_code(connection, row) == "gave_up"
+
+
+def test_many_images_that_used_up_their_attempts_do_not_keep_others_from_being_claimed(database, waiting):
+    with database.write() as connection:
+        first = [image.row for image in waiting[:11]]
+        connection.execute(images.update().where(images.c.row.in_(first)).values(attempts=3))
+
+    assert rows(claim(database, limit=4, max_attempts=3)) == [image.row for image in waiting[11:15]]
+
+    states = [get(database, image.row).state for image in waiting]
+    assert states == [ImageState.FAILED] * 11 + [ImageState.WAITING] * 9
+
+
+@pytest.mark.parametrize("limit", [1, 3, 20])
+def test_those_in_a_hurry_are_claimed_before_the_oldest(database, waiting, limit):
+    everyone = [image.row for image in waiting]
+    hurried = [everyone[15], everyone[4]]
+    with database.write() as connection:
+        claimed = records_queue.claim(connection, limit=limit, lease=LEASE, max_attempts=5, first=hurried)
+
+    expected = [everyone[4], everyone[15], *(row for row in everyone if row not in hurried)]
+    assert sorted(claimed.attempts) == sorted(expected[:limit])
+
+
+def test_the_queue_is_read_along_an_index_and_never_sorted(database, waiting):
+    """Else each claim would read all that waits: 70 ms among 100,000 images, in a transaction that others wait for."""
+    statements = []
+    with database.write() as connection:
+        sa.event.listen(connection, "before_cursor_execute", lambda *told: statements.append(told[2:4]))
+        records_queue.claim(connection, limit=8, lease=LEASE, max_attempts=5, first=[waiting[7].row])
+        choosing = [told for told in statements if "ORDER BY images." in told[0]]
+        plans = [
+            " ".join(step[3] for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values))
+            for text, values in choosing
+        ]
+
+    assert len(plans) == 2
+    for plan in plans:
+        assert "SEARCH images" in plan
+        assert "TEMP B-TREE" not in plan
 
 
 def test_a_forgiven_try_is_not_counted(database, waiting):
