@@ -5,17 +5,24 @@ removed once they are old enough to belong to no upload in progress. Only this m
 """
 
 import logging
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from pipeline.backend import Backend
 from pipeline.images import image_of_key, original_key
 from pipeline.stores import records_images, records_listing, records_queries, records_repair, records_uploads
+from pipeline.stores.protocols import StoredObject
 from pipeline.uploads import remove_leftovers
 
 log = logging.getLogger(__name__)
 
+Owner = tuple[str, str]
+"""Library and sha256 of an image."""
+
 PURGE_BATCH = 500  # images purged in one transaction, so that others need not wait long for the database
+SWEEP_BATCH = 500  # objects or images compared in one transaction
 UPLOAD_LIST_DAYS = 7  # how long the list of an upload can be looked at again
 
 
@@ -74,34 +81,52 @@ def _purge_trash(backend: Backend, before: datetime) -> int:
 def _sweep(backend: Backend, now: datetime) -> tuple[int, int]:
     """Remove old objects that no record names; return how many, and how many originals are missing."""
     oldest_in_progress = now - timedelta(seconds=backend.settings.grace_seconds)
-    seen: set[tuple[str, str]] = set()
+    with_original: set[int] = set()
     removed = 0
-    for stored in backend.objects.list(""):
-        owner = image_of_key(stored.key)
-        if owner is None:
-            continue  # not ours to judge
-        if stored.key == original_key(*owner):
-            seen.add(owner)
-        if stored.modified_at < oldest_in_progress and not _is_known(backend, owner):
-            removed += _remove_orphan(backend, stored.key, owner)
-    with backend.database.read() as connection:
-        unseen = records_repair.stored_originals(connection) - seen
-    # What arrived behind the back of the listing is there nevertheless.
-    return removed, sum(not backend.objects.exists(original_key(*owner)) for owner in unseen)
+    for batch in _batches_of_ours(backend):
+        owners = {owner for _, owner in batch}
+        with backend.database.read() as connection:
+            rows = records_repair.known_rows(connection, owners)
+        with_original |= {
+            rows[owner] for stored, owner in batch if owner in rows and stored.key == original_key(*owner)
+        }
+        old = [(stored.key, owner) for stored, owner in batch if stored.modified_at < oldest_in_progress]
+        removed += _remove_orphans(backend, [(key, owner) for key, owner in old if owner not in rows])
+    return removed, _count_missing(backend, with_original)
 
 
-def _is_known(backend: Backend, owner: tuple[str, str]) -> bool:
-    with backend.database.read() as connection:
-        return records_repair.is_known(connection, *owner)
+def _batches_of_ours(backend: Backend) -> Iterator[list[tuple[StoredObject, Owner]]]:
+    """Give every stored object that belongs to an image, with its library and sha256; others are not ours to judge."""
+    listed = ((stored, image_of_key(stored.key)) for stored in backend.objects.list(""))
+    ours = ((stored, owner) for stored, owner in listed if owner is not None)
+    while batch := list(islice(ours, SWEEP_BATCH)):
+        yield batch
 
 
-def _remove_orphan(backend: Backend, key: str, owner: tuple[str, str]) -> bool:
-    """Remove an object, unless its image has been recorded meanwhile; return whether it was removed.
+def _remove_orphans(backend: Backend, orphans: Sequence[tuple[str, Owner]]) -> int:
+    """Remove objects, unless their images have been recorded meanwhile; return how many were removed.
 
     While this transaction lasts nobody records an image; `ingest.accept` makes sure of the original inside its own.
     """
+    if not orphans:
+        return 0
     with backend.database.write() as connection:
-        if records_repair.is_known(connection, *owner):
-            return False
-        backend.objects.delete(key)
-    return True
+        known = records_repair.known_rows(connection, {owner for _, owner in orphans})
+        keys = [key for key, owner in orphans if owner not in known]
+        for key in keys:
+            backend.objects.delete(key)
+    return len(keys)
+
+
+def _count_missing(backend: Backend, with_original: Collection[int]) -> int:
+    """Return how many images have lost their original, given the rows whose original has been listed."""
+    missing = last = 0
+    while True:
+        with backend.database.read() as connection:
+            images = records_repair.originals_behind(connection, last, SWEEP_BATCH)
+        unseen = [owner for row, owner in images if row not in with_original]
+        # What arrived behind the back of the listing is there nevertheless.
+        missing += sum(not backend.objects.exists(original_key(*owner)) for owner in unseen)
+        if len(images) < SWEEP_BATCH:
+            return missing
+        last = images[-1][0]

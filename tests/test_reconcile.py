@@ -3,6 +3,7 @@
 import io
 import os
 import tempfile
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,8 +14,9 @@ from pipeline import curation
 from pipeline.images import ImageState, original_key, thumbnail_key
 from pipeline.principals import OWNER
 from pipeline.query_pictures import get_query_picture, keep_query_picture
-from pipeline.reconcile import reconcile
+from pipeline.reconcile import _sweep, reconcile
 from pipeline.stores import records_images, records_uploads
+from pipeline.stores.database import Database
 from pipeline.stores.tables import embeddings, images, query_pictures, upload_cards
 from pipeline.uploads import spooled
 from pipeline.worker import Worker
@@ -139,6 +141,46 @@ def test_an_original_that_arrives_during_the_sweep_is_not_missing(backend, open_
     object.__setattr__(busy, "objects", BusyObjects(backend.objects.folder))
 
     assert reconcile(busy, sweep_objects=True).missing_originals == 0
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4, 7])
+def test_a_sweep_in_portions_finds_the_same(backend, ready, batch, monkeypatch):
+    monkeypatch.setattr("pipeline.reconcile.SWEEP_BATCH", batch)
+    backend.objects.delete(ready[1].object_key)
+    kept = keys(backend)
+    for number in range(5):
+        put_orphan(backend, original_key("main", f"{number:064x}"), 100 * HOUR)
+    for key in kept:
+        age(backend, key, 100 * HOUR)
+
+    repairs = reconcile(backend, sweep_objects=True)
+
+    assert (repairs.removed_objects, repairs.missing_originals) == (5, 1)
+    assert keys(backend) == kept
+
+
+@pytest.mark.usefixtures("ready")
+def test_an_image_that_is_recorded_during_the_sweep_keeps_its_old_objects(backend, open_grid_backend):
+    """Its original was left by an upload that broke off long ago; the upload is repeated between look and removal."""
+
+    class Repeated(Database):
+        @contextmanager
+        def write(self):
+            with database.write() as connection:
+                records_images.add(connection, records_images.NewImage("main", SHA256, 9, "image/png", 6, 4, "a.png"))
+            with super().write() as connection:
+                yield connection
+
+    database = backend.database
+    put_orphan(backend, original_key("main", SHA256), 100 * HOUR)
+    other = open_grid_backend(backend.settings)
+    object.__setattr__(other, "database", Repeated(backend.settings.database_url))
+
+    removed, missing = _sweep(other, datetime.now(UTC))
+    other.database.close()
+
+    assert (removed, missing) == (0, 0)
+    assert original_key("main", SHA256) in keys(backend)
 
 
 def test_files_in_place_are_neither_missing_nor_removed(backend):

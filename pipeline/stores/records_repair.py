@@ -1,5 +1,6 @@
 """What `reconcile` and `doctor` ask the database about its own soundness."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -23,20 +24,24 @@ def requeue_without_embedding(connection: Connection, encoder: str) -> int:
     ).rowcount
 
 
-def is_known(connection: Connection, library: str, sha256: str) -> bool:
-    """Whether there is a record, deleted or not, of these bytes in `library`."""
-    return (
-        connection.execute(
-            sa.select(sa.literal(1)).where(images.c.library == library, images.c.sha256 == sha256)
-        ).first()
-        is not None
+def known_rows(connection: Connection, owners: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Return those of a few (library, sha256) that have a record, deleted or not, each with its row."""
+    asked = {sha256 for _, sha256 in owners}
+    found = connection.execute(
+        sa.select(images.c.library, images.c.sha256, images.c.row).where(images.c.sha256.in_(asked))
     )
+    return {(library, sha256): row for library, sha256, row in found if (library, sha256) in owners}
 
 
-def stored_originals(connection: Connection) -> set[tuple[str, str]]:
-    """Return (library, sha256) of every image whose original is in the object store."""
-    found = connection.execute(sa.select(images.c.library, images.c.sha256).where(images.c.path.is_(None)))
-    return {(library, sha256) for library, sha256 in found}
+def originals_behind(connection: Connection, row: int, limit: int) -> list[tuple[int, tuple[str, str]]]:
+    """Return row and (library, sha256) of the next images behind `row` whose original is in the object store."""
+    found = connection.execute(
+        sa.select(images.c.row, images.c.library, images.c.sha256)
+        .where(images.c.path.is_(None), images.c.row > row)
+        .order_by(images.c.row)
+        .limit(limit)
+    )
+    return [(number, (library, sha256)) for number, library, sha256 in found]
 
 
 def quick_check(connection: Connection) -> str:

@@ -60,7 +60,7 @@ images = sa.Table(
     sa.Column("row", RowId, primary_key=True, autoincrement=True),
     sa.Column("id", sa.String(36), nullable=False, unique=True),
     sa.Column("library", sa.ForeignKey("libraries.name"), nullable=False),
-    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False, index=True),
     sa.Column("state", sa.String(10), nullable=False),
     sa.Column("error", sa.Text),
     sa.Column("error_code", sa.String(40)),

@@ -135,6 +135,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_images_deleted_at", "images", ["deleted_at"], unique=False)
     op.create_index(op.f("ix_images_analyzed_at"), "images", ["analyzed_at"], unique=False)
+    op.create_index(op.f("ix_images_sha256"), "images", ["sha256"], unique=False)
     op.create_index("ix_images_state_row", "images", ["state", "row"], unique=False)
     op.create_table(
         "image_sources",
