@@ -21,6 +21,7 @@ Fields = Mapping[str, Sequence[str]]
 MOST_FILES = 500  # files in one form without JavaScript
 MOST_FIELDS = 2000  # as many selected pictures as one page can hold, and more
 MOST_COLORS = 5
+MOST_VALUES = 20  # of one filter; each is a condition in the statement, and nobody ticks more boxes
 LONGEST_TEXT = 500  # characters of a search
 LONGEST_OFFSET = 10_000
 HEX_COLOR = re.compile(r"#?[0-9a-fA-F]{6}")
@@ -99,14 +100,14 @@ def read_text(fields: Fields) -> str:
 def read_filter(fields: Fields) -> Filter:
     """Return the filter that the fields of the contract set. Raises InvalidQuery naming the field that is wrong."""
     return Filter(
-        libraries=tuple(fields["library"]) if fields.get("library") else None,
+        libraries=_several("library", fields.get("library", ())) or None,
         categories=_choices(fields, "category", CATEGORIES),
         schemes=_choices(fields, "scheme", SCHEMES),
         color_names=_choices(fields, "color_name", COLOR_NAMES),
         colors=_colors(fields),
         color_tolerance=_or(_number(fields, "color_tolerance", 0, 100), COLOR_TOLERANCE),
         color_share=_or(_number(fields, "color_share", 0, 1), COLOR_SHARE),
-        tags=tuple(dict.fromkeys(tag.strip() for value in fields.get("tag", ()) for tag in value.split(","))),
+        tags=_several("tag", (tag.strip() for value in fields.get("tag", ()) for tag in value.split(","))),
         min_brightness=_number(fields, "min_brightness", 0, 1),
         max_brightness=_number(fields, "max_brightness", 0, 1),
         min_saturation=_number(fields, "min_saturation", 0, 1),
@@ -165,8 +166,18 @@ def _or(number: float | None, default: float) -> float:
     return default if number is None else number
 
 
+def _several(name: str, values: Iterable[str]) -> tuple[str, ...]:
+    """Return each value once. Raises InvalidQuery when they are too many."""
+    found = tuple(dict.fromkeys(value for value in values if value))
+    if len(found) > MOST_VALUES:
+        raise InvalidQuery(
+            f"At most {MOST_VALUES} values of {name} can be asked for at once; these are {len(found):,}."
+        )
+    return found
+
+
 def _choices(fields: Fields, name: str, known: Iterable[str]) -> tuple[str, ...]:
-    values = tuple(dict.fromkeys(fields.get(name, ())))
+    values = _several(name, fields.get(name, ()))
     for value in values:
         if value not in known:
             raise InvalidQuery(f"The value of {name} can be {', '.join(known)}; {_shown(value)} is none of them.")

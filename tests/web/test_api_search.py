@@ -107,6 +107,24 @@ def test_a_form_may_ask_without_a_file(library: TestClient) -> None:
     assert names(answer.json()) == ["coffee.jpg"]
 
 
+@pytest.mark.parametrize("name", ["tag", "library", "category", "scheme", "color_name", "color"])
+@pytest.mark.parametrize("number", [21, 1200, 20_000])
+def test_more_values_of_a_filter_than_anybody_chooses_are_refused_with_a_sentence(
+    library: TestClient, name: str, number: int
+) -> None:
+    values = [f"value {place}" for place in range(number)]
+    answer = library.post(SEARCH, json={name: values})
+    assert (answer.status_code, error_of(answer)["code"]) == (422, "invalid_query")
+    assert "At most" in error_of(answer)["message"]
+
+
+def test_as_many_tags_as_may_be_asked_for_are_asked_for(library: TestClient) -> None:
+    assert names(found(library, tag=["sample"] * 30)) == list(reversed(LIBRARY))
+    assert names(found(library, tag=[f"tag {number}" for number in range(20)])) == []
+    assert names(found(library, library=[f"lib{number}" for number in range(20)])) == []
+    assert names(found(library, tag="sample,")) == list(reversed(LIBRARY))
+
+
 def test_filters_alone_list_the_newest_first_without_similarity(library: TestClient) -> None:
     answer = found(library, tag="sample")
     assert names(answer) == list(reversed(LIBRARY))
