@@ -4,6 +4,7 @@ SQLite runs in WAL mode with full syncs, so that an acknowledged commit survives
 transaction begins IMMEDIATE, so that two processes queue for the lock instead of failing halfway.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,11 +107,22 @@ def _mapped() -> Iterator[None]:
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+        if _is_mistake(error):
+            raise
         raise StoreUnavailable(DOWN, detail=str(error).splitlines()[0]) from error
     except sa.exc.DatabaseError as error:
         if type(error) is not sa.exc.DatabaseError:  # a kind of its own: a mistake of ours
             raise
         raise StoreUnavailable(DAMAGED, detail=str(error).splitlines()[0]) from error
+
+
+def _is_mistake(error: sa.exc.SQLAlchemyError) -> bool:
+    """Whether SQLite cannot run a statement as it is written; it calls that operational, as it does a full disk.
+
+    SQLITE_ERROR stands for everything that has no code of its own: a syntax error, a table that is not there, an
+    expression that is too large. What can be tried again has another code, such as SQLITE_BUSY.
+    """
+    return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
 
 
 def _configure_sqlite(engine: Engine) -> None:

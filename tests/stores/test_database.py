@@ -81,7 +81,7 @@ def test_a_migration_that_fails_halfway_leaves_nothing(url):
     database = Database(url)
     with database.write() as connection:  # the last table of the first migration is there already
         connection.execute(sa.text("CREATE TABLE tags (wrong INTEGER)"))
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(sa.exc.OperationalError, match="already exists"):
         database.migrate()
 
     with database.write() as connection:
@@ -202,6 +202,39 @@ def test_a_mistake_of_the_program_is_not_taken_for_a_database_that_is_down(datab
 
     with pytest.raises(sa.exc.IntegrityError):
         insert_twice()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("SELEC 1", id="a syntax error"),
+        pytest.param("SELECT nothing FROM images", id="no such column"),
+        pytest.param("SELECT 1 FROM nothing", id="no such table"),
+        pytest.param("SELECT 1" + " + 1" * 1200, id="an expression that is too large"),
+    ],
+)
+def test_a_statement_that_can_never_run_is_not_answered_with_try_again(database, statement):
+    with pytest.raises(sa.exc.OperationalError), database.read() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def test_a_database_that_somebody_keeps_locked_is_down(url):
+    database, other = Database(url), Database(url)
+    database.migrate()
+    with other.read() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    with database.write(), pytest.raises(StoreUnavailable, match="does not answer"), other.write():
+        pass
+    database.close()
+    other.close()
+
+
+def test_a_database_that_only_may_be_read_is_down(url):
+    Database(url).migrate()
+    database = Database(f"{url.replace('///', '///file:')}?mode=ro&uri=true")
+    with pytest.raises(StoreUnavailable, match="does not answer"), database.write() as connection:
+        records_images.add_library(connection, "more")
+    database.close()
 
 
 @pytest.mark.parametrize("url", ["", "no scheme", "nosuch://host/db", "postgresql+nosuch://host/db"])
