@@ -4,6 +4,7 @@ import random
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from contextlib import suppress
 from dataclasses import replace
@@ -27,6 +28,19 @@ LIMITS = Limits()
 def iso_media(brand, *others):
     brands = b"".join((brand, bytes(4), *others))
     return struct.pack(">I", 8 + len(brands)) + b"ftyp" + brands + bytes(64)
+
+
+def box(kind, body=b""):
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def heic(meta):
+    """Write a HEIC of these boxes, and of no picture."""
+    return box(b"ftyp", b"heic" + bytes(4) + b"mif1heic") + box(b"meta", bytes(4) + meta)
+
+
+def image_size(width, height):
+    return box(b"ispe", struct.pack(">III", 0, width, height))
 
 
 def tiff(*entries):
@@ -153,18 +167,48 @@ def test_photos_of_ordinary_size_are_within_the_memory_that_one_may_take(kind, h
     assert decode_bytes(kind, header, WORKING_COPY, file_bytes=5 << 20) <= LIMITS.max_decode_bytes
 
 
-@pytest.mark.parametrize(
-    "endless",
-    [
-        b"GIF89a\x01\0\x01\0\0\0\0!\xfe" + b"\x01x" * 2_000_000,
-        b"\xff\xd8\xff\xe0\0\x02" + b"x" * 4_000_000,
-        b"\xff\xd8\xff\xe0\0\x02" + b"\xff\xe0\0\x02" * 1_000_000,
-        b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBBI", 13, b"IHDR", 9, 9, 8, 2, 0, 0, 0, 0) + bytes(4_000_000),
-    ],
-)
-def test_a_header_without_end_is_given_up(endless):
-    with pytest.raises(DamagedImage):
-        probe(endless, LIMITS)
+PNG_HEADER = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBBI", 13, b"IHDR", 9, 9, 8, 2, 0, 0, 0, 0)
+GIF_HEADER = b"GIF89a\x01\0\x01\0\0\0\0"
+JPEG_HEADER = b"\xff\xd8\xff\xe0\0\x02"
+PIECES = 2_000_000
+ENDLESS = {
+    "GIF of small blocks": GIF_HEADER + b"!\xfe" + b"\x01x" * PIECES,
+    "GIF of empty extensions": GIF_HEADER + b"!\xfe\0" * PIECES,
+    "GIF of nothing": GIF_HEADER + b"x" * PIECES,
+    "JPEG of nothing": JPEG_HEADER + b"x" * PIECES,
+    "JPEG of empty segments": JPEG_HEADER + b"\xff\xe0\0\x02" * PIECES,
+    "JPEG of bare markers": JPEG_HEADER + b"\xff\xd0" * PIECES,
+    "JPEG of fill bytes": JPEG_HEADER + b"\xff" * PIECES,
+    "PNG of empty chunks": PNG_HEADER + struct.pack(">I4sI", 0, b"tEXt", 0) * PIECES,
+    "TIFF of many tags": tiff(*[(300, 3, 1)] * 60_000),
+    "JPEG 2000 of empty boxes": b"\0\0\0\x0cjP  \r\n\x87\n" + box(b"free") * PIECES,
+    "WebP of empty chunks": b"RIFF\0\0\0\1WEBP" + b"ABCD\0\0\0\0" * PIECES,
+    "HEIC of empty boxes": box(b"ftyp", b"heic" + bytes(8)) + box(b"free") * PIECES,
+    "HEIC of empty boxes in its meta box": heic(box(b"free") * PIECES),
+    "HEIC of empty properties": heic(box(b"iprp", box(b"ipco", image_size(90, 60) + box(b"free") * 1_000_000))),
+    "HEIC of sizes": heic(box(b"iprp", box(b"ipco", image_size(90, 60) * 400_000))),
+    "HEIC of empty property lists": heic(box(b"iprp", box(b"ipco", image_size(90, 60))) * 200_000),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_header_without_end_is_given_up_early_and_without_holding_it(kind, tmp_path):
+    path = tmp_path / "endless"
+    path.write_bytes(ENDLESS[kind])
+    tracemalloc.start()
+    try:
+        with pytest.raises(DamagedImage):
+            probe(path, LIMITS)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 20 << 20
+
+
+def test_a_heic_of_a_grid_whose_tiles_share_nothing_still_tells_its_size():
+    tiles = (image_size(512, 512) + box(b"hvcC") + box(b"pixi", bytes(4) + b"\3\x08\x08\x08")) * 800
+    found = probe(heic(box(b"iprp", box(b"ipco", tiles + image_size(6_000, 4_000)))), LIMITS)
+    assert (found.width, found.height) == (6_000, 4_000)
 
 
 def test_a_missing_file_is_a_rejection_and_no_crash(tmp_path):

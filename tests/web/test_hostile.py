@@ -43,6 +43,15 @@ def with_comment(data: bytes, comment: bytes) -> bytes:
     return data[:2] + b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment + data[2:]
 
 
+def heic_of_many_boxes() -> bytes:
+    """Return 8 MB of HEIC whose list of properties has a size and then a million empty boxes."""
+    boxes = struct.pack(">I4sIII", 20, b"ispe", 0, 90, 60) + struct.pack(">I4s", 8, b"free") * 1_000_000
+    for name in (b"ipco", b"iprp", b"meta"):
+        inside = bytes(4) + boxes if name == b"meta" else boxes
+        boxes = struct.pack(">I4s", 8 + len(inside), name) + inside
+    return b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + boxes
+
+
 FILES = {
     "empty.jpg": b"",
     "page.jpg": b"<!doctype html><script>alert(1)</script>",
@@ -54,6 +63,7 @@ FILES = {
     "archive.webp": b"PK\x03\x04" + bytes(500),
     "only magic.png": b"\x89PNG\r\n\x1a\n",
     "only magic.jpg": b"\xff\xd8\xff",
+    "many boxes.heic": heic_of_many_boxes(),
     "zeros.bmp": b"BM" + bytes(300),
     "bomb.png": png(200_000, 200_000, zlib.compress(bytes(1000))),
     "bomb within the limit.png": png(9_900, 9_900, zlib.compress(bytes(9_900 * (9_900 * 4 + 1)), 1)),
