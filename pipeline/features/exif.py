@@ -6,7 +6,7 @@ Everything here comes from the file and is shown to people, so it is stripped of
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -15,8 +15,6 @@ MAX_FIELD_CHARACTERS = 200
 """Longer texts are cut; names of lenses, the longest that are meant, have about 60."""
 
 _DATE = re.compile(r"(\d{4}):(\d\d):(\d\d)[ T](\d\d):(\d\d):(\d\d)")
-_OFFSET = re.compile(r"([+-])(\d\d):(\d\d)")
-_MAX_OFFSET_HOURS = 14
 
 Tags = Mapping[int, Any]
 
@@ -30,7 +28,8 @@ def orientation(exif: Image.Exif) -> int:
 def read(exif: Image.Exif) -> tuple[datetime | None, dict[str, str]]:
     """Return when the picture was taken and the readable fields that are there, by name, in a fixed order.
 
-    The time is that of the camera's clock, with its zone when the file names one. A file whose metadata cannot be
+    The time is that of the camera's clock, without a zone even where the file names one: people look for the hour
+    that it was where the picture was taken. A file whose metadata cannot be
     read at all has none: it is shown everywhere else too, and nobody could mend it.
     """
     try:
@@ -45,10 +44,9 @@ def _taken_at(exif: Image.Exif) -> datetime | None:
     if not match:
         return None
     try:
-        moment = datetime(*(int(part) for part in match.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
+        return datetime(*(int(part) for part in match.groups()))  # type: ignore[arg-type]  # noqa: DTZ001 - see `read`
     except ValueError:
         return None  # cameras without a clock write 0000:00:00
-    return moment.replace(tzinfo=_zone(_text(details.get(ExifTags.Base.OffsetTimeOriginal))))
 
 
 def _fields(exif: Image.Exif) -> dict[str, str]:
@@ -63,14 +61,6 @@ def _fields(exif: Image.Exif) -> dict[str, str]:
         "place": _place(place),
     }
     return {name: value for name, value in found.items() if value}
-
-
-def _zone(offset: str) -> timezone | None:
-    match = _OFFSET.match(offset)
-    if not match or int(match[2]) > _MAX_OFFSET_HOURS or int(match[3]) > 59:  # noqa: PLR2004 - minutes
-        return None
-    east = timedelta(hours=int(match[2]), minutes=int(match[3]))
-    return timezone(east if match[1] == "+" else -east)
 
 
 def _text(value: object) -> str:

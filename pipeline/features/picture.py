@@ -42,8 +42,8 @@ class Facts:
     """What a file says about itself, read from its header.
 
     `width` and `height` are in pixels, after the EXIF orientation has been applied. `taken_at` is the camera's
-    clock; it has no time zone unless the file names one. `exif` holds a few readable fields (camera, lens,
-    exposure, place), text shortened and stripped of control characters.
+    clock, without a time zone. `exif` holds a few readable fields (camera, lens, exposure, place), text shortened
+    and stripped of control characters.
     """
 
     format: str
