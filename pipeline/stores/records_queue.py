@@ -19,17 +19,17 @@ from pipeline.stores import records_embeddings, records_images
 from pipeline.stores.tables import color_share_column, images, palette
 
 ANALYSIS_VERSION = 1
-"""Raised when analysis changes what it writes, so that older records can be found and renewed."""
+"""Written on every analyzed image, and raised when analysis changes what it writes, so that the records of older code
+can be told apart. Nothing renews them by itself."""
 
 GAVE_UP = "The analysis of this picture was interrupted again and again. You can try again, or upload it anew."
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Images this worker alone may analyze until `until`. `attempts` counts the tries of each row, this one too."""
+    """Images this worker alone may analyze while its lease lasts. `attempts` counts the tries of each, this one too."""
 
     token: str
-    until: datetime
     images: tuple[ImageRecord, ...]
     attempts: dict[int, int]
 
@@ -48,16 +48,16 @@ def claim(
         candidates = _due(connection, limit, first)
     untried = takewhile(lambda candidate: candidate[1] == 0, candidates)
     rows = [row for row, _ in untried] or [row for row, _ in candidates[:1]]
-    token, until = secrets.token_hex(16), datetime.now(UTC) + lease
+    token = secrets.token_hex(16)
     if rows:
         connection.execute(
             images.update()
             .where(images.c.row.in_(rows))
-            .values(lease_token=token, lease_until=until, attempts=images.c.attempts + 1)
+            .values(lease_token=token, lease_until=datetime.now(UTC) + lease, attempts=images.c.attempts + 1)
         )
     attempts = connection.execute(sa.select(images.c.row, images.c.attempts).where(images.c.row.in_(rows)))
     records = records_images.get_by_rows(connection, rows)
-    return Claim(token, until, tuple(records), dict(attempts.all()))
+    return Claim(token, tuple(records), dict(attempts.all()))
 
 
 def _due(connection: Connection, limit: int, first: Collection[int]) -> list[tuple[int, int]]:
@@ -104,11 +104,19 @@ def complete(
     encoder_name: str,
     encoder: str,
 ) -> bool:
-    """Write the features and make the image READY, if `token` still holds; return whether it did."""
+    """Write the features and make the image READY, if `token` still holds and nobody deleted it; return whether it did.
+
+    A deleted image goes on waiting, as if it had not been tried: nobody claims it until it is restored.
+    """
     category, color = features.category, features.palette
     written = connection.execute(
         images.update()
-        .where(images.c.row == row, images.c.lease_token == token, images.c.state == ImageState.WAITING)
+        .where(
+            images.c.row == row,
+            images.c.lease_token == token,
+            images.c.state == ImageState.WAITING,
+            images.c.deleted_at.is_(None),
+        )
         .values(
             state=ImageState.READY,
             error=None,
@@ -133,6 +141,7 @@ def complete(
         )
     ).rowcount
     if not written:
+        _release(connection, row, token, {"attempts": images.c.attempts - 1})
         return False
     connection.execute(palette.delete().where(palette.c.image_row == row))
     if color.swatches:

@@ -272,17 +272,22 @@ def test_a_deleted_image_is_not_claimed_until_it_is_restored(database, waiting):
     assert rows(claim(database)) == [waiting[5].row]
 
 
-def test_an_image_deleted_while_it_is_analyzed_stays_hidden(database, waiting):
+def test_an_image_deleted_while_it_is_analyzed_is_analyzed_when_it_is_restored(database, waiting):
     row, token = waiting[0].row, claim(database, limit=1).token
     with database.write() as connection:
         records_images.delete(connection, [row])
 
-    complete(database, row, token)
+    assert not complete(database, row, token)
 
-    assert get(database, row).deleted_at is not None
-    with database.read() as connection:
-        [change] = records_embeddings.changes_since(connection, GridEncoder.fingerprint, 0, 10)
-    assert not change.visible
+    deleted = get(database, row)
+    assert (deleted.state, deleted.deleted_at is None) == (ImageState.WAITING, False)
+    with database.write() as connection:
+        assert records_embeddings.changes_since(connection, GridEncoder.fingerprint, 0, 10) == []
+        records_images.restore(connection, [row])
+    taken = claim(database, limit=1)
+    assert taken.attempts == {row: 1}
+    assert complete(database, row, taken.token)
+    assert get(database, row).state == ImageState.READY
 
 
 def test_an_image_purged_while_it_is_analyzed_is_not_brought_back(database, waiting):
