@@ -1,9 +1,11 @@
 """What the service and its decoder processes say to each other: a JSON header and bytes, never pickles.
 
-A decoder process reads hostile files and may be taken over by one; whatever it answers is only data here.
+A decoder process reads hostile files and may be taken over by one. Whatever it answers is only data here, of bounded
+length; which format a file has is taken from the service's own look at it.
 """
 
 import json
+import math
 import struct
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -15,8 +17,12 @@ import numpy as np
 from pipeline.errors import DamagedImage, ImageRejected, TooManyBytes, TooManyPixels, UnsupportedFormat
 from pipeline.features.decode import Limits
 from pipeline.features.picture import Facts, Picture
+from pipeline.features.shrink import target_of
 
 _LENGTHS = struct.Struct(">IQ")
+_MAX_HEADER_BYTES = 1 << 16
+"""Of a header: a path, or the few short texts of EXIF, at six characters for one that is not ASCII."""
+
 _REJECTIONS = {kind.code: kind for kind in (UnsupportedFormat, TooManyBytes, TooManyPixels, DamagedImage)}
 
 
@@ -75,9 +81,13 @@ def write_answer(stream: BinaryIO, answer: Answer) -> None:
         _write(stream, header, answer.pixels.tobytes() + alpha)
 
 
-def read_answer(stream: BinaryIO) -> Answer | None:
-    """Return what became of a job, or None when the process ended before it answered."""
-    message = _read(stream)
+def read_answer(stream: BinaryIO, job: Job) -> Answer | None:
+    """Return what became of a job, or None when the process ended before it answered.
+
+    Raises ValueError, KeyError, TypeError or RecursionError for an answer that makes no sense, before it takes more
+    memory than the copy that was asked for.
+    """
+    message = _read(stream, most_bytes=target_of(job.long_side_px).most_bytes())
     if message is None:
         return None
     header, body = message
@@ -104,11 +114,13 @@ def _write(stream: BinaryIO, header: dict[str, Any], body: bytes) -> None:
     stream.flush()
 
 
-def _read(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+def _read(stream: BinaryIO, most_bytes: float = math.inf) -> tuple[dict[str, Any], bytes] | None:
     lengths = stream.read(_LENGTHS.size)
     if len(lengths) < _LENGTHS.size:
         return None
     header_bytes, body_bytes = _LENGTHS.unpack(lengths)
+    if header_bytes > _MAX_HEADER_BYTES or body_bytes > most_bytes:
+        raise ValueError(f"a message of {header_bytes} and {body_bytes} bytes")
     text, body = stream.read(header_bytes), stream.read(body_bytes)
     if len(text) < header_bytes or len(body) < body_bytes:
         return None

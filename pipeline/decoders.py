@@ -149,7 +149,7 @@ class DecoderPool:
                 answer = process.answer(job)
         if isinstance(answer, ImageRejected):
             raise answer
-        return answer
+        return _as_probed(answer, probe)
 
     @contextmanager
     def _process(self) -> Iterator["_Process"]:
@@ -184,6 +184,13 @@ class DecoderPool:
             process.end()
 
 
+def _as_probed(answer: Picture | bytes, probe: Probe) -> Picture | bytes:
+    """Return a picture with the format that was found here: originals are served with it, so a process has no say."""
+    if isinstance(answer, bytes):
+        return answer
+    return replace(answer, facts=replace(answer.facts, format=probe.format, media_type=probe.media_type))
+
+
 class _Process:
     """One decoder process and its pipes; used by one thread at a time."""
 
@@ -216,10 +223,10 @@ class _Process:
         clock.start()
         try:
             write_job(self._jobs, job)
-            answer = read_answer(self._answers)
+            answer = read_answer(self._answers, job)
         except BrokenPipeError:
             answer = None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             return _crashed(f"the answer makes no sense: {error!r}")
         finally:
             clock.cancel()

@@ -1,5 +1,6 @@
 """The pool of decoder processes, with real processes: what they do, and what happens when they die."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from pipeline import decoders
 from pipeline.decoders import DecoderPool
 from pipeline.errors import DamagedImage, DecoderUnavailable, TooManyPixels, UnsupportedFormat
 from pipeline.features.decode import Limits, decode, probe
@@ -216,6 +218,57 @@ def test_decoders_load_nothing_that_decoding_does_not_need():
     code = f"import sys, pipeline.decoder_process; print(sorted({large} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+TAKEN_OVER = """
+import struct, sys
+header, body_bytes = {header!r}.encode(), {body_bytes}
+sys.stdout.buffer.write(struct.pack(">IQ", {header_bytes} or len(header), body_bytes) + header + bytes(12))
+sys.stdout.buffer.flush()
+sys.stdin.buffer.read()
+"""
+"""A decoder that says what a hostile file has made it say."""
+
+
+@pytest.fixture
+def taken_over(tmp_path, monkeypatch):
+    """Return a function that opens a pool whose processes all give this answer."""
+
+    def opened(header, body_bytes=12, header_bytes=0):
+        program = TAKEN_OVER.format(header=header, body_bytes=body_bytes, header_bytes=header_bytes)
+        (tmp_path / "pipeline").mkdir()
+        (tmp_path / "pipeline" / "__init__.py").touch()
+        (tmp_path / "pipeline" / "decoder_process.py").write_text(program)
+        monkeypatch.setitem(decoders._PROCESS_ENVIRONMENT, "PYTHONPATH", str(tmp_path))
+        return DecoderPool(1, LIMITS, BUDGET, seconds=30)
+
+    return opened
+
+
+def test_a_decoder_that_was_taken_over_does_not_choose_how_its_file_is_served(taken_over):
+    facts = {"format": "HTML", "media_type": "text/html", "width": 2, "height": 2, "taken_at": None, "exif": {}}
+    with taken_over(json.dumps({"shape": [2, 2], "alpha": False, "facts": facts})) as pool:
+        found = pool.decode(photo_file()).facts
+    assert (found.format, found.media_type) == ("JPEG", "image/jpeg")
+
+
+@pytest.mark.parametrize(
+    ("header", "sizes"),
+    [
+        ("{}", {"body_bytes": 1 << 62}),
+        ("{}", {"body_bytes": 9_000_000}),  # a working copy has 2 megapixels at most, so 8 MB
+        ("{}", {"header_bytes": 0xFFFFFFFF}),
+        ("[" * 60_000, {}),
+        ("[]", {}),
+        ('{"shape": [2], "alpha": false}', {}),
+        ('{"shape": [3, 3], "alpha": true, "facts": {}}', {}),
+        ('{"error": {"code": "exit", "message": "", "detail": ""}}', {}),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_answer_that_makes_no_sense_costs_one_picture_and_no_memory(taken_over, header, sizes):
+    with taken_over(header, **sizes) as pool, pytest.raises(DamagedImage, match="cannot be read"):
+        pool.decode(photo_file())
 
 
 def test_a_budget_is_given_out_in_the_order_of_asking():

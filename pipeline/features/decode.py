@@ -75,8 +75,7 @@ def probe(source: bytes | Path, limits: Limits, *, long_side_px: int | None = No
 
     Raises UnsupportedFormat, TooManyBytes, TooManyPixels or DamagedImage, each with a sentence for the person.
     """
-    target = shrink.WORKING_COPY if long_side_px is None else shrink.display_target(long_side_px)
-    return _examine(source, limits, target)[2]
+    return _examine(source, limits, shrink.target_of(long_side_px))[2]
 
 
 def decode(source: bytes | Path, limits: Limits) -> Picture:

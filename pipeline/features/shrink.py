@@ -14,6 +14,8 @@ from PIL import Image
 STRIP_PIXELS = 1 << 18
 """Pixels handled at a time: some 1 MB in each of the few copies that a strip passes through."""
 
+_RGBA_BYTES = 4
+
 _JPEG_SCALES = (8, 4, 2)
 """The scales at which libjpeg can decode at once, besides full size."""
 
@@ -40,6 +42,11 @@ class Target:
         )
         return max(1, round(width * scale)), max(1, round(height * scale))
 
+    def most_bytes(self) -> int:
+        """Return the bytes that no copy exceeds, as pixels with transparency or as a WebP of them."""
+        pixels = min(self.max_pixels, self.long_px**2) + self.long_px  # sides are rounded
+        return int(pixels) * _RGBA_BYTES
+
 
 WORKING_COPY = Target(short_px=512, long_px=16_000, max_pixels=2_000_000, gap=2)
 """512 px feed every encoder and the geometric checks; the other limits are for panoramas and strips one pixel high."""
@@ -48,6 +55,11 @@ WORKING_COPY = Target(short_px=512, long_px=16_000, max_pixels=2_000_000, gap=2)
 _DISPLAY_GAP = 0.9
 """A copy to look at may be a tenth smaller than asked for: a photo of 4000 px is then decoded at half its size, not
 at full size for the sake of 48 px."""
+
+
+def target_of(long_side_px: int | None) -> Target:
+    """Return the target for a copy to look at, or for the working copy when no size is named."""
+    return WORKING_COPY if long_side_px is None else display_target(long_side_px)
 
 
 def display_target(long_side_px: int) -> Target:
