@@ -366,6 +366,35 @@ class PurgeOnLook:
         return self.database.read()
 
 
+def test_an_image_purged_while_it_is_restored_is_not_found(open_client: OpenClient, tmp_path: Path) -> None:
+    with open_client(tmp_path, with_worker=False) as client:
+        backend = client.app.state.running.backend
+        address = f"{IMAGES}/{upload(client, CAT).json()['id']}"
+        client.delete(address)
+        object.__setattr__(backend, "database", PurgeOnChange(backend.database, client, address))
+        answer = client.post(f"{address}/restore")
+    assert answer.status_code == 404
+    assert error_of(answer)["code"] == "image_not_found"
+
+
+class PurgeOnChange:
+    """A real database, in front of whose first change somebody else purges the image."""
+
+    def __init__(self, database: Any, client: TestClient, address: str) -> None:
+        self.database = database
+        self.client = client
+        self.address = address
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.database, name)
+
+    def write(self) -> Any:
+        address, self.address = self.address, ""
+        if address:
+            assert self.client.delete(address, params={"purge": "true"}).status_code == 204
+        return self.database.write()
+
+
 # ---- Files
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from pipeline import curation
 from pipeline.description import describe
-from pipeline.errors import InvalidQuery
+from pipeline.errors import ImageNotFound, InvalidQuery
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import MAIN_LIBRARY, ImageRecord, ImageState
 from pipeline.ingest import accept
@@ -123,7 +123,10 @@ def delete_image(
 def restore_image(image_id: str, backend: BackendDependency, principal: PrincipalDependency) -> dict[str, Any]:
     """Bring a deleted image back."""
     image = curation.get_image(backend, image_id, principal, deleted_too=True)
-    return describe(curation.restore(backend, [image.id], principal)[0])
+    restored = curation.restore(backend, [image.id], principal)
+    if not restored:  # somebody purged it at this moment
+        raise ImageNotFound(curation.GONE)
+    return describe(restored[0])
 
 
 @router.get("/images/{image_id}/original", response_class=Response, responses=file_answer("image/*") | api_errors(404))
