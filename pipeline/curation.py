@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipeline.backend import Backend
 from pipeline.errors import ImageNotFound
 from pipeline.images import ImageRecord
-from pipeline.labels import clean_caption, clean_tags
+from pipeline.labels import check_tag_counts, clean_caption, clean_tags
 from pipeline.principals import Principal
 from pipeline.stores import records_images
 
@@ -53,11 +53,18 @@ def edit(
 def add_tags(
     backend: Backend, image_ids: Sequence[str], principal: Principal, tags: Sequence[str]
 ) -> list[ImageRecord]:
-    """Give every one of the images the tags; return the images."""
-    images = get_images(backend, image_ids, principal)
+    """Give every one of the images the tags; return the images.
+
+    Raises InvalidQuery, and tags none, when an image would get too many.
+    """
+    added = clean_tags(tags)
+    seen = get_images(backend, list(dict.fromkeys(image_ids)), principal)
     with backend.database.write() as connection:
-        records_images.add_tags(connection, [image.row for image in images], clean_tags(tags))
-    return images
+        images = records_images.get_by_rows(connection, [image.row for image in seen])  # as they are now
+        check_tag_counts([image.tags for image in images], added)
+        rows = [image.row for image in images]
+        records_images.add_tags(connection, rows, added)
+        return records_images.get_by_rows(connection, rows)
 
 
 def delete(

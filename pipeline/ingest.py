@@ -15,7 +15,7 @@ from pipeline.features.picture import Picture
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.features.thumbnail import encode as encode_thumbnail
 from pipeline.images import MAIN_LIBRARY, ImageRecord, original_key
-from pipeline.labels import checked_library, clean_caption, clean_filename, clean_tags
+from pipeline.labels import check_tag_counts, checked_library, clean_caption, clean_filename, clean_tags
 from pipeline.originals import original_bytes, put_thumbnail
 from pipeline.principals import Principal
 from pipeline.stores import records_images, records_queue
@@ -70,6 +70,7 @@ def accept(
     with backend.database.write() as connection:
         records_images.add_library(connection, library)
         image, existing = records_images.add(connection, new)
+        check_tag_counts([image.tags], tags)
         if not existing or caption:
             records_images.edit(connection, image.row, caption=caption)
         records_images.add_tags(connection, [image.row], tags)

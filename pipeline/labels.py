@@ -3,7 +3,7 @@
 They are kept as they were written, without control characters, and within lengths that pages and indexes can bear.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from pipeline.errors import InvalidQuery
 from pipeline.principals import Principal
@@ -55,6 +55,19 @@ def clean_tags(tags: Sequence[str]) -> list[str]:
     if len(found) > MOST_TAGS:
         raise InvalidQuery(f"A picture can have {MOST_TAGS} tags; these are {len(found)}.")
     return [tag for tag in found if tag]
+
+
+def check_tag_counts(tagged: Sequence[Iterable[str]], added: Collection[str]) -> None:
+    """Raise InvalidQuery when `added` would give too many tags to a picture; `tagged` has the tags of each."""
+    crowded = sum(len({*have, *added}) > MOST_TAGS for have in tagged)
+    if not crowded:
+        return
+    if len(tagged) == 1:
+        raise InvalidQuery(f"A picture can have {MOST_TAGS} tags; this one would get more. Please remove some first.")
+    raise InvalidQuery(
+        f"A picture can have {MOST_TAGS} tags; {crowded:,} of these {len(tagged):,} would get more, so none was "
+        "tagged. Please choose fewer tags, or leave those pictures out."
+    )
 
 
 def _printable(text: str) -> str:
