@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from fakes import GridEncoder
 from random_records import DAYS, FIRST_DAY, LIBRARIES, TAGS, add_image, fill, random_features, random_unit
 from skimage.color import deltaE_ciede2000, rgb2lab
@@ -162,6 +163,55 @@ def test_facets_count_what_choosing_them_would_keep(backend, library):
     assert facets.color_name == {name: n for name in COLOR_NAMES if (n := kept(color_names=(name,)))}
     assert facets.library == {name: n for name in LIBRARIES if (n := kept(libraries=(name,)))}
     assert facets.tag == {name: n for name in TAGS if (n := kept(tags=("beach", name)))}
+
+
+@pytest.mark.parametrize(
+    ("where", "scans"),
+    [
+        (Filter(), 1),
+        (Filter(tags=("beach",), libraries=("main", "attic"), min_width=1000), 1),
+        (Filter(categories=("food",)), 2),
+        (Filter(categories=("food",), schemes=("warm",), color_names=("red",)), 4),
+    ],
+)
+def test_facets_that_have_no_choice_of_their_own_are_counted_in_one_scan(backend, library, where, scans):
+    del library
+    statements = []
+    with backend.database.read() as connection:
+        sa.event.listen(connection, "before_cursor_execute", lambda *told: statements.append(told[2]))
+        facets = records_facets.count(connection, where)
+
+    assert sum("FROM images" in statement for statement in statements) == scans
+    assert sum(facets.library.values()) == len(rows_of_sql(backend, where))
+
+
+def test_many_libraries_are_counted_as_few_are(backend, library):
+    where = Filter(categories=("food", "text"), tags=("beach",))
+    with backend.database.write() as connection:
+        few = records_facets.count(connection, where)
+        for number in range(30):
+            records_images.add_library(connection, f"empty-{number}")
+        many = records_facets.count(connection, where)
+
+    assert few == many
+    assert set(few.library) <= {image.library for image in library}
+
+
+def test_the_most_frequent_value_of_a_facet_comes_first(backend, library):
+    del library
+    with backend.database.read() as connection:
+        facets = records_facets.count(connection, Filter())
+
+    for counts in (facets.category, facets.scheme, facets.library, facets.tag):
+        assert list(counts.values()) == sorted(counts.values(), reverse=True)
+
+
+def test_images_are_counted_by_library_without_those_that_were_deleted(backend, library):
+    with backend.database.read() as connection:
+        counts = records_listing.count_by_library(connection)
+
+    kept = [image.library for image in library if image.deleted_at is None]
+    assert counts == {name: kept.count(name) for name in LIBRARIES}
 
 
 def test_facets_respect_a_color_that_is_asked_for(backend, library):

@@ -70,6 +70,12 @@ def count_states(connection: Connection, library_names: tuple[str, ...] | None =
     return counts
 
 
+def count_by_library(connection: Connection) -> dict[str, int]:
+    """Return how many images that are not deleted each library has; one without any is left out."""
+    kept = sa.select(images.c.library, sa.func.count()).where(images.c.deleted_at.is_(None))
+    return dict(connection.execute(kept.group_by(images.c.library)).all())
+
+
 def deleted_rows(
     connection: Connection, library_names: tuple[str, ...] | None, *, limit: int, offset: int
 ) -> list[int]:

@@ -45,8 +45,8 @@ def list_libraries(backend: BackendDependency, principal: PrincipalDependency) -
     """List the libraries with the number of their images."""
     with backend.database.read() as connection:
         names = [name for name in records_images.list_libraries(connection) if principal.may_see(name)]
-        counts = {name: sum(records_listing.count_states(connection, (name,)).values()) for name in names}
-    return {"libraries": [{"name": name, "images": number} for name, number in counts.items()]}
+        counts = records_listing.count_by_library(connection)
+    return {"libraries": [{"name": name, "images": counts.get(name, 0)} for name in names]}
 
 
 @router.post("/libraries", status_code=201, response_model=schemas.Library)
