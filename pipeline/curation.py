@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pipeline import purging
 from pipeline.backend import Backend
 from pipeline.errors import ImageNotFound
 from pipeline.images import ImageRecord
@@ -70,13 +71,16 @@ def add_tags(
 def delete(
     backend: Backend, image_ids: Sequence[str], principal: Principal, *, purge: bool = False
 ) -> list[ImageRecord]:
-    """Hide the images everywhere at once; with `purge` forget them for good. Return those that were there."""
+    """Hide the images everywhere at once; with `purge` forget them and their files for good.
+
+    Return those that were there. Files that a store which is down cannot remove now, a later sweep removes.
+    """
     images = get_images(backend, image_ids, principal, deleted_too=purge)
     rows = [image.row for image in images]
-    with backend.database.write() as connection:
-        if purge:
-            records_images.purge(connection, rows)
-        else:
+    if purge:
+        purging.purge(backend, rows)
+    else:
+        with backend.database.write() as connection:
             records_images.delete(connection, rows)
     return images
 

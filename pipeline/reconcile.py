@@ -1,25 +1,23 @@
 """Repairing what crashes left behind, in both directions, and forgetting what is due.
 
 The database is the truth. Images that lost their embedding are analyzed again; objects that no record names are
-removed once they are old enough to belong to no upload in progress. Only this module removes objects.
+removed once they are old enough to belong to no upload in progress.
 """
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from pipeline.backend import Backend
 from pipeline.images import image_of_key, original_key
-from pipeline.stores import records_images, records_listing, records_queries, records_repair, records_uploads
+from pipeline.purging import Owner, purge, remove_orphans
+from pipeline.stores import records_listing, records_queries, records_repair, records_uploads
 from pipeline.stores.protocols import StoredObject
 from pipeline.uploads import remove_leftovers
 
 log = logging.getLogger(__name__)
-
-Owner = tuple[str, str]
-"""Library and sha256 of an image."""
 
 PURGE_BATCH = 500  # images purged in one transaction, so that others need not wait long for the database
 SWEEP_BATCH = 500  # objects or images compared in one transaction
@@ -28,7 +26,10 @@ UPLOAD_LIST_DAYS = 7  # how long the list of an upload can be looked at again
 
 @dataclass(frozen=True)
 class Repairs:
-    """How many of each were mended or forgotten. `missing_originals` cannot be mended, only told."""
+    """How many of each were mended or forgotten. `missing_originals` cannot be mended, only told.
+
+    `removed_objects` are those that a sweep found; the files of purged images are not among them.
+    """
 
     analyzed_again: int
     purged_images: int
@@ -50,7 +51,8 @@ class Repairs:
 def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
     """Repair the database and, with `sweep_objects`, compare every stored object with it as well.
 
-    May run in several processes at once. The sweep lists the whole object store, so it is not part of the timer.
+    May run in several processes at once. The sweep lists the whole object store, so it is made only when asked for;
+    deleted images whose time is over take their files with them without it.
     """
     now = datetime.now(UTC)
     with backend.database.write() as connection:
@@ -58,7 +60,7 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
         queries = records_queries.forget_before(connection, now - timedelta(days=backend.settings.query_picture_days))
         records_uploads.forget_before(connection, now - timedelta(days=UPLOAD_LIST_DAYS))
     purged = _purge_trash(backend, now - timedelta(days=backend.settings.trash_days))
-    removed, missing = _sweep(backend, now) if sweep_objects or purged else (0, 0)
+    removed, missing = _sweep(backend, now) if sweep_objects else (0, 0)
     repairs = Repairs(again, purged, removed, missing, queries)
     if again or purged or removed or missing:
         log.info("reconciled: %s", repairs.sentence())
@@ -70,10 +72,9 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
 def _purge_trash(backend: Backend, before: datetime) -> int:
     purged = 0
     while True:
-        with backend.database.write() as connection:
+        with backend.database.read() as connection:
             rows = records_listing.rows_deleted_before(connection, before, PURGE_BATCH)
-            records_images.purge(connection, rows)
-        purged += len(rows)
+        purged += purge(backend, rows, deleted_before=before)
         if len(rows) < PURGE_BATCH:
             return purged
 
@@ -91,7 +92,7 @@ def _sweep(backend: Backend, now: datetime) -> tuple[int, int]:
             rows[owner] for stored, owner in batch if owner in rows and stored.key == original_key(*owner)
         }
         old = [(stored.key, owner) for stored, owner in batch if stored.modified_at < oldest_in_progress]
-        removed += _remove_orphans(backend, [(key, owner) for key, owner in old if owner not in rows])
+        removed += remove_orphans(backend, [(key, owner) for key, owner in old if owner not in rows])
     return removed, _count_missing(backend, with_original)
 
 
@@ -101,21 +102,6 @@ def _batches_of_ours(backend: Backend) -> Iterator[list[tuple[StoredObject, Owne
     ours = ((stored, owner) for stored, owner in listed if owner is not None)
     while batch := list(islice(ours, SWEEP_BATCH)):
         yield batch
-
-
-def _remove_orphans(backend: Backend, orphans: Sequence[tuple[str, Owner]]) -> int:
-    """Remove objects, unless their images have been recorded meanwhile; return how many were removed.
-
-    While this transaction lasts nobody records an image; `ingest.accept` makes sure of the original inside its own.
-    """
-    if not orphans:
-        return 0
-    with backend.database.write() as connection:
-        known = records_repair.known_rows(connection, {owner for _, owner in orphans})
-        keys = [key for key, owner in orphans if owner not in known]
-        for key in keys:
-            backend.objects.delete(key)
-    return len(keys)
 
 
 def _count_missing(backend: Backend, with_original: Collection[int]) -> int:

@@ -1,6 +1,8 @@
 """What people do to images that are there."""
 
 import io
+import os
+from datetime import UTC, datetime
 
 import pytest
 from pictures import picture_bytes
@@ -8,7 +10,9 @@ from pictures import picture_bytes
 from pipeline import curation
 from pipeline.errors import InvalidQuery
 from pipeline.ingest import accept
+from pipeline.originals import SIZES, original_bytes, thumbnail
 from pipeline.principals import OWNER
+from pipeline.reconcile import reconcile
 from pipeline.uploads import spooled
 
 
@@ -42,6 +46,68 @@ def test_an_upload_of_the_same_bytes_cannot_add_tags_beyond_fifty(backend, put_w
 
     assert tags_of(backend, image) == numbered(0, 50)
     assert put_with_tags(picture_bytes(), numbered(20, 30)).id == image.id
+
+
+def keys(backend) -> set[str]:
+    return {stored.key for stored in backend.objects.list("")}
+
+
+def test_purging_removes_the_original_and_every_thumbnail_at_once(backend, put):
+    other = put(seed=2)
+    image, twin = put(seed=1), put(seed=1, library="attic")
+    for px in SIZES:
+        for each in (image, twin):
+            thumbnail(backend, each, px)
+    before = keys(backend)
+
+    curation.delete(backend, [image.id], OWNER, purge=True)
+
+    gone = {f"originals/main/{image.sha256}", *(f"thumbnails/main/{image.sha256}-{px}.webp" for px in SIZES)}
+    assert before - keys(backend) == gone
+    assert {other.object_key, twin.object_key} <= keys(backend)
+
+
+def test_a_picture_uploaded_again_while_it_is_purged_keeps_its_original(backend, put):
+    """The upload comes in after the record has gone and before the files go."""
+
+    class BusyDatabase:
+        def __init__(self):
+            self.writes = 0
+
+        def __getattr__(self, name):
+            return getattr(database, name)
+
+        def write(self):
+            self.writes += 1
+            if self.writes == 2:
+                again.append(put(seed=1))
+            return database.write()
+
+    image, again, database = put(seed=1), [], backend.database
+    object.__setattr__(backend, "database", BusyDatabase())
+
+    curation.delete(backend, [image.id], OWNER, purge=True)
+
+    assert again[0].id != image.id
+    assert original_bytes(backend, again[0]) == picture_bytes(seed=1)
+
+
+def test_files_that_a_store_in_trouble_keeps_are_removed_by_a_later_sweep(backend, put):
+    image = put()
+    folder, away = backend.objects.folder, backend.settings.data / "away"
+    folder.rename(away)
+    folder.touch()
+
+    assert curation.delete(backend, [image.id], OWNER, purge=True)
+
+    folder.unlink()
+    away.rename(folder)
+    assert keys(backend) == {image.object_key}
+    day_ago = datetime.now(UTC).timestamp() - 24 * 3600
+    for path in folder.rglob(image.sha256):
+        os.utime(path, (day_ago, day_ago))
+    assert reconcile(backend, sweep_objects=True).removed_objects == 1
+    assert keys(backend) == set()
 
 
 @pytest.fixture

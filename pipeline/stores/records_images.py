@@ -226,7 +226,7 @@ def wait_again(connection: Connection, rows: Sequence[int] | None = None) -> int
 
 
 def purge(connection: Connection, rows: Sequence[int]) -> None:
-    """Forget the images for good. Their objects become orphans, which `worker.reconcile` removes."""
+    """Forget the images for good. Their objects become orphans, which `purging` removes."""
     records_embeddings.bury(connection, rows)
     for part in _parts(rows):
         connection.execute(images.delete().where(images.c.row.in_(part)))

@@ -1,0 +1,61 @@
+"""Forgetting images for good: first their records, then at once their files.
+
+Whoever forgets an image calls `purge`; objects that no record names are removed by `remove_orphans` alone, which
+`reconcile` calls for those that it finds.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from pipeline.backend import Backend
+from pipeline.errors import StoreUnavailable
+from pipeline.images import original_key, thumbnail_key
+from pipeline.originals import SIZES
+from pipeline.stores import records_images, records_repair
+
+log = logging.getLogger(__name__)
+
+Owner = tuple[str, str]
+"""Library and sha256 of an image."""
+
+
+def purge(backend: Backend, rows: Sequence[int], *, deleted_before: datetime | None = None) -> int:
+    """Forget the images of these rows, and remove their originals and thumbnails; return how many images there were.
+
+    With `deleted_before`, those that were restored or deleted again meanwhile stay. Files that were imported in place
+    are left alone. When the object store does not answer, the records are gone nevertheless, and a later sweep of
+    `reconcile` removes the files.
+    """
+    if not rows:
+        return 0
+    with backend.database.write() as connection:
+        images = records_images.get_by_rows(connection, rows)
+        if deleted_before:
+            images = [image for image in images if image.deleted_at and image.deleted_at < deleted_before]
+        records_images.purge(connection, [image.row for image in images])
+    owners = [(image.library, image.sha256) for image in images]
+    try:
+        remove_orphans(backend, [(key, owner) for owner in owners for key in _keys(*owner)])
+    except StoreUnavailable as error:
+        log.warning("the files of purged images stay until the next sweep: %s", error)
+    return len(images)
+
+
+def remove_orphans(backend: Backend, orphans: Sequence[tuple[str, Owner]]) -> int:
+    """Remove objects, unless their images have been recorded meanwhile; return how many were removed.
+
+    While this transaction lasts nobody records an image; `ingest.accept` makes sure of the original inside its own.
+    """
+    if not orphans:
+        return 0
+    with backend.database.write() as connection:
+        known = records_repair.known_rows(connection, {owner for _, owner in orphans})
+        keys = [key for key, owner in orphans if owner not in known]
+        for key in keys:
+            backend.objects.delete(key)
+    return len(keys)
+
+
+def _keys(library: str, sha256: str) -> list[str]:
+    return [original_key(library, sha256), *(thumbnail_key(library, sha256, px) for px in SIZES)]
