@@ -50,12 +50,6 @@ def passing_rows(
     return list(connection.scalars(_visible(where, colored).where(images.c.row.in_(rows))))
 
 
-def count_visible(connection: Connection, where: Filter, *, colored: Rows | None = None) -> int:
-    """Return how many visible images pass `where`."""
-    count = sa.select(sa.func.count()).where(VISIBLE, *conditions(where, colored))
-    return int(connection.execute(count).scalar_one())
-
-
 def _visible(where: Filter, colored: Rows | None) -> sa.Select[int]:
     return sa.select(images.c.row).where(VISIBLE, *conditions(where, colored)).order_by(images.c.row)
 

@@ -428,3 +428,21 @@ def can_be_sent(markup: Markup, form: Element) -> bool:
         and (form in button.inside or button.attributes.get("form", "no") == form.attributes.get("id"))
         for button in markup.all("button")
     )
+
+
+def test_the_next_tiles_end_where_nobody_scrolls(library: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An offset that is too deep is read as none, so a page that led there would begin again at the top."""
+    monkeypatch.setattr("webapp.routes.search.PAGE_SIZE", 2)
+    monkeypatch.setattr("webapp.routes.search.DEEPEST", 5)
+
+    following = {
+        offset: f"offset={offset + 2}" in library.get("/", params={"offset": offset}).text for offset in (0, 2, 4)
+    }
+
+    assert following == {0: True, 2: True, 4: False}
+
+
+@pytest.mark.parametrize("params", [{}, {"category": "animal"}, {"tag": "sample"}, {"library": "main"}])
+def test_the_number_of_pictures_is_that_of_all_pages(library: TestClient, params: dict[str, str]) -> None:
+    listed = library.get("/api/v1/images", params={**params, "state": "ready", "limit": "100"}).json()["images"]
+    assert f"{len(listed)} picture" in library.get("/", params=params).text

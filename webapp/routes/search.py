@@ -113,10 +113,11 @@ def _count(backend: Backend, principal: Principal, fields: Fields) -> _Counts:
     where = read_filter(fields).seen_by(principal)
     colored = backend.swatches.rows_with(where)
     with backend.database.read() as connection:
+        facets = records_facets.count(connection, where, colored=colored)
         return _Counts(
             states=records_listing.count_states(connection, where.libraries),
-            facets=records_facets.count(connection, where, colored=colored),
-            passing=records_listing.count_visible(connection, where, colored=colored),
+            facets=facets,
+            passing=sum(facets.library.values()),  # every image is in one library
         )
 
 
@@ -172,9 +173,14 @@ def _page(
         problem=answer.problem,
         empty=_emptiness(answer, asked=asked, waiting=waiting, strong=strong, weak=weak),
         library_is_empty=not asked and not narrowed and not ready and not waiting and not answer.problem,
-        more_url=search_url(fields, offset=str(offset + PAGE_SIZE)) if result and result.has_more else None,
+        more_url=search_url(fields, offset=str(offset + PAGE_SIZE)) if result and _goes_on(result, offset) else None,
         permalink=search_url(fields),
     )
+
+
+def _goes_on(result: SearchResult, offset: int) -> bool:
+    """Whether there is a next page; an offset that is too deep would be read as none, and begin again at the top."""
+    return result.has_more and offset + PAGE_SIZE <= DEEPEST
 
 
 def _verdict(result: SearchResult | None, *, asked: bool) -> Literal["match", "weak", "none", ""]:
