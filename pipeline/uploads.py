@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.errors import TooManyBytes
+from pipeline.features.limits import check_bytes
 
 PREFIX, SUFFIX = "likeness-", ".upload"  # of spooled files in the system's temporary folder
 STALE_SECONDS = 24 * 3600  # a spooled file this old was left by a process that was killed
 CHUNK = 1 << 20  # bytes read at once
-MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def spooled(stream: BinaryIO, filename: str, *, max_bytes: int) -> Iterator[Uplo
     with tempfile.NamedTemporaryFile(prefix=PREFIX, suffix=SUFFIX) as file:
         while chunk := stream.read(CHUNK):
             size += len(chunk)
-            check_size(size, max_bytes)
+            check_bytes(size, max_bytes)
             digest.update(chunk)
             file.write(chunk)
         file.flush()
@@ -49,18 +48,10 @@ def spooled(stream: BinaryIO, filename: str, *, max_bytes: int) -> Iterator[Uplo
 def existing_file(path: Path, *, max_bytes: int) -> Upload:
     """Return a file that lies on this machine already, hashed. Raises TooManyBytes and OSError."""
     size = path.stat().st_size
-    check_size(size, max_bytes)
+    check_bytes(size, max_bytes)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Upload(path, path.name, size, digest)
-
-
-def check_size(size: int, max_bytes: int) -> None:
-    """Raise TooManyBytes when a file is too large."""
-    if size > max_bytes:
-        raise TooManyBytes(
-            f"This file is larger than the limit of {max_bytes / MEGABYTE:,.0f} MB. Please upload a smaller version."
-        )
 
 
 def remove_leftovers() -> int:

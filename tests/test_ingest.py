@@ -168,7 +168,7 @@ def test_too_many_bytes_are_refused_as_soon_as_they_are_counted():
 
     with (
         pytest.raises(TooManyBytes, match="larger than the limit of 3 MB"),
-        spooled(Endless(), "endless.jpg", max_bytes=3 << 20),
+        spooled(Endless(), "endless.jpg", max_bytes=3_000_000),
     ):
         pass
 

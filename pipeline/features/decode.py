@@ -106,7 +106,7 @@ def _examine(source: bytes | Path, limits: Limits, target: Target) -> tuple[Form
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
         with open_stream(source) as stream:
             kind = formats.identify(stream)
-            costs.check_bytes(size, limits)
+            costs.check_bytes(size, limits.max_bytes)
             header = _READERS[kind](Paced(stream))
     except OSError as error:
         raise DamagedImage(_UNREADABLE, detail=str(error)) from error

@@ -13,6 +13,7 @@ from pipeline.features.headers import Header
 from pipeline.features.shrink import Plan, Target, plan
 
 MEBIBYTE = 1 << 20
+_MEGABYTE = 1_000_000
 _MEGAPIXEL = 1_000_000
 
 
@@ -25,7 +26,7 @@ class Limits:
     which are decoded in parts.
     """
 
-    max_bytes: int = 64 * MEBIBYTE
+    max_bytes: int = 64 * _MEGABYTE
     max_pixels: int = 100 * _MEGAPIXEL
     max_decode_bytes: int = 160 * MEBIBYTE
 
@@ -114,11 +115,11 @@ def _sample_bytes(header: Header) -> int:
     return 1 if header.bits <= 8 else 2  # noqa: PLR2004 - bits of a byte
 
 
-def check_bytes(size: int, limits: Limits) -> None:
-    """Refuse a file of more bytes than allowed."""
-    if size > limits.max_bytes:
+def check_bytes(size: int, max_bytes: int) -> None:
+    """Refuse a file of more bytes than allowed; its size is not said, because nobody may know it yet."""
+    if size > max_bytes:
         raise TooManyBytes(
-            f"This file has {size / MEBIBYTE:.0f} MB; the limit is {limits.max_bytes / MEBIBYTE:.0f}. "
+            f"This file is larger than the limit of {_rounded_down(max_bytes, _MEGABYTE)} MB. "
             "Please upload a smaller version."
         )
 
@@ -128,7 +129,8 @@ def check_pixels(width: int, height: int, limits: Limits) -> None:
     pixels = width * height
     if pixels > limits.max_pixels:
         raise TooManyPixels(
-            f"This picture has {_rounded_up(pixels)} megapixels; the limit is {limits.max_pixels // _MEGAPIXEL:,}. "
+            f"This picture has {_rounded_up(pixels)} megapixels; "
+            f"the limit is {_rounded_down(limits.max_pixels, _MEGAPIXEL)}. "
             "Please upload a smaller version."
         )
 
@@ -138,14 +140,35 @@ def check_cost(probe: Probe, limits: Limits) -> None:
     if probe.decode_bytes <= limits.max_decode_bytes:
         return
     pixels = probe.width * probe.height
-    affordable = pixels * (limits.max_decode_bytes - WORKING_BYTES) / (probe.decode_bytes - WORKING_BYTES)
+    affordable = pixels * max(limits.max_decode_bytes - WORKING_BYTES, 0) / max(probe.decode_bytes - WORKING_BYTES, 1)
+    if affordable < _MIN_LIMIT * _MEGAPIXEL:
+        sentence = f"This {probe.format} file takes more memory to read than one picture may. "
+    else:
+        sentence = (
+            f"This picture has {_rounded_up(pixels)} megapixels; for {probe.format} files of this kind the limit is "
+            f"{_rounded_down(affordable, _MEGAPIXEL)}. "
+        )
     raise TooManyPixels(
-        f"This picture has {_rounded_up(pixels)} megapixels; for {probe.format} files of this kind the limit is "
-        f"{max(0, int(affordable // _MEGAPIXEL)):,}. Please upload a smaller version, or save it as an ordinary JPEG.",
+        sentence + "Please upload a smaller version, or save it as an ordinary JPEG.",
         detail=f"{probe.decode_bytes} bytes to decode",
     )
 
 
+_COARSE = 10
+"""From so many megabytes or megapixels on they are told without a decimal."""
+
+_MIN_LIMIT = 0.1
+"""Megapixels, the least that is told as a limit: below, the file costs too much by something else than its size."""
+
+
 def _rounded_up(pixels: int) -> str:
     """Megapixels, rounded away from the limit, which is rounded down, so that the two never look equal."""
-    return f"{math.ceil(pixels / _MEGAPIXEL):,}"
+    tenths = math.ceil(pixels * 10 / _MEGAPIXEL)
+    return f"{tenths / 10:.1f}" if tenths < _COARSE * 10 else f"{math.ceil(pixels / _MEGAPIXEL):,}"
+
+
+def _rounded_down(amount: float, unit: int) -> str:
+    if amount >= _COARSE * unit:
+        return f"{math.floor(amount / unit):,}"
+    tenths = math.floor(amount * 10 / unit)
+    return f"{tenths / 10:g}" if tenths else f"{amount / unit:f}".rstrip("0")

@@ -123,9 +123,21 @@ def test_every_layout_of_webp_tells_its_size(options):
     assert (found.width, found.height) == (77, 33)
 
 
-def test_a_file_of_too_many_bytes_is_refused_with_both_numbers():
-    with pytest.raises(TooManyBytes, match=r"3 MB; the limit is 1\. Please"):
-        probe(saved(photo(60, 40), "PNG") + bytes(3 << 20), replace(LIMITS, max_bytes=1 << 20))
+@pytest.mark.parametrize(
+    ("limit", "told"), [(64_000_000, "64"), (10_000_000, "10"), (2_560_000, "2.5"), (1_048_576, "1"), (50_000, "0.05")]
+)
+def test_a_file_of_too_many_bytes_is_refused_with_the_limit_in_decimal_megabytes(limit, told):
+    file = saved(photo(60, 40), "PNG")
+    with pytest.raises(TooManyBytes) as caught:
+        probe(file + bytes(limit - len(file) + 1), replace(LIMITS, max_bytes=limit))
+    assert caught.value.user_message == (
+        f"This file is larger than the limit of {told} MB. Please upload a smaller version."
+    )
+    assert probe(file + bytes(limit - len(file)), replace(LIMITS, max_bytes=limit)).format == "PNG"
+
+
+def test_the_limit_of_a_file_is_by_itself_that_of_the_settings():
+    assert Limits().max_bytes == 64_000_000
 
 
 def png_header(width, height):
@@ -138,6 +150,37 @@ def png_header(width, height):
 def test_a_bomb_is_refused_by_its_header():
     with pytest.raises(TooManyPixels, match=r"412 megapixels; the limit is 100\. Please upload a smaller version"):
         probe(png_header(20_600, 20_000), LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        (
+            {"max_decode_bytes": 22 << 20},
+            "This picture has 1.0 megapixels; for WebP files of this kind the limit is 0.9.",
+        ),
+        (
+            {"max_decode_bytes": 16 << 20},
+            "This picture has 1.0 megapixels; for WebP files of this kind the limit is 0.3.",
+        ),
+        ({"max_decode_bytes": 12 << 20}, "This WebP file takes more memory to read than one picture may."),
+        ({"max_decode_bytes": 1 << 20}, "This WebP file takes more memory to read than one picture may."),
+        ({"max_pixels": 999_999}, "This picture has 1.0 megapixels; the limit is 0.9."),
+        ({"max_pixels": 2_000}, "This picture has 1.0 megapixels; the limit is 0.002."),
+    ],
+)
+def test_no_refusal_tells_a_limit_of_zero(limits, told):
+    claim = (999).to_bytes(3, "little")
+    file = b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + claim + claim + bytes(8)
+    with pytest.raises(TooManyPixels) as caught:
+        probe(file, replace(LIMITS, **limits))
+    assert caught.value.user_message.startswith(told + " Please upload a smaller version")
+
+
+def test_a_small_tiff_of_many_channels_is_refused_for_its_memory_and_not_for_its_size():
+    channels = tiff((256, 4, 500), (257, 4, 500), (258, 3, 8), (259, 3, 5), (277, 3, 60_000))
+    with pytest.raises(TooManyPixels, match=r"^This TIFF file takes more memory to read than one picture may\. Please"):
+        probe(channels, LIMITS)
 
 
 def test_a_small_file_that_claims_a_large_picture_costs_nothing():
