@@ -20,7 +20,7 @@ from pipeline.errors import ImageRejected, StoreUnavailable
 from pipeline.ingest import accept
 from pipeline.labels import checked_library
 from pipeline.principals import Principal
-from pipeline.stores import records_images, records_imports
+from pipeline.stores import records_imports
 from pipeline.uploads import Upload, existing_file, spooled
 from pipeline.worker import Worker
 
@@ -130,7 +130,7 @@ def _known_stamps(backend: Backend, places: Sequence[str], library: str) -> dict
     known: dict[str, str] = {}
     with backend.database.read() as connection:
         for place in places:
-            known |= records_images.imported_stamps(connection, library, as_text(place))
+            known |= records_imports.imported_stamps(connection, library, as_text(place))
     return known
 
 

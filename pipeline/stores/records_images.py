@@ -107,23 +107,6 @@ def _add_source(connection: Connection, row: int, new: NewImage, now: datetime) 
         connection.execute(image_sources.update().where(image_sources.c.id == known).values(file_stamp=new.file_stamp))
 
 
-def imported_stamps(connection: Connection, library: str, folder: str) -> dict[str, str]:
-    """Return path -> stamp (size and time of change) of every file that was imported from below `folder`.
-
-    Deleted images are among them: importing a folder again must not bring back what somebody threw away.
-    """
-    found = connection.execute(
-        sa.select(image_sources.c.path, image_sources.c.file_stamp)
-        .join(images, images.c.row == image_sources.c.image_row)
-        .where(
-            images.c.library == library,
-            image_sources.c.path.startswith(folder, autoescape=True),
-            image_sources.c.file_stamp.is_not(None),
-        )
-    )
-    return dict(found.all())
-
-
 def find_by_sha256(connection: Connection, library: str, sha256: str) -> ImageRecord | None:
     """Return the image with these bytes in `library`, deleted or not."""
     row = connection.execute(

@@ -11,7 +11,7 @@ from random_records import add_image, fill, random_features
 
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord, ImageState, image_of_key, new_image_id, original_key, thumbnail_key
-from pipeline.stores import records_embeddings, records_images, records_listing, records_repair
+from pipeline.stores import records_embeddings, records_images, records_imports, records_listing, records_repair
 from pipeline.stores.records_images import NewImage
 from pipeline.stores.swatches import SwatchTable
 from pipeline.stores.tables import image_sources, images, palette, tags
@@ -223,21 +223,23 @@ def test_images_are_counted_by_state_and_library(database, ready):
 def test_imported_files_are_known_by_path_and_stamp_until_they_are_purged(database):
     with database.write() as connection:
         image, _ = records_images.add(connection, new(1, path="/photos/100%_a.png", file_stamp="10-1"))
-        records_images.add(connection, new(2, path="/photos/b.png", file_stamp="20-1"))
-        records_images.add(connection, new(3, path="/elsewhere/c.png", file_stamp="30-1"))
+        records_images.add(connection, new(2, path="/photos/more/b.png", file_stamp="20-1"))
+        records_images.add(connection, new(3, path="/photos2/c.png", file_stamp="30-1"))
+        records_images.add(connection, new(5, path="/Photos/d.png", file_stamp="40-1"))
         records_images.add(connection, new(4))
         records_images.add(connection, new(1, path="/photos/100%_a.png", file_stamp="10-2"))  # only its time changed
 
+    def known(place):
+        return records_imports.imported_stamps(connection, "main", place)
+
     with database.write() as connection:
-        assert records_images.imported_stamps(connection, "main", "/photos") == {
-            "/photos/100%_a.png": "10-2",
-            "/photos/b.png": "20-1",
-        }
-        assert records_images.imported_stamps(connection, "main", "/photos/100%_") == {"/photos/100%_a.png": "10-2"}
-        records_images.delete(connection, [image.row])
-        assert "/photos/100%_a.png" in records_images.imported_stamps(connection, "main", "/photos")
+        below = {"/photos/100%_a.png": "10-2", "/photos/more/b.png": "20-1"}
+        assert known("/photos") == known("/photos/") == below
+        assert known("/photos/100%_a.png") == {"/photos/100%_a.png": "10-2"}
+        assert known("/photos/100%_") == {}
+        assert len(known("/")) == 4
         records_images.purge(connection, [image.row])
-        assert set(records_images.imported_stamps(connection, "main", "/photos")) == {"/photos/b.png"}
+        assert set(known("/photos")) == {"/photos/more/b.png"}
 
 
 def test_a_record_without_a_vector_is_asked_to_be_analyzed_again(database, ready):
