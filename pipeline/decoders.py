@@ -20,7 +20,7 @@ import pipeline
 from pipeline.decoder_messages import Answer, Job, read_answer, write_job
 from pipeline.errors import DamagedImage, DecoderUnavailable, ImageRejected, TooManyPixels
 from pipeline.features import decode
-from pipeline.features.decode import DISPLAY_LONG_SIDE_PX, Limits, Probe
+from pipeline.features.decode import Limits, Probe
 from pipeline.features.picture import Picture
 from pipeline.memory_budget import MemoryBudget
 
@@ -99,7 +99,7 @@ class DecoderPool:
             raise _crashed("a file where a picture was asked for")
         return answer
 
-    def display_copy(self, source: bytes | Path, long_side_px: int = DISPLAY_LONG_SIDE_PX) -> bytes:
+    def display_copy(self, source: bytes | Path, long_side_px: int) -> bytes:
         """Return a WebP of the first frame to look at; a smaller one where memory does not suffice for that size."""
         while long_side_px > _MIN_DISPLAY_PX and not self._affords(source, long_side_px):
             long_side_px //= 2

@@ -24,10 +24,7 @@ from pipeline.features.paced import Paced, Stream
 from pipeline.features.picture import Facts, Picture
 from pipeline.features.shrink import Target
 
-__all__ = ["DISPLAY_LONG_SIDE_PX", "Limits", "Probe", "decode", "display_copy", "probe"]
-
-DISPLAY_LONG_SIDE_PX = 2048
-"""Long side of the copy shown for formats that a browser cannot show: sharp on a screen of twice 1024 px."""
+__all__ = ["Limits", "Probe", "decode", "display_copy", "probe"]
 
 _DISPLAY_QUALITY = 82
 _DISPLAY_METHOD = 2
@@ -89,7 +86,7 @@ def decode(source: bytes | Path, limits: Limits) -> Picture:
         return Picture(pixels, alpha, _facts(kind, canvas))
 
 
-def display_copy(source: bytes | Path, limits: Limits, long_side_px: int = DISPLAY_LONG_SIDE_PX) -> bytes:
+def display_copy(source: bytes | Path, limits: Limits, long_side_px: int) -> bytes:
     """Return a WebP of the first frame to look at: upright, sRGB, without metadata, with its transparency.
 
     Its long side is at most `long_side_px` and at least nine tenths of that, if the picture has as many.
