@@ -21,7 +21,7 @@ import numpy as np
 from served import serving
 
 from pipeline.backend import Backend, open_backend
-from pipeline.features.color import lab_to_hex
+from pipeline.features.color import lab_to_srgb, rgb_to_hex
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES, Category, Facts, Features, Palette, Swatch
 from pipeline.settings import read_settings
 from pipeline.stores import records_images, records_queue
@@ -147,7 +147,9 @@ def _features(chance: np.random.Generator, vector: np.ndarray) -> Features:
     return Features(
         embedding=(vector / np.linalg.norm(vector)).astype(np.float32),
         palette=Palette(
-            swatches=tuple(Swatch(lab, lab_to_hex(lab), share) for lab, share in zip(labs, shares, strict=True)),
+            swatches=tuple(
+                Swatch(lab, rgb_to_hex(lab_to_srgb(lab)), share) for lab, share in zip(labs, shares, strict=True)
+            ),
             names=dict(zip(COLOR_NAMES, chance.dirichlet(np.ones(len(COLOR_NAMES))).tolist(), strict=True)),
             scheme=SCHEMES[chance.integers(len(SCHEMES))],
             brightness=float(chance.random()),

@@ -31,14 +31,6 @@ class LikenessError(Exception):
         self.user_message = user_message
         self.detail = detail
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Survive the way back from a decoder process: `detail` is keyword-only, which pickle cannot guess."""
-        return _revive, (type(self), self.user_message, self.detail)
-
-
-def _revive(kind: type[LikenessError], user_message: str, detail: str) -> LikenessError:
-    return kind(user_message, detail=detail)
-
 
 class ImageRejected(LikenessError):
     code = "image_rejected"

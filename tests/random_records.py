@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from sqlalchemy.engine import Connection
 
-from pipeline.features.color import lab_to_hex
+from pipeline.features.color import lab_to_srgb, rgb_to_hex
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES, Category, Facts, Features, Palette, Swatch
 from pipeline.images import ImageRecord
 from pipeline.stores import records_images, records_queue
@@ -33,7 +33,7 @@ def random_features(rng: np.random.Generator, dimension: int) -> Features:
     swatches = []
     for share in shares:
         lab = (float(rng.uniform(0, 100)), float(rng.uniform(-60, 60)), float(rng.uniform(-60, 60)))
-        swatches.append(Swatch(lab, lab_to_hex(lab), float(share)))
+        swatches.append(Swatch(lab, rgb_to_hex(lab_to_srgb(lab)), float(share)))
     names = rng.dirichlet(np.full(len(COLOR_NAMES), 0.3))
     palette = Palette(
         swatches=tuple(swatches),

@@ -1,7 +1,6 @@
 """The tree of errors: drawn as it is, with a sentence in every leaf, and nothing foreign on its way out."""
 
 import inspect
-import pickle
 import re
 
 import pytest
@@ -49,14 +48,6 @@ def test_an_error_tells_the_person_one_thing_and_the_log_more(kind):
     assert error.user_message == "The disk is full. Please remove something."
     assert str(error) == "The disk is full. Please remove something. [ENOSPC at /data]"
     assert str(kind("Alone.")) == "Alone."
-
-
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
-def test_an_error_survives_the_way_between_processes(kind):
-    error = pickle.loads(pickle.dumps(kind("What happened.", detail="why")))  # noqa: S301 - our own bytes
-
-    assert type(error) is kind
-    assert (error.user_message, error.detail, str(error)) == ("What happened.", "why", "What happened. [why]")
 
 
 @pytest.mark.parametrize(

@@ -72,11 +72,6 @@ def rgb_to_hex(rgb: npt.ArrayLike) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def lab_to_hex(lab: npt.ArrayLike) -> str:
-    """Return `#rrggbb` of one CIELAB color, clipped to sRGB."""
-    return rgb_to_hex(lab_to_srgb(lab))
-
-
 def hex_to_lab(text: str) -> npt.NDArray[np.float32]:
     """Return CIELAB, shape (3,), of a color written `#rrggbb`; anything else is an InvalidQuery."""
     if not _HEX.fullmatch(text):

@@ -5,7 +5,7 @@ import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from pipeline.errors import InvalidQuery
-from pipeline.features.color import ciede2000, hex_to_lab, lab_to_hex, lab_to_srgb, srgb_to_lab
+from pipeline.features.color import ciede2000, hex_to_lab, lab_to_srgb, rgb_to_hex, srgb_to_lab
 
 SHARMA = (
     ((50.0000, 2.6772, -79.7751), (50.0000, 0.0000, -82.7485), 2.0425),
@@ -66,7 +66,7 @@ def test_grays_have_no_hue():
 
 
 def test_hex_notation_is_read_in_both_cases_and_written_in_lower_case():
-    assert lab_to_hex(hex_to_lab("#3366CC")) == "#3366cc"
+    assert rgb_to_hex(lab_to_srgb(hex_to_lab("#3366CC"))) == "#3366cc"
 
 
 @pytest.mark.parametrize("text", ["", "3366cc", "#36c", "#3366cg", "#3366cc ", "#3366cc\n", "red", "#\uff13366cc"])

