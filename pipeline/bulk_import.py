@@ -21,7 +21,7 @@ from pipeline.ingest import accept
 from pipeline.labels import checked_library
 from pipeline.principals import Principal
 from pipeline.stores import records_imports
-from pipeline.uploads import Upload, existing_file, spooled
+from pipeline.uploads import Upload, existing_file, file_stamp, spooled
 from pipeline.worker import Worker
 
 READERS = 4
@@ -136,8 +136,7 @@ def _known_stamps(backend: Backend, places: Sequence[str], library: str) -> dict
 
 def _import_file(backend: Backend, path: str, known_stamp: str | None, destination: Destination) -> FileResult:
     try:
-        status = Path(path).stat()
-        stamp = f"{status.st_size}-{status.st_mtime_ns}"
+        stamp = file_stamp(Path(path).stat())
         if stamp == known_stamp:
             return FileResult(path, Outcome.UNCHANGED)
         existing = _accept_file(backend, path, stamp, destination)

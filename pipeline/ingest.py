@@ -6,7 +6,8 @@ worker's lease token still holds.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +19,9 @@ from pipeline.images import MAIN_LIBRARY, ImageRecord, original_key
 from pipeline.labels import check_tag_counts, checked_library, clean_caption, clean_filename, clean_tags
 from pipeline.originals import original_bytes, put_thumbnail
 from pipeline.principals import Principal
-from pipeline.stores import records_images, records_queue
+from pipeline.stores import records_images, records_imports, records_queue
 from pipeline.stores.records_images import NewImage
-from pipeline.uploads import Upload
+from pipeline.uploads import Upload, file_stamp
 
 log = logging.getLogger(__name__)
 
@@ -74,12 +75,24 @@ def accept(
         if not existing or caption:
             records_images.edit(connection, image.row, caption=caption)
         records_images.add_tags(connection, [image.row], tags)
+        if place:
+            for row in records_imports.mark_replaced(connection, library, str(place), image.row):
+                records_imports.retire(connection, row, _unchanged_file(records_imports.stamps(connection, row)))
         if not in_place and not backend.objects.exists(image.object_key):
             # A sweep had looked at it, as an old orphan, just before it was put again. No sweep removes anything now.
             _keep_original(backend, new, upload.path)
         image = records_images.get_by_rows(connection, [image.row])[0]
     log.info("accepted", extra={"image_id": image.id, "existing": existing})
     return Accepted(image, existing)
+
+
+def _unchanged_file(stamps: Mapping[str, str]) -> str | None:
+    """Return one of the files that nobody has written to since it was imported."""
+    for path, stamp in stamps.items():
+        with suppress(OSError):  # gone, or on a disk that is not there
+            if file_stamp(Path(path).stat()) == stamp:
+                return path
+    return None
 
 
 def _keep_original(backend: Backend, new: NewImage, path: Path) -> None:

@@ -4,6 +4,7 @@ Thumbnails are copies: a missing one is made anew when it is asked for.
 """
 
 import io
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +13,8 @@ from pipeline.errors import ObjectNotFound
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.features.thumbnail import encode as encode_thumbnail
 from pipeline.images import ImageRecord, thumbnail_key
+from pipeline.stores import records_imports
+from pipeline.uploads import file_stamp
 
 DISPLAY_PX = 1600
 """Long side of the derivative that is shown large: every browser can show it, whatever the original is."""
@@ -22,23 +25,32 @@ SIZES = (*THUMBNAIL_SIZES, DISPLAY_PX)
 def open_original(backend: Backend, image: ImageRecord) -> BinaryIO:
     """Return the very bytes that were uploaded or imported, as a seekable stream.
 
-    Raises ObjectNotFound when they are gone, or when a file that was imported in place has been replaced.
+    Raises ObjectNotFound when they are gone, or when a file that was imported in place has been written to since.
     """
     if image.path is None:
         return backend.objects.open(image.object_key)
     path = Path(image.path)
     try:
-        if path.stat().st_size != image.bytes:
-            raise ObjectNotFound(
-                "The file of this picture has changed since it was imported. Please import its folder again.",
-                detail=image.path,
-            )
-        return path.open("rb")
+        stream = path.open("rb")
     except OSError as error:
         raise ObjectNotFound(
             "The file of this picture is no longer where it was imported from. Is its disk connected?",
             detail=image.path,
         ) from error
+    if not _is_unchanged(backend, image, os.fstat(stream.fileno())):
+        stream.close()
+        raise ObjectNotFound(
+            "The file of this picture has changed since it was imported. Please import its folder again.",
+            detail=image.path,
+        )
+    return stream
+
+
+def _is_unchanged(backend: Backend, image: ImageRecord, status: os.stat_result) -> bool:
+    with backend.database.read() as connection:
+        stamp = records_imports.stamps(connection, image.row).get(image.path or "")
+    # Only what was not imported by a command, which tells the stamp, has none.
+    return status.st_size == image.bytes and stamp in {None, file_stamp(status)}
 
 
 def original_bytes(backend: Backend, image: ImageRecord) -> bytes:

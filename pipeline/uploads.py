@@ -54,6 +54,11 @@ def existing_file(path: Path, *, max_bytes: int) -> Upload:
     return Upload(path, path.name, size, digest)
 
 
+def file_stamp(status: os.stat_result) -> str:
+    """Return size and time of change of a file: while both are the same, nobody has written to it."""
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
 def remove_leftovers() -> int:
     """Remove the spooled files that killed processes of this user left a day ago or longer; return how many."""
     oldest = time.time() - STALE_SECONDS

@@ -8,7 +8,7 @@ from pictures import picture_bytes, torn
 from pipeline.backend import Backend
 from pipeline.bulk_import import Destination, FileResult, Outcome, count_waiting, import_files, list_failures, working
 from pipeline.curation import delete
-from pipeline.errors import InvalidQuery, StoreUnavailable
+from pipeline.errors import InvalidQuery, ObjectNotFound, StoreUnavailable
 from pipeline.folder_walk import list_files
 from pipeline.images import ImageRecord
 from pipeline.originals import original_bytes
@@ -87,6 +87,74 @@ def test_in_place_nothing_is_copied(backend: Backend, folder: Path) -> None:
         str(folder / "more" / "two.png"),
     }
     assert not list(backend.objects.list(""))
+
+
+def replace_with_other_bytes(file: Path) -> None:
+    """Put another picture of the very same size there."""
+    size, changed = file.stat().st_size, file.stat().st_mtime_ns
+    file.write_bytes(picture_bytes(seed=3).ljust(size, b"\0")[:size])
+    os.utime(file, ns=(changed, changed + 1_000_000_000))
+    assert file.stat().st_size == size
+
+
+@pytest.fixture
+def padded(folder: Path) -> Path:
+    """A picture with room behind it, so that another of the same size can take its place."""
+    file = folder / "one.png"
+    file.write_bytes(picture_bytes(seed=1) + bytes(4096))
+    return file
+
+
+def test_a_file_in_place_with_other_bytes_of_the_same_size_is_not_served(
+    backend: Backend, folder: Path, padded: Path
+) -> None:
+    bring_in(backend, folder, IN_PLACE)
+    image = next(image for image in all_images(backend) if image.path == str(padded))
+    replace_with_other_bytes(padded)
+    with pytest.raises(ObjectNotFound, match="has changed"):
+        original_bytes(backend, image)
+
+
+def test_a_file_in_place_that_was_replaced_leaves_one_picture_on_its_path(
+    backend: Backend, folder: Path, padded: Path
+) -> None:
+    first = padded.read_bytes()
+    bring_in(backend, folder, IN_PLACE)
+    replace_with_other_bytes(padded)
+
+    assert sorted(outcomes(bring_in(backend, folder, IN_PLACE))) == ["new", "unchanged"]
+
+    on_path = [image for image in all_images(backend) if image.path == str(padded)]
+    old, new = sorted(on_path, key=lambda image: image.row)
+    assert (old.deleted_at is None, new.deleted_at is None) == (False, True)
+    assert original_bytes(backend, new) == padded.read_bytes()
+    with pytest.raises(ObjectNotFound, match="has changed"):
+        original_bytes(backend, old)
+    assert outcomes(bring_in(backend, folder, IN_PLACE)) == ["unchanged", "unchanged"]
+
+    padded.write_bytes(first)
+    os.utime(padded, ns=(1, 1))
+    assert sorted(outcomes(bring_in(backend, folder, IN_PLACE))) == ["existing", "unchanged"]
+    deleted = [image.row for image in all_images(backend) if image.deleted_at]
+    assert deleted == [new.row]
+    assert outcomes(bring_in(backend, folder, IN_PLACE)) == ["unchanged", "unchanged"]
+
+
+def test_a_replaced_file_in_place_whose_bytes_lie_elsewhere_too_keeps_its_picture(
+    backend: Backend, folder: Path, padded: Path
+) -> None:
+    first = padded.read_bytes()
+    shutil.copy(padded, folder / "a copy.png")
+    for place in (folder, folder):
+        bring_in(backend, place, IN_PLACE)
+    row = next(image.row for image in all_images(backend) if image.path in {str(padded), str(folder / "a copy.png")})
+    replace_with_other_bytes(padded)
+
+    bring_in(backend, folder, IN_PLACE)
+
+    kept = next(image for image in all_images(backend) if image.row == row)
+    assert (kept.path, kept.deleted_at) == (str(folder / "a copy.png"), None)
+    assert original_bytes(backend, kept) == first
 
 
 def test_what_is_no_picture_is_refused_and_the_others_go_in(backend: Backend, folder: Path) -> None:

@@ -6,7 +6,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.images import ImageState
+from pipeline.stores import records_images
 from pipeline.stores.tables import image_sources, images
+
+REPLACED = "replaced"
+"""Instead of a stamp, which is of digits: the file was imported again with other bytes."""
 
 
 def imported_stamps(connection: Connection, library: str, place: str) -> dict[str, str]:
@@ -17,9 +21,41 @@ def imported_stamps(connection: Connection, library: str, place: str) -> dict[st
     found = connection.execute(
         sa.select(image_sources.c.path, image_sources.c.file_stamp)
         .join(images, images.c.row == image_sources.c.image_row)
-        .where(images.c.library == library, image_sources.c.file_stamp.is_not(None), _lies_in(place))
+        .where(images.c.library == library, image_sources.c.file_stamp != REPLACED, _lies_in(place))
     )
     return dict(found.all())
+
+
+def stamps(connection: Connection, row: int) -> dict[str, str]:
+    """Return path -> stamp of every file that an image was imported from."""
+    found = connection.execute(
+        sa.select(image_sources.c.path, image_sources.c.file_stamp).where(
+            image_sources.c.image_row == row,
+            image_sources.c.path.is_not(None),
+            image_sources.c.file_stamp.is_not(None),
+        )
+    )
+    return dict(found.all())
+
+
+def mark_replaced(connection: Connection, library: str, path: str, row: int) -> list[int]:
+    """Record that the image `row` is what lies at `path` now; return the images in place that lay there before."""
+    before = sa.select(images.c.row).where(images.c.library == library, images.c.row != row)
+    connection.execute(
+        image_sources.update()
+        .where(image_sources.c.path == path, image_sources.c.image_row.in_(before))
+        .values(file_stamp=REPLACED)
+    )
+    lay_there = before.join(image_sources, image_sources.c.image_row == images.c.row)
+    return list(connection.scalars(lay_there.where(image_sources.c.path == path, images.c.path == path).distinct()))
+
+
+def retire(connection: Connection, row: int, elsewhere: str | None) -> None:
+    """Let an image whose file was replaced lie `elsewhere`, or delete it when there is no other place."""
+    if elsewhere is None:
+        records_images.delete(connection, [row])
+    else:
+        connection.execute(images.update().where(images.c.row == row).values(path=elsewhere))
 
 
 def count_waiting(connection: Connection, library: str, places: Sequence[str]) -> int:
