@@ -80,7 +80,7 @@ def test_a_text_without_a_known_word_is_refused_with_a_sentence(lite, text):
     with pytest.raises(InvalidQuery) as refused:
         lite.embed_text(text)
     assert "names of things" in refused.value.user_message
-    assert "captions" in refused.value.user_message
+    assert "drop a similar picture" in refused.value.user_message
 
 
 def test_control_characters_and_emoji_do_not_hide_the_words_between_them(lite):

@@ -11,8 +11,8 @@ from pipeline.features.encoders.protocol import TextEmbedding
 
 NOTHING_UNDERSTOOD = (
     "None of these words is known to the built-in encoder, which knows about 3,400 English names of things: animals, "
-    "vehicles, food, clothes, furniture, buildings, landscapes. Please try such a word, search captions and tags, or "
-    "use the CLIP encoder, which understands whole sentences."
+    "vehicles, food, clothes, furniture, buildings, landscapes. Please try the name of a thing you would see in the "
+    "picture, or drop a similar picture instead."
 )
 
 
