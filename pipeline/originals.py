@@ -1,6 +1,6 @@
 """The files of an image: its original, wherever it lies, and the derivatives that are made of it.
 
-Thumbnails are copies: a missing one is made anew when it is asked for.
+Thumbnails are copies: one that is missing or damaged is made anew when it is asked for.
 """
 
 import io
@@ -18,6 +18,8 @@ from pipeline.uploads import file_stamp
 
 DISPLAY_PX = 1600
 """Long side of the derivative that is shown large: every browser can show it, whatever the original is."""
+
+RIFF_HEADER_BYTES = 8  # "RIFF" and the length of what follows
 
 SIZES = (*THUMBNAIL_SIZES, DISPLAY_PX)
 
@@ -60,8 +62,8 @@ def original_bytes(backend: Backend, image: ImageRecord) -> bytes:
 
 
 def put_thumbnail(backend: Backend, image: ImageRecord, px: int, data: bytes) -> None:
-    """Keep the WebP derivative of at most `px` pixels."""
-    backend.objects.put(thumbnail_key(image.library, image.sha256, px), io.BytesIO(data))
+    """Keep the WebP derivative of at most `px` pixels; waiting for the disk would be for nothing, it can be remade."""
+    backend.objects.put(thumbnail_key(image.library, image.sha256, px), io.BytesIO(data), durable=False)
 
 
 def thumbnail(backend: Backend, image: ImageRecord, px: int) -> bytes:
@@ -69,11 +71,19 @@ def thumbnail(backend: Backend, image: ImageRecord, px: int) -> bytes:
     size = next((size for size in SIZES if size >= px), SIZES[-1])
     try:
         with backend.objects.open(thumbnail_key(image.library, image.sha256, size)) as stream:
-            return stream.read()
+            kept = stream.read()
     except ObjectNotFound:
-        data = _derive(backend, image, size)
-        put_thumbnail(backend, image, size, data)
-        return data
+        kept = b""
+    if _is_whole(kept):
+        return kept
+    data = _derive(backend, image, size)
+    put_thumbnail(backend, image, size, data)
+    return data
+
+
+def _is_whole(webp: bytes) -> bool:
+    """Whether a WebP file is as long as its RIFF header says; a power cut may leave a shorter or an empty one."""
+    return webp.startswith(b"RIFF") and len(webp) == int.from_bytes(webp[4:8], "little") + RIFF_HEADER_BYTES
 
 
 def _derive(backend: Backend, image: ImageRecord, size: int) -> bytes:

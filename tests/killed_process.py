@@ -50,8 +50,8 @@ class CountedObjects(FolderObjects):
         super().__init__(folder)
         self.countdown = countdown
 
-    def put(self, key, stream):
-        super().put(key, stream)
+    def put(self, key, stream, *, durable=True):
+        super().put(key, stream, durable=durable)
         self.countdown.step()
 
 

@@ -9,6 +9,7 @@ from pictures import picture_bytes
 
 from pipeline import curation
 from pipeline.errors import InvalidQuery
+from pipeline.images import thumbnail_key
 from pipeline.ingest import accept
 from pipeline.originals import SIZES, original_bytes, thumbnail
 from pipeline.principals import OWNER
@@ -117,3 +118,11 @@ def put_with_tags(backend):
             return accept(backend, upload, OWNER, tags=tags).image
 
     return put_one
+
+
+def test_a_thumbnail_that_a_power_cut_left_damaged_is_made_again(backend, put):
+    image = put()
+    whole = thumbnail(backend, image, 320)
+    for left in (b"", whole[:100], bytes(len(whole))):
+        backend.objects.put(thumbnail_key("main", image.sha256, 320), io.BytesIO(left))
+        assert thumbnail(backend, image, 320) == whole

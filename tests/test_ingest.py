@@ -261,8 +261,8 @@ def test_the_same_bytes_uploaded_during_a_sweep_keep_their_original(backend):
     class SweptObjects(FolderObjects):
         sweeps = 0
 
-        def put(self, key, stream):
-            super().put(key, stream)
+        def put(self, key, stream, *, durable=True):
+            super().put(key, stream, durable=durable)
             if not self.sweeps:
                 self.sweeps += 1
                 removed.append(reconcile(patient, sweep_objects=True).removed_objects)

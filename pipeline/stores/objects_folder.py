@@ -32,26 +32,31 @@ class FolderObjects:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.address = folder.as_uri()
+        self._lasting: set[Path] = set()  # folders whose names are safe on disk in the folders around them
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             log.warning("the folder of the pictures cannot be made, so every use of it will fail: %s", error)
 
-    def put(self, key: str, stream: BinaryIO) -> None:
-        """Keep what `stream` gives under `key`, whole or not at all, synced to disk."""
+    def put(self, key: str, stream: BinaryIO, *, durable: bool = True) -> None:
+        """Keep what `stream` gives under `key`, whole or not at all; synced to disk if it is to be `durable`."""
         path = self._path(key)
         with _mapped():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.parent.is_dir():
+                self._lasting.clear()  # somebody may have removed and made again more than this one
+                path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
             try:
                 with partial.open("xb") as file:
                     shutil.copyfileobj(stream, file, COPY_BYTES)
-                    file.flush()
-                    os.fsync(file.fileno())
+                    if durable:
+                        file.flush()
+                        os.fsync(file.fileno())
                 partial.replace(path)
             finally:
                 partial.unlink(missing_ok=True)
-            self._sync_folders(path.parent)
+            if durable:
+                self._sync_folders(path.parent)
 
     def open(self, key: str) -> BinaryIO:
         """Return the object as a seekable stream."""
@@ -122,13 +127,20 @@ class FolderObjects:
                 yield Path(folder, name)
 
     def _sync_folders(self, folder: Path) -> None:
-        while folder != self.folder.parent:
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        """Make the names in `folder` safe on disk, and once in this process those of the folders that lead to it."""
+        _sync(folder)
+        while folder != self.folder and folder not in self._lasting:
+            _sync(folder.parent)
+            self._lasting.add(folder)
             folder = folder.parent
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _raise_unless_gone(error: OSError) -> None:

@@ -28,10 +28,11 @@ class ObjectStore(Protocol):
 
     address: str
 
-    def put(self, key: str, stream: BinaryIO) -> None:
-        """Keep what `stream` gives under `key`, replacing what was there.
+    def put(self, key: str, stream: BinaryIO, *, durable: bool = True) -> None:
+        """Keep what `stream` gives under `key`, replacing what was there. `modified_at` becomes now.
 
-        Whole or not at all, and safe from a power cut when this returns. `modified_at` becomes now.
+        Whole or not at all, and safe from a power cut when this returns. With `durable` false, which is quicker and
+        for what can be made again, a power cut soon after may lose the object or leave it damaged.
         """
         ...
 

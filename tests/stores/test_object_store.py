@@ -28,6 +28,15 @@ def test_what_was_put_is_read_back_byte_for_byte(objects, content):
     assert read(objects, KEY) == content
 
 
+def test_what_need_not_be_durable_is_read_back_and_replaced_all_the_same(objects):
+    objects.put(KEY, io.BytesIO(b"first, and longer"), durable=False)
+    assert read(objects, KEY) == b"first, and longer"
+
+    objects.put(KEY, io.BytesIO(b"second"), durable=False)
+    assert read(objects, KEY) == b"second"
+    assert listed(objects) == [KEY]
+
+
 def test_an_object_can_be_read_from_any_place_in_it(objects):
     objects.put(KEY, io.BytesIO(b"0123456789"))
 

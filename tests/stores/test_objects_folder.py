@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +57,36 @@ def test_the_names_of_folders_may_have_spaces_and_signs(tmp_path):
     store.put(KEY, io.BytesIO(b"x"))
 
     assert store.exists(KEY)
+
+
+@pytest.fixture
+def synced(monkeypatch) -> list[str]:
+    """The names of what is synced from now on, in order."""
+    names, sync = [], os.fsync
+
+    def note(descriptor: int) -> None:
+        names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    return names
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux tells which file a descriptor is of")
+def test_a_durable_object_is_synced_with_its_folder_and_each_new_folder_once(tmp_path, synced):
+    store = FolderObjects(tmp_path / "objects")
+    store.put(KEY, io.BytesIO(b"x"))
+    assert synced[0].startswith(TEMPORARY)
+    assert synced[1:] == ["0a", "main", "originals", "objects"]
+
+    del synced[:]
+    store.put("originals/main/0a9999", io.BytesIO(b"x"))
+    assert synced[1:] == ["0a"]
+
+    del synced[:]
+    store.put("originals/main/0b1111", io.BytesIO(b"x"))
+    assert synced[1:3] == ["0b", "main"]
+
+    del synced[:]
+    store.put("originals/main/0c1111", io.BytesIO(b"x"), durable=False)
+    assert synced == []
