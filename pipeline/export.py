@@ -166,16 +166,17 @@ def check_free(place: Path) -> None:
 def _read(backend: Backend, rows: Sequence[int]) -> list[tuple[ImageRecord, list[dict[str, str | None]]]]:
     with backend.database.read() as connection:
         images = records_images.get_by_rows(connection, rows)
-        return [
-            (
-                image,
-                [
-                    {"filename": source.filename, "path": source.path, "created_at": source.created_at.isoformat()}
-                    for source in records_images.sources(connection, image.row)
-                ],
-            )
-            for image in images
-        ]
+        sources = records_images.sources_of(connection, rows)
+    return [
+        (
+            image,
+            [
+                {"filename": source.filename, "path": source.path, "created_at": source.created_at.isoformat()}
+                for source in sources[image.row]
+            ],
+        )
+        for image in images
+    ]
 
 
 def _export_original(backend: Backend, image: ImageRecord, names: SafeNames, target: Target) -> Exported:

@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from pictures import picture_bytes
 from putting import Put
 
@@ -47,6 +48,23 @@ def test_the_json_is_what_the_api_says_and_where_the_file_is(backend: Backend, p
     assert told["file"] == "originals/a.png"
     assert {name: told[name] for name in describe(image)} == describe(done[0].image)
     assert told["state"] == "ready"
+
+
+def test_every_place_that_a_picture_came_from_is_told_by_a_few_questions(
+    backend: Backend, put: Put, tmp_path: Path
+) -> None:
+    for number in range(20):
+        put(seed=number, filename=f"{number}.png")
+    put(seed=7, filename="again.png")
+    rows = list_rows(backend, Filter(), OWNER)
+    asked: list[str] = []
+    sa.event.listen(backend.database.engine, "before_cursor_execute", lambda *event: asked.append(event[2]))
+
+    list(export(backend, rows, FolderTarget(tmp_path)))
+
+    told = [[source["filename"] for source in image["sources"]] for image in read_json(tmp_path)]
+    assert told == [[f"{number}.png"] if number != 7 else ["7.png", "again.png"] for number in range(20)]
+    assert len([statement for statement in asked if "image_sources" in statement]) < len(rows)
 
 
 def test_the_csv_has_a_row_for_each_image_with_its_colors(backend: Backend, put: Put, tmp_path: Path) -> None:

@@ -32,10 +32,14 @@ def export_command(context: click.Context, /, *, place: Path, force: bool, **fil
         rows = list_rows(backend, where, OWNER)
         as_zip = place.suffix.lower() == ".zip"
         with zip_file(place) if as_zip else nullcontext(FolderTarget(place)) as target:
-            done = list(track(export(backend, rows, target), "Exporting", len(rows)))
-    missing = [item for item in done if item.problem]
-    for item in missing:
-        click.echo(f"missing  {item.image.filename} ({item.image.id}): {item.problem}")
-    click.echo(f"Exported {len(done) - len(missing):,} pictures to {place}.", err=True)
+            done, missing = 0, []  # not the images themselves, of which there may be a million
+            for item in track(export(backend, rows, target), "Exporting", len(rows)):
+                if item.problem:
+                    missing.append(f"missing  {item.image.filename} ({item.image.id}): {item.problem}")
+                else:
+                    done += 1
+    for line in missing:
+        click.echo(line)
+    click.echo(f"Exported {done:,} pictures to {place}.", err=True)
     if missing:
         context.exit(FAILURE)

@@ -154,10 +154,17 @@ def get_by_rows(connection: Connection, rows: Sequence[int]) -> list[ImageRecord
 
 def sources(connection: Connection, row: int) -> list[Source]:
     """Return where an image came from, first place first."""
-    found = connection.execute(
-        sa.select(image_sources).where(image_sources.c.image_row == row).order_by(image_sources.c.id)
-    ).mappings()
-    return [Source(item["filename"], item["path"], item["created_at"]) for item in found]
+    return sources_of(connection, [row]).get(row, [])
+
+
+def sources_of(connection: Connection, rows: Sequence[int]) -> dict[int, list[Source]]:
+    """Return where each image of `rows` came from, first place first."""
+    found: dict[int, list[Source]] = defaultdict(list)
+    for part in _parts(rows):
+        statement = sa.select(image_sources).where(image_sources.c.image_row.in_(part)).order_by(image_sources.c.id)
+        for row, items in _grouped(connection, statement).items():
+            found[row] = [Source(item["filename"], item["path"], item["created_at"]) for item in items]
+    return found
 
 
 def edit(
