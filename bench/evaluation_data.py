@@ -1,4 +1,4 @@
-"""The labelled pictures that the measurements share: rows of `images.csv`, working copies, embeddings, P@10."""
+"""The labelled pictures that the measurements share: rows of `images.csv`, working copies, embeddings, scores."""
 
 import csv
 from collections.abc import Iterable
@@ -9,23 +9,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.evaluation import PROTOCOL_SETS
+from pipeline.evaluation_protocols import RetrievalScores, score_retrieval
 from pipeline.features.decode import Limits, decode
 from pipeline.features.encoders.protocol import Encoder
 from pipeline.features.picture import Picture
 
 THREADS = 2
 
-RETRIEVAL_SETS = (
-    "caltech101",
-    "clothing",
-    "desktop_ui",
-    "dtd",
-    "grocery",
-    "intel_scenes",
-    "pacs",
-    "sroie",
-    "wikiart",
-)
+RETRIEVAL_SETS = tuple(sorted(PROTOCOL_SETS))
 """The sets whose labels are classes; the others only fill the gallery."""
 
 
@@ -56,22 +48,7 @@ def embed_files(encoder: Encoder, paths: Iterable[Path]) -> npt.NDArray[np.float
         return np.concatenate(list(pool.map(lambda path: encoder.embed_pictures([load_picture(path)]), paths)))
 
 
-def precision_at_10(rows: list[Labelled], embeddings: npt.NDArray[np.float32]) -> dict[str, float]:
-    """Return P@10 of each of RETRIEVAL_SETS.
-
-    Relevant is what has the same set and label; k = min(10, size of the class - 1).
-    """
-    keys = np.array([f"{row.set}/{row.label}" for row in rows])
-    result = {}
-    for name in RETRIEVAL_SETS:
-        queries = [at for at, row in enumerate(rows) if row.set == name and row.label]
-        similarities = embeddings[queries] @ embeddings.T
-        similarities[np.arange(len(queries)), queries] = -np.inf
-        best = np.argsort(-similarities, axis=1)[:, :10]
-        precisions = []
-        for query, found in zip(queries, best, strict=True):
-            k = min(10, int((keys == keys[query]).sum()) - 1)
-            if k > 0:
-                precisions.append(float((keys[found[:k]] == keys[query]).mean()))
-        result[name] = float(np.mean(precisions))
-    return result
+def score_sets(rows: list[Labelled], embeddings: npt.NDArray[np.float32]) -> dict[str, RetrievalScores]:
+    """Return the scores of each of RETRIEVAL_SETS that occurs, by the protocol of `likeness evaluate`."""
+    classes = [(row.set, row.label) if row.label and row.set in PROTOCOL_SETS else None for row in rows]
+    return score_retrieval(embeddings, classes)
