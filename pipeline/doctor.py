@@ -1,6 +1,8 @@
 """What is wrong with an installation, and what to do about it: a finding for each thing that can be looked at.
 
-Looks only; what can be repaired is repaired by `reconcile`, `reindex` and `retry`, whose names the findings tell.
+Where nothing was started yet, it makes nothing but a file to try writing with, which is gone at once. Elsewhere it
+opens what a start opens, so a folder or network that has been removed since is made again. What can be repaired is
+repaired by `reconcile`, `reindex` and `retry`, whose names the findings tell.
 """
 
 import io
@@ -12,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 from PIL import Image
@@ -22,8 +25,8 @@ from pipeline.filters import Filter
 from pipeline.images import ImageState
 from pipeline.originals import open_original
 from pipeline.settings import Settings
-from pipeline.stores import records_images, records_listing, records_repair, records_status
-from pipeline.stores.database import Database
+from pipeline.stores import records_embeddings, records_images, records_listing, records_repair, records_status
+from pipeline.stores.database import Database, sqlite_file
 
 GIBIBYTE = 1 << 30
 LOW_SPACE_BYTES = GIBIBYTE
@@ -37,6 +40,11 @@ MOST_FAILURES = 20  # failed images that are told one by one
 
 TEST_PICTURE_PX = 64
 UNIT_TOLERANCE = 1e-3  # how far the length of an embedding may be from 1; float16 is exact to about 5e-4
+
+MOST_COUNTS = 10  # tries to count records and vectors while nothing changes; a count takes milliseconds
+
+NO_DATABASE = "There is none yet; it is made at the first start."
+OLD_DATABASE = "It answers; its tables are brought to the newest version at the next start."
 
 Level = Literal["ok", "note", "problem"]
 
@@ -56,12 +64,15 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield folder
     if folder.level == "problem":
         return
-    yield _look_at_space(settings.data)
+    yield _look_at_space(_nearest(settings.data))
     yield _look_at_open_files()
     database = _checked("Database", lambda: _look_at_database(settings))
     yield database
     yield _checked("Picture files", lambda: _look_at_objects(settings))
     if database.level == "problem":
+        return
+    if database.sentence in {NO_DATABASE, OLD_DATABASE}:
+        yield Finding("Start", "ok", "The rest can be looked at when `likeness serve` has been started once.")
         return
     try:
         backend = open_backend(settings)
@@ -89,12 +100,16 @@ def _checked(subject: str, look: Callable[[], Finding | str]) -> Finding:
 
 def _look_at_folder(folder: Path) -> Finding | str:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return f"{folder} can be written to."
+        with tempfile.TemporaryFile(dir=_nearest(folder)):
+            return f"{folder} can be {'written to' if folder.exists() else 'made; it is at the first start'}."
     except OSError as error:
         sentence = f"{folder} cannot be written to ({error.strerror}). Please mend that, or set LIKENESS_DATA."
         return Finding("Data folder", "problem", sentence)
+
+
+def _nearest(folder: Path) -> Path:
+    """Return `folder`, or the nearest one around it that is there."""
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
 def _look_at_space(folder: Path) -> Finding:
@@ -114,13 +129,13 @@ def _look_at_open_files() -> Finding:
 
 
 def _look_at_database(settings: Settings) -> Finding | str:
+    file = sqlite_file(settings.database_url)
+    if file and not file.exists():
+        return NO_DATABASE
     database = Database(settings.database_url)
     try:
-        file = Path(database.url.database or "") if database.is_sqlite else None
-        if file and not file.exists():
-            return "There is none yet; it is made at the first start."
         if not database.is_current():
-            return "It answers; its tables are brought to the newest version at the next start."
+            return OLD_DATABASE
         with database.read() as connection:
             verdict = records_repair.quick_check(connection)
         if verdict == "ok":
@@ -131,6 +146,9 @@ def _look_at_database(settings: Settings) -> Finding | str:
 
 
 def _look_at_objects(settings: Settings) -> str:
+    parts = urlsplit(settings.objects_url)
+    if parts.scheme == "file" and not Path(unquote(parts.path)).exists():
+        return "There is no folder for them yet; it is made at the first start."
     objects = open_objects(settings.objects_url)
     objects.check()
     return f"{objects.address} can be written to."
@@ -152,9 +170,16 @@ def _draw_picture() -> bytes:
 
 
 def _look_at_vectors(backend: Backend) -> Finding | str:
-    held = backend.vectors.count()
-    with backend.database.read() as connection:
-        expected = records_listing.count_states(connection)[ImageState.READY]
+    for _ in range(MOST_COUNTS):
+        with backend.database.read() as connection:
+            change = records_embeddings.last_change(connection)
+            expected = records_listing.count_states(connection)[ImageState.READY]
+        held = backend.vectors.count()
+        with backend.database.read() as connection:
+            if records_embeddings.last_change(connection) == change:
+                break
+    else:
+        return "It follows pictures that come and go at this moment."
     if held == expected:
         return f"It holds the vectors of all {held:,} analyzed pictures."
     sentence = f"It holds {held:,} vectors for {expected:,} analyzed pictures. Please run `likeness reconcile`."

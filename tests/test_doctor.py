@@ -7,6 +7,7 @@ from putting import Put, putting
 from pipeline.backend import Backend, open_backend
 from pipeline.doctor import Finding, examine
 from pipeline.settings import Settings, read_settings
+from pipeline.stores.tables import embeddings
 from pipeline.worker import Worker
 
 
@@ -15,7 +16,31 @@ def findings(settings: Settings) -> dict[str, Finding]:
 
 
 def test_a_fresh_installation_is_well(settings: Settings) -> None:
+    open_backend(settings).close()
     assert {finding.level for finding in examine(settings)} == {"ok"}
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_where_nothing_was_started_the_doctor_makes_nothing(tmp_path: Path, *, made: bool) -> None:
+    data = tmp_path / "new" / "data"
+    if made:
+        data.mkdir(parents=True)
+    before = set(tmp_path.rglob("*"))
+
+    found = findings(read_settings(data=data))
+
+    assert set(tmp_path.rglob("*")) == before
+    assert {finding.level for finding in found.values()} == {"ok"}
+    assert "none yet" in found["Database"].sentence
+
+
+def test_vectors_that_nobody_holds_are_told(lite_backend: Backend) -> None:
+    image = putting(lite_backend)()
+    Worker(lite_backend).drain()
+    assert findings(lite_backend.settings)["Vector index"].level == "ok"
+    with lite_backend.database.write() as connection:
+        connection.execute(embeddings.delete().where(embeddings.c.image_row == image.row))
+    assert findings(lite_backend.settings)["Vector index"].level == "problem"
 
 
 def test_a_data_folder_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path) -> None:

@@ -25,6 +25,15 @@ DOWN = "The database does not answer. Please try again in a moment."
 DAMAGED = "The file of the database is damaged or is no database. Please restore it from a copy, or move it away."
 
 
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of an SQLite database, which need not be there; None for other databases and impossible URLs."""
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        return None
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
+
+
 class Database:
     """An engine and the two kinds of transaction.
 
