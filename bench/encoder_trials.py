@@ -4,7 +4,7 @@ Protocol "Retrieval, P@10" of the evaluation data. Nothing that is compared here
 from the unlabelled distractors, projections from the classifier's rows or, as a contrast, from the captioned
 pictures. The choice among them was made on these figures, so they flatter the winner a little.
 
-    python bench/encoder_trials.py --data ../shared/data            (about 12 minutes on one core)
+    python bench/encoder_trials.py --data DATA            (about 12 minutes on one core)
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """What the `lite` encoder is worth: P@10, words and captions as queries, how similarities fall, and milliseconds.
 
-python bench/evaluate_lite.py --data ../shared/data --models /tmp/models
+python bench/evaluate_lite.py --data DATA --models /tmp/models
 """
 
 import argparse

@@ -5,7 +5,7 @@ one side, that of its first row), on everyday objects of Caltech-101 from the sa
 classes of the encoder's own text tower and on drawn patterns ("abstract"). Reported on the other side, and
 with each source left out of the fitting in turn.
 
-    python bench/fit_category.py --data ../shared/data --models /tmp/models [--write]
+    python bench/fit_category.py --data DATA --models /tmp/models [--write]
 """
 
 import argparse

@@ -3,7 +3,7 @@
 The projection needs no pictures: it is made of the first 512 right singular vectors of the centered classifier
 rows. The means are taken over a folder of pictures that no reported figure is about (the unlabelled distractors).
 
-    python bench/fit_lite_space.py --pictures ../shared/data/distractors
+    python bench/fit_lite_space.py --pictures DATA/distractors
 """
 
 import argparse

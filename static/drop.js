@@ -27,7 +27,9 @@ function showLooking(file) {
 
 function receive(files, target) {
   if (files.length === 0) return;
-  if (target === "upload" || files.length > 1 || onUploadPage()) uploadFiles(files);
+  // In an empty library there is nothing to find, so every picture is one to add.
+  const nothingToFind = document.querySelector("section.start") !== null;
+  if (target === "upload" || files.length > 1 || onUploadPage() || nothingToFind) uploadFiles(files);
   else searchFor(files[0]);
 }
 

@@ -12,6 +12,13 @@ STRENGTH_WORDS: dict[Strength, str] = {
     "possible": "similar",
     "weak": "a little similar",
 }
+STRENGTH_WORDS_OF_TEXT: dict[Strength, str] = {
+    "strong": "fits well",
+    "possible": "may fit",
+    "weak": "fits little",
+}
+"""A picture is not similar to a word."""
+
 IDENTICAL_WORDS = "the same picture"
 
 
@@ -42,12 +49,16 @@ def tile_of_image(image: ImageRecord) -> Tile:
     )
 
 
-def tile_of_hit(hit: Hit) -> Tile:
-    """Return the tile of a hit, with its strength in words."""
+def tile_of_hit(hit: Hit, *, in_words: bool = False) -> Tile:
+    """Return the tile of a hit, with its strength in words; `in_words` says that only words were asked."""
     plain = tile_of_image(hit.image)
     if hit.strength is None:
         return plain
-    words = IDENTICAL_WORDS if hit.why.get("identical") else STRENGTH_WORDS[hit.strength]
+    words = (
+        IDENTICAL_WORDS
+        if hit.why.get("identical")
+        else (STRENGTH_WORDS_OF_TEXT if in_words else STRENGTH_WORDS)[hit.strength]
+    )
     return Tile(
         **{
             **vars(plain),

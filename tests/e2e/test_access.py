@@ -79,4 +79,4 @@ def test_the_first_tab_skips_to_the_content(site: Site, visitor: OpenVisitor) ->
     page = visitor().open(site.url)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "main"
+    assert page.evaluate("document.activeElement.id") == "results"

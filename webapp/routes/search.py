@@ -148,7 +148,8 @@ def _page(
 ) -> SearchPage:
     asked = any(fields.get(name) for name in SUBJECTS)
     result = answer.result
-    tiles = [tile_of_hit(hit) for hit in result.hits] if result else []
+    in_words = bool(fields.get("text")) and not (fields.get("like") or fields.get("picture"))
+    tiles = [tile_of_hit(hit, in_words=in_words) for hit in result.hits] if result else []
     strong = tuple(tile for tile in tiles if tile.strength != "weak")
     weak = tuple(tile for tile in tiles if tile.strength == "weak")
     narrowed = bool(filters_only(fields))
@@ -171,7 +172,7 @@ def _page(
         query_picture_url=f"/pictures/{key}" if key and not answer.problem else None,
         hint=_hint(result, backend.encoder.name),
         problem=answer.problem,
-        empty=_emptiness(answer, asked=asked, waiting=waiting, strong=strong, weak=weak),
+        empty=_emptiness(answer, asked=asked, ready=ready, waiting=waiting, strong=strong, weak=weak),
         library_is_empty=not asked and not narrowed and not ready and not waiting and not answer.problem,
         more_url=search_url(fields, offset=str(offset + PAGE_SIZE)) if result and _goes_on(result, offset) else None,
         permalink=search_url(fields),
@@ -210,7 +211,7 @@ def _hint(result: SearchResult | None, encoder: str) -> str:
 
 
 def _emptiness(
-    answer: _Answer, *, asked: bool, waiting: int, strong: tuple[object, ...], weak: tuple[object, ...]
+    answer: _Answer, *, asked: bool, ready: int, waiting: int, strong: tuple[object, ...], weak: tuple[object, ...]
 ) -> Emptiness | None:
     if answer.problem or strong:
         return None
@@ -220,10 +221,18 @@ def _emptiness(
             f"{waiting:,} {_pictures(waiting)} are still being analyzed. They appear here as soon as they are done.",
             (("See what is running", "/status"),),
         )
+    if not ready:
+        return Emptiness(
+            "The library is empty",
+            "There is nothing to find yet. Pictures that you add are found at once.",
+            START_ADVICE,
+        )
     if asked and weak:
         return Emptiness("No good match", "Nothing here looks much like it. The nearest pictures are below.")
     if asked:
-        return Emptiness("Nothing found", "No picture passes these filters.", (("Clear the filters", "/"),))
+        return Emptiness(
+            "Nothing found", "There is no other picture, or none passes the filters.", (("Show all pictures", "/"),)
+        )
     return Emptiness(
         "No picture passes these filters",
         "Take one of them away, or begin again.",

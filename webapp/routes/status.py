@@ -75,6 +75,7 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
         encoder_facts=(
             Fact("Encoder", backend.encoder.name),
             Fact("Numbers per picture", as_number(backend.encoder.dimension)),
+            Fact("Words such as “very similar”", "provisional, measured once on other pictures"),
             Fact("Fingerprint", backend.encoder.fingerprint[:16]),
         ),
         encoder_advice=ADVICE.get(backend.encoder.name, ""),

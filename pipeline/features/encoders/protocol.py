@@ -16,7 +16,7 @@ Embedding = npt.NDArray[np.float32]
 class TextEmbedding:
     """The embedding of a text, (dimension,) float32 of unit length, and how much of the text it stands for.
 
-    `understood` and `ignored` are the words of the text, in order. An encoder with a full language model
+    `understood` and `ignored` are the words of the text, in order. An encoder with a whole text tower
     ignores none; `lite` knows only the things its classifier names.
     """
 
