@@ -9,7 +9,14 @@ LikenessError
 ├─ NotFound
 │  ├─ ImageNotFound
 │  ├─ ObjectNotFound
-│  └─ QueryPictureNotFound
+│  ├─ QueryPictureNotFound
+│  ├─ LibraryNotFound
+│  ├─ PersonNotFound
+│  └─ LinkNotFound          a link that works once was used, has expired, or never was one
+├─ NotLoggedIn              nobody said who asks, or a session, token or password is no good
+├─ NotAllowed               who asks may see it, but not do this
+├─ TooManyAttempts          passwords were tried too often; `retry_seconds` says when to come back
+├─ Conflict                 it cannot be done as things stand: a name is taken, the last owner would be gone
 ├─ InvalidQuery             a search that cannot be run as asked
 ├─ StoreUnavailable         a database, object store or vector engine did not answer; try again later
 ├─ DecoderUnavailable       no decoder process could be had in time; try again later
@@ -66,6 +73,38 @@ class ObjectNotFound(NotFound):
 
 class QueryPictureNotFound(NotFound):
     code = "query_picture_not_found"
+
+
+class LibraryNotFound(NotFound):
+    code = "library_not_found"
+
+
+class PersonNotFound(NotFound):
+    code = "person_not_found"
+
+
+class LinkNotFound(NotFound):
+    code = "link_not_found"
+
+
+class NotLoggedIn(LikenessError):
+    code = "not_logged_in"
+
+
+class NotAllowed(LikenessError):
+    code = "not_allowed"
+
+
+class TooManyAttempts(LikenessError):
+    code = "too_many_attempts"
+
+    def __init__(self, user_message: str, *, retry_seconds: int, detail: str = "") -> None:
+        super().__init__(user_message, detail=detail)
+        self.retry_seconds = retry_seconds
+
+
+class Conflict(LikenessError):
+    code = "conflict"
 
 
 class InvalidQuery(LikenessError):

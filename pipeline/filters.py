@@ -7,7 +7,7 @@ API reports.
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pipeline.principals import Principal
+from pipeline.principals import Action, Principal
 
 COLOR_TOLERANCE = 12.0
 """CIEDE2000 up to which a swatch counts as the color that was asked for. About 2 is the smallest visible difference;
@@ -24,11 +24,13 @@ NAMED_COLOR_SHARE = 0.10
 class Filter:
     """Conditions that must all hold; within one tuple any value will do, except tags and colors: all are needed.
 
-    An empty tuple or None sets no condition. `libraries` is None for all. `colors` are `#rrggbb`; brightness,
-    saturation and shares are 0 to 1; times are in UTC; width and height are upright pixels.
+    An empty tuple or None sets no condition. `libraries` are ids, None for all; `without_libraries` are left out in
+    either case. `colors` are `#rrggbb`; brightness, saturation and shares are 0 to 1; times are in UTC; width and
+    height are upright pixels.
     """
 
     libraries: tuple[str, ...] | None = None
+    without_libraries: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     schemes: tuple[str, ...] = ()
     colors: tuple[str, ...] = ()
@@ -45,12 +47,13 @@ class Filter:
     min_width: int | None = None
     min_height: int | None = None
 
-    def seen_by(self, principal: Principal) -> "Filter":
-        """Return this filter without the libraries that `principal` may not see."""
-        if principal.libraries is None:
-            return self
-        asked = self.libraries if self.libraries is not None else tuple(sorted(principal.libraries))
-        return replace(self, libraries=tuple(name for name in asked if principal.may_see(name)))
+    def seen_by(self, principal: Principal, action: Action = Action.SEE) -> "Filter":
+        """Return this filter without the libraries in which `principal` may not do `action`."""
+        allowed = principal.libraries(action)
+        if allowed is None:
+            return replace(self, without_libraries=tuple(sorted(principal.hidden)))
+        asked = self.libraries if self.libraries is not None else tuple(sorted(allowed))
+        return replace(self, libraries=tuple(name for name in asked if name in allowed))
 
     @property
     def needs_sql(self) -> bool:

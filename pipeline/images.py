@@ -38,9 +38,11 @@ class ImageRecord:
     """One image as the database tells it.
 
     `row` is the integer by which vector engines know the image and never leaves the application; `id` is a UUIDv7.
-    `width` and `height` are upright; `bytes` is the size of the original. `color`, `category` and `encoder` are
-    None until the image has been analysed. `path` is set when the original was imported in place and lies outside
-    the object store. Times are in UTC, except `taken_at`, which is the camera's clock.
+    `library` is the id of the library, and `library_name` what people call it. `uploader` is the id of the person who
+    sent it, if nobody else has sent the same bytes into the same library. `width` and `height` are upright; `bytes` is
+    the size of the original. `color`, `category` and `encoder` are None until the image has been analysed. `path` is
+    set when the original was imported in place and lies outside the object store. Times are in UTC, except
+    `taken_at`, which is the camera's clock.
     """
 
     row: int
@@ -64,6 +66,8 @@ class ImageRecord:
     category: Category | None = None
     color: Palette | None = None
     exif: dict[str, str] = field(default_factory=dict)
+    library_name: str = ""
+    uploader: str | None = None
 
     @property
     def object_key(self) -> str:

@@ -19,7 +19,7 @@ from pipeline.images import MAIN_LIBRARY, ImageRecord, original_key
 from pipeline.labels import check_tag_counts, checked_library, clean_caption, clean_filename, clean_tags
 from pipeline.originals import original_bytes, put_thumbnail
 from pipeline.principals import Principal
-from pipeline.stores import records_images, records_imports, records_queue
+from pipeline.stores import records_images, records_imports, records_libraries, records_queue
 from pipeline.stores.records_images import NewImage
 from pipeline.uploads import Upload, file_stamp
 
@@ -69,7 +69,7 @@ def accept(
     if not in_place:
         _keep_original(backend, new, upload.path)
     with backend.database.write() as connection:
-        records_images.add_library(connection, library)
+        records_libraries.ensure(connection, library)
         image, existing = records_images.add(connection, new)
         check_tag_counts([image.tags], tags)
         if not existing or caption:

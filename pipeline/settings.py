@@ -6,8 +6,10 @@ there is no second switch that could contradict it. A setting whose name ends in
 """
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,7 +17,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pipeline.errors import ConfigurationError
 
 PREFIX = "LIKENESS_"
-SECRET_FIELDS = ("database_url", "objects_url", "vectors_url")
+SECRET_FIELDS = ("database_url", "objects_url", "vectors_url", "secret_key", "oidc_client_secret")
+SHORTEST_SECRET_KEY = 32
 MEBIBYTE = 1 << 20
 MEGABYTE = 1_000_000
 
@@ -71,6 +74,40 @@ class Settings(BaseSettings):
         4, ge=0, description="Uploads with `wait=true` that may wait at once; others are answered at once."
     )
 
+    accounts: Literal["auto", "required"] = Field(
+        "auto",
+        description="`auto`: people log in once there is an account. `required`: also before that; the server then "
+        "prints a link with which the first account is made.",
+    )
+    public_url: str = Field(
+        "",
+        description="The address at which people reach the server, such as `https://pictures.example.org`; needed for "
+        "single sign-on, and used in links that are printed.",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses or networks, comma separated, of proxies whose `X-Forwarded-For` and "
+        "`X-Forwarded-Proto` are believed.",
+    )
+    secret_key: str = Field(
+        "",
+        description="What session cookies are signed with, at least 32 characters; empty: made once and kept in the "
+        "database.",
+    )
+    session_days: float = Field(30.0, gt=0, description="Days after which a session that is not used ends.")
+    strip_originals: bool = Field(
+        False, description="Whether originals are downloaded without their metadata, such as the place they show."
+    )
+    oidc_issuer: str = Field(
+        "", description="Address of an OpenID Connect provider for single sign-on; needs `likeness[oidc]`."
+    )
+    oidc_client_id: str = Field("", description="The name by which that provider knows this server.")
+    oidc_client_secret: str = Field("", description="The secret that goes with it.")
+    oidc_name: str = Field("single sign-on", description="What the button says: “Log in with …”.")
+    oidc_create: bool = Field(
+        False, description="Whether whoever the provider knows gets an account here at the first login."
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _read_secret_files(cls, values: dict[str, object]) -> dict[str, object]:
@@ -91,6 +128,28 @@ class Settings(BaseSettings):
         if "?" in str(path):
             raise ValueError("the path has a question mark, which the address of a database cannot carry")
         return path
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_path(cls, address: str) -> str:
+        parts = urlsplit(address)
+        if address and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/")):
+            raise ValueError("it must be an address without a path, such as https://pictures.example.org")
+        return address.rstrip("/")
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, key: str) -> str:
+        if key and len(key) < SHORTEST_SECRET_KEY:
+            raise ValueError(f"it must have at least {SHORTEST_SECRET_KEY} characters")
+        return key
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, listed: str) -> str:
+        for part in filter(None, (part.strip() for part in listed.split(","))):
+            ip_network(part, strict=False)
+        return listed
 
     @model_validator(mode="after")
     def _fill_addresses(self) -> Self:

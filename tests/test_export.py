@@ -14,7 +14,7 @@ from pipeline.description import describe
 from pipeline.errors import ConfigurationError
 from pipeline.export import Exported, FolderTarget, check_free, export, list_rows, zip_file
 from pipeline.filters import Filter
-from pipeline.principals import OWNER, Principal
+from pipeline.principals import OWNER, Principal, Role
 from pipeline.worker import Worker
 
 
@@ -98,7 +98,7 @@ def test_deleted_pictures_and_those_of_others_stay_inside(backend: Backend, put:
     gone, secret = put(seed=1), put(seed=2, library="secret")
     delete(backend, [gone.id], OWNER)
     assert list_rows(backend, Filter(), OWNER) == [secret.row]
-    assert list_rows(backend, Filter(), Principal("guest", frozenset({"main"}))) == []
+    assert list_rows(backend, Filter(), Principal("guest", {"main": Role.OWNER})) == []
 
 
 def test_an_original_that_is_gone_is_told_and_its_metadata_kept(backend: Backend, put: Put, tmp_path: Path) -> None:

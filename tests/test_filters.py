@@ -12,8 +12,8 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES
 from pipeline.filters import Filter
-from pipeline.principals import OWNER, Principal
-from pipeline.stores import records_facets, records_images, records_listing
+from pipeline.principals import OWNER, Principal, Role
+from pipeline.stores import records_facets, records_images, records_libraries, records_listing
 from pipeline.stores.tables import images
 
 FILTERS = 400  # random ones on each library of images
@@ -190,7 +190,7 @@ def test_many_libraries_are_counted_as_few_are(backend, library):
     with backend.database.write() as connection:
         few = records_facets.count(connection, where)
         for number in range(30):
-            records_images.add_library(connection, f"empty-{number}")
+            records_libraries.ensure(connection, f"empty-{number}")
         many = records_facets.count(connection, where)
 
     assert few == many
@@ -237,7 +237,7 @@ def test_facets_respect_a_color_that_is_asked_for(backend, library):
     ],
 )
 def test_a_filter_is_narrowed_to_what_somebody_may_see(asked, seen, result):
-    principal = OWNER if seen is None else Principal("somebody", frozenset(seen))
+    principal = OWNER if seen is None else Principal("somebody", dict.fromkeys(seen, Role.VIEWER))
 
     assert Filter(libraries=asked, tags=("x",)).seen_by(principal) == Filter(libraries=result, tags=("x",))
 

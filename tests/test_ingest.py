@@ -15,7 +15,7 @@ from pipeline.errors import DamagedImage, ImageRejected, InvalidQuery, ObjectNot
 from pipeline.images import ImageState
 from pipeline.ingest import accept
 from pipeline.originals import open_original, original_bytes
-from pipeline.principals import OWNER, Principal
+from pipeline.principals import OWNER, Principal, Role
 from pipeline.reconcile import reconcile
 from pipeline.stores import records_images, records_listing
 from pipeline.stores.objects_folder import FolderObjects
@@ -181,7 +181,7 @@ def test_too_many_bytes_are_refused_as_soon_as_they_are_counted():
         ({"tags": [str(number) for number in range(51)]}, "50 tags"),
         ({"library": "no/such"}, "name of a library"),
         ({"library": ""}, "name of a library"),
-        ({"library": "private", "principal": Principal("guest", frozenset({"main"}))}, "no such library"),
+        ({"library": "private", "principal": Principal("guest", {"main": Role.OWNER})}, "no such library"),
     ],
 )
 def test_a_question_that_cannot_be_met_leaves_nothing(backend, options, sentence):

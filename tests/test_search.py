@@ -15,7 +15,7 @@ from pipeline import curation
 from pipeline.errors import ImageNotFound, InvalidQuery, QueryPictureNotFound
 from pipeline.filters import Filter
 from pipeline.images import ImageState
-from pipeline.principals import OWNER, Principal
+from pipeline.principals import OWNER, Principal, Role
 from pipeline.query_pictures import Region, get_query_picture, keep_query_picture
 from pipeline.search import Hit, SearchQuery, SearchResult, Term, search
 from pipeline.stores import records_embeddings, records_images, records_queries
@@ -24,7 +24,7 @@ from pipeline.stores.tables import images
 from pipeline.uploads import spooled
 from pipeline.worker import Worker
 
-GUEST = Principal("guest", frozenset({"main"}))
+GUEST = Principal("guest", {"main": Role.OWNER})
 
 
 def ids(result: SearchResult) -> list[str]:
@@ -237,7 +237,7 @@ def test_another_library_is_never_found_by_who_may_not_see_it(backend, shelf):
 def test_who_may_see_nothing_finds_nothing(backend, shelf):
     shelf.add("any")
 
-    assert find(backend, principal=Principal("nobody", frozenset())).hits == ()
+    assert find(backend, principal=Principal("nobody", {})).hits == ()
 
 
 def test_results_frozen_for_one_person_are_not_shown_to_another(backend, shelf):

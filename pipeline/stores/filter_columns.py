@@ -69,6 +69,9 @@ class FilterColumns:
     def mask(self, where: Filter, rows: npt.NDArray[np.int64] | None) -> npt.NDArray[np.bool_]:
         """Return for each slot whether its image is visible, passes `where`, and is among `rows` if they are given."""
         mask: npt.NDArray[np.bool_] = self._column("visible").copy()
+        if where.without_libraries:
+            hidden = [self._codes[word] for word in where.without_libraries if word in self._codes]
+            mask &= ~np.isin(self._column("library"), hidden)
         for name, words in (
             ("library", where.libraries),
             ("category", where.categories or None),

@@ -25,6 +25,8 @@ def conditions(where: Filter, colored: Rows | None) -> list[sa.ColumnElement[boo
     columns = images.c
     if where.libraries is not None:
         found.append(columns.library.in_(where.libraries))
+    if where.without_libraries:
+        found.append(columns.library.not_in(where.without_libraries))
     if where.categories:
         found.append(columns.category.in_(where.categories))
     if where.schemes:

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES
 from pipeline.filters import NAMED_COLOR_SHARE, Filter
-from pipeline.stores import records_images
+from pipeline.stores import records_libraries
 from pipeline.stores.filter_sql import VISIBLE, conditions
 from pipeline.stores.swatches import Rows
 from pipeline.stores.tables import color_share_column, images, tags
@@ -48,7 +48,7 @@ def count(connection: Connection, where: Filter, *, colored: Rows | None = None)
         "scheme": _values_of(images.c.scheme, SCHEMES),
     }
     counts: dict[str, dict[str, int]] = {}
-    libraries = records_images.list_libraries(connection)
+    libraries = records_libraries.list_ids(connection)
     if len(libraries) <= MOST_LIBRARIES_TOGETHER:
         groups["library"] = _values_of(images.c.library, libraries)
     else:

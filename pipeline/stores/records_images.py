@@ -5,7 +5,7 @@ Every function works inside the caller's transaction.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -14,8 +14,8 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from pipeline.features.picture import COLOR_NAMES, Category, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState, Source, new_image_id
-from pipeline.stores import records_embeddings
-from pipeline.stores.tables import color_share_column, image_sources, images, libraries, palette, tags
+from pipeline.stores import records_embeddings, records_libraries
+from pipeline.stores.tables import color_share_column, image_sources, images, palette, tags
 
 T = TypeVar("T")
 
@@ -36,17 +36,7 @@ class NewImage:
     path: str | None = None
     file_stamp: str | None = None
     in_place: bool = False
-
-
-def add_library(connection: Connection, name: str) -> None:
-    """Make the library if there is none of that name."""
-    if not connection.execute(sa.select(libraries.c.name).where(libraries.c.name == name)).first():
-        connection.execute(libraries.insert().values(name=name, created_at=datetime.now(UTC)))
-
-
-def list_libraries(connection: Connection) -> list[str]:
-    """Return the names of all libraries, in alphabetical order."""
-    return list(connection.scalars(sa.select(libraries.c.name).order_by(libraries.c.name)))
+    uploader: str | None = None
 
 
 def add(connection: Connection, new: NewImage) -> tuple[ImageRecord, bool]:
@@ -94,13 +84,19 @@ def _add_source(connection: Connection, row: int, new: NewImage, now: datetime) 
         sa.select(image_sources.c.id).where(
             image_sources.c.image_row == row,
             image_sources.c.filename == new.filename,
+            image_sources.c.uploader.is_not_distinct_from(new.uploader),
             image_sources.c.path.is_(None) if new.path is None else image_sources.c.path == new.path,
         )
     ).scalar()
     if known is None:
         connection.execute(
             image_sources.insert().values(
-                image_row=row, filename=new.filename, path=new.path, file_stamp=new.file_stamp, created_at=now
+                image_row=row,
+                filename=new.filename,
+                path=new.path,
+                file_stamp=new.file_stamp,
+                uploader=new.uploader,
+                created_at=now,
             )
         )
     else:
@@ -140,6 +136,8 @@ def get_by_rows(connection: Connection, rows: Sequence[int]) -> list[ImageRecord
     for part in _parts(rows):
         found = connection.execute(sa.select(images).where(images.c.row.in_(part))).mappings().all()
         names = _first_sources(connection, part)
+        uploaders = _sole_uploaders(connection, part)
+        called = records_libraries.names_of(connection, {values["library"] for values in found})
         their_tags = _grouped(connection, sa.select(tags).where(tags.c.image_row.in_(part)).order_by(tags.c.tag))
         swatches = _grouped(
             connection,
@@ -148,7 +146,11 @@ def get_by_rows(connection: Connection, rows: Sequence[int]) -> list[ImageRecord
         for values in found:
             row = values["row"]
             labels = tuple(tag["tag"] for tag in their_tags[row])
-            records[row] = _record(values, names.get(row, ""), labels, swatches[row])
+            records[row] = replace(
+                _record(values, names.get(row, ""), labels, swatches[row]),
+                library_name=called[values["library"]],
+                uploader=uploaders.get(row),
+            )
     return [records[row] for row in rows if row in records]
 
 
@@ -236,6 +238,18 @@ def _first_sources(connection: Connection, rows: Sequence[int]) -> dict[int, str
         sa.select(image_sources.c.image_row, image_sources.c.filename).where(image_sources.c.id.in_(first))
     )
     return dict(found.all())
+
+
+def _sole_uploaders(connection: Connection, rows: Sequence[int]) -> dict[int, str | None]:
+    """Return the uploader of each image that has come in through one person alone."""
+    uploader = sa.func.coalesce(image_sources.c.uploader, "")  # what came from the shell has one too: nobody
+    found = connection.execute(
+        sa.select(image_sources.c.image_row, sa.func.min(uploader))
+        .where(image_sources.c.image_row.in_(rows))
+        .group_by(image_sources.c.image_row)
+        .having(sa.func.min(uploader) == sa.func.max(uploader))
+    )
+    return {row: name or None for row, name in found}
 
 
 def _grouped(connection: Connection, statement: sa.Select[tuple[object, ...]]) -> dict[int, list[RowMapping]]:

@@ -50,16 +50,19 @@ counters = sa.Table(
 libraries = sa.Table(
     "libraries",
     metadata,
-    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False, index=True),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("deleted_at", UtcTime),
 )
+"""The tenants. Names need not be unique: two people who do not know of each other may both have a "family"."""
 
 images = sa.Table(
     "images",
     metadata,
     sa.Column("row", RowId, primary_key=True, autoincrement=True),
     sa.Column("id", sa.String(36), nullable=False, unique=True),
-    sa.Column("library", sa.ForeignKey("libraries.name"), nullable=False),
+    sa.Column("library", sa.ForeignKey("libraries.id"), nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False, index=True),
     sa.Column("state", sa.String(10), nullable=False),
     sa.Column("error", sa.Text),
@@ -101,8 +104,10 @@ image_sources = sa.Table(
     sa.Column("filename", sa.Text, nullable=False),
     sa.Column("path", sa.Text, index=True),
     sa.Column("file_stamp", sa.String(64)),
+    sa.Column("uploader", sa.String(36), index=True),
     sa.Column("created_at", UtcTime, nullable=False),
 )
+"""`uploader` is the id of a person; it is None for what came in without accounts or from the shell."""
 
 tags = sa.Table(
     "tags",
@@ -173,6 +178,7 @@ upload_cards = sa.Table(
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("batch", sa.String(43), nullable=False, index=True),
+    sa.Column("uploader", sa.String(36)),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("filename", sa.Text, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from pipeline.errors import ConfigurationError, StoreUnavailable
-from pipeline.stores import records_images
+from pipeline.stores import records_libraries
 from pipeline.stores.database import Database
 from pipeline.stores.tables import libraries, metadata
 
@@ -59,11 +59,11 @@ def test_migrating_twice_changes_nothing(url):
     database = Database(url)
     database.migrate()
     with database.write() as connection:
-        records_images.add_library(connection, "kept")
+        records_libraries.ensure(connection, "kept")
     database.migrate()
 
     with database.read() as connection:
-        assert records_images.list_libraries(connection) == ["kept", "main"]
+        assert records_libraries.list_ids(connection) == ["kept", "main"]
     database.close()
 
 
@@ -73,7 +73,7 @@ def test_several_processes_may_migrate_at_once(url):
     database = Database(url)
     assert database.is_current()
     with database.read() as connection:
-        assert records_images.list_libraries(connection) == ["main"]
+        assert records_libraries.list_ids(connection) == ["main"]
     database.close()
 
 
@@ -145,33 +145,33 @@ def test_writers_of_several_threads_queue_and_lose_nothing(database):
 
 def test_a_reader_does_not_wait_for_a_writer_and_sees_nothing_unfinished(database):
     with database.write() as writing:
-        records_images.add_library(writing, "unfinished")
+        records_libraries.ensure(writing, "unfinished")
         with database.read() as reading:
-            assert records_images.list_libraries(reading) == ["main"]
+            assert records_libraries.list_ids(reading) == ["main"]
 
     with database.read() as reading:
-        assert records_images.list_libraries(reading) == ["main", "unfinished"]
+        assert records_libraries.list_ids(reading) == ["main", "unfinished"]
 
 
 def test_a_reader_keeps_one_view_while_others_write(database):
     with database.read() as reading:
-        assert records_images.list_libraries(reading) == ["main"]
+        assert records_libraries.list_ids(reading) == ["main"]
         with database.write() as writing:
-            records_images.add_library(writing, "later")
-        assert records_images.list_libraries(reading) == ["main"]
+            records_libraries.ensure(writing, "later")
+        assert records_libraries.list_ids(reading) == ["main"]
 
 
 def test_a_block_that_raises_writes_nothing(database):
     def write_and_fail() -> None:
         with database.write() as connection:
-            records_images.add_library(connection, "half")
+            records_libraries.ensure(connection, "half")
             raise RuntimeError("the power of this argument")
 
     with pytest.raises(RuntimeError):
         write_and_fail()
 
     with database.read() as connection:
-        assert records_images.list_libraries(connection) == ["main"]
+        assert records_libraries.list_ids(connection) == ["main"]
 
 
 def test_a_database_that_cannot_be_opened_says_so(tmp_path):
@@ -198,7 +198,7 @@ def test_a_mistake_of_the_program_is_not_taken_for_a_database_that_is_down(datab
     def insert_twice() -> None:
         with database.write() as connection:
             for _ in range(2):
-                connection.execute(libraries.insert().values(name="twice", created_at=datetime.now(UTC)))
+                connection.execute(libraries.insert().values(id="twice", name="twice", created_at=datetime.now(UTC)))
 
     with pytest.raises(sa.exc.IntegrityError):
         insert_twice()
@@ -233,7 +233,7 @@ def test_a_database_that_only_may_be_read_is_down(url):
     Database(url).migrate()
     database = Database(f"{url.replace('///', '///file:')}?mode=ro&uri=true")
     with pytest.raises(StoreUnavailable, match="does not answer"), database.write() as connection:
-        records_images.add_library(connection, "more")
+        records_libraries.ensure(connection, "more")
     database.close()
 
 

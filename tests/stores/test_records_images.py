@@ -11,7 +11,14 @@ from random_records import add_image, fill, random_features
 
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord, ImageState, image_of_key, new_image_id, original_key, thumbnail_key
-from pipeline.stores import records_embeddings, records_images, records_imports, records_listing, records_repair
+from pipeline.stores import (
+    records_embeddings,
+    records_images,
+    records_imports,
+    records_libraries,
+    records_listing,
+    records_repair,
+)
 from pipeline.stores.records_images import NewImage
 from pipeline.stores.swatches import SwatchTable
 from pipeline.stores.tables import image_sources, images, palette, tags
@@ -206,7 +213,7 @@ def test_a_list_by_color_is_paged_like_any_other(database):
 
 def test_images_are_counted_by_state_and_library(database, ready):
     with database.write() as connection:
-        records_images.add_library(connection, "private")
+        records_libraries.ensure(connection, "private")
         records_images.add(connection, new(1))
         records_images.add(connection, new(1, library="private"))
         records_images.delete(connection, [ready[0].row])

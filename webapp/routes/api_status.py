@@ -8,7 +8,7 @@ from pipeline.filters import Filter
 from pipeline.health import DATABASE, check_stores
 from pipeline.images import ImageState
 from pipeline.labels import checked_library
-from pipeline.stores import records_images, records_listing
+from pipeline.stores import records_libraries, records_listing
 from webapp import schemas
 from webapp.api_form import ANY_CALL
 from webapp.dependencies import VERSION, BackendDependency, PrincipalDependency
@@ -44,7 +44,7 @@ def get_status(backend: BackendDependency, principal: PrincipalDependency) -> di
 def list_libraries(backend: BackendDependency, principal: PrincipalDependency) -> dict[str, Any]:
     """List the libraries with the number of their images."""
     with backend.database.read() as connection:
-        names = [name for name in records_images.list_libraries(connection) if principal.may_see(name)]
+        names = [name for name in records_libraries.list_ids(connection) if principal.may_see(name)]
         counts = records_listing.count_by_library(connection)
     return {"libraries": [{"name": name, "images": counts.get(name, 0)} for name in names]}
 
@@ -54,6 +54,6 @@ def add_library(new: schemas.NewLibrary, backend: BackendDependency, principal: 
     """Make a library. It is no error when there is one of that name."""
     name = checked_library(new.name, principal)
     with backend.database.write() as connection:
-        records_images.add_library(connection, name)
+        records_libraries.ensure(connection, name)
         number = sum(records_listing.count_states(connection, (name,)).values())
     return {"name": name, "images": number}

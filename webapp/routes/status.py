@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from pipeline import curation
 from pipeline.backend import Backend
+from pipeline.filters import Filter
 from pipeline.health import DATABASE, StoreReport, check_stores
 from pipeline.images import ImageState
 from pipeline.principals import Principal
@@ -57,7 +58,7 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
     database_is_up = next(report.healthy for report in reports if report.name == DATABASE)
     counts, figures, failed = dict.fromkeys(ImageState, 0), None, []
     if database_is_up:
-        libraries = tuple(principal.libraries) if principal.libraries is not None else None
+        libraries = Filter().seen_by(principal).libraries
         with backend.database.read() as connection:
             counts = records_listing.count_states(connection, libraries)
             figures = records_status.figures(connection, since=datetime.now(UTC) - RECENT)
