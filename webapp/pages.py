@@ -95,15 +95,26 @@ class Emptiness:
 
 @dataclass(frozen=True)
 class Shell:
-    """What every page has around its content: `active` marks the place in the navigation."""
+    """What every page has around its content: `active` marks the place in the navigation.
 
-    active: Literal["search", "upload", "status", ""]
+    `csrf_token` goes into every form that is posted; "" where no session could be misused. `person` is the name of who
+    is logged in, "" when nobody is or there are no accounts. `bare` leaves out all that only members can use.
+    """
+
+    active: Literal["search", "upload", "status", "libraries", "account", "people", "audit", ""]
     encoder: str
     formats: str
     max_upload: str
     notice: str = ""
     undo_url: str = ""
     undo_ids: tuple[str, ...] = ()
+    csrf_token: str = ""
+    person: str = ""
+    has_accounts: bool = False
+    may_upload: bool = True
+    may_administrate: bool = False
+    may_read_audit: bool = False
+    bare: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,6 +125,7 @@ class SearchPage:
     form is sent. `tiles` are the strong and possible ones (or all, when nothing was asked); `weak_tiles` are folded
     behind `weak_count`. `summary` is announced: "24 pictures, 12 ms". `hint` tells what of the text was not
     understood. `problem` is the sentence for a search that could not be run. `more_url` loads the next tiles.
+    `may_change` is false for who may change none of the pictures.
     """
 
     shell: Shell
@@ -136,6 +148,7 @@ class SearchPage:
     library_is_empty: bool
     more_url: str | None
     permalink: str
+    may_change: bool = True
 
 
 @dataclass(frozen=True)
@@ -158,13 +171,18 @@ class UploadCard:
 
 @dataclass(frozen=True)
 class UploadPage:
-    """`/upload`. `batch` names this list of files in its address; `poll_url` is None when nothing waits."""
+    """`/upload`. `batch` names this list of files in its address; `poll_url` is None when nothing waits.
+
+    `libraries` are those that files can be added to (id, label), and `library` the id of the one that is chosen.
+    """
 
     shell: Shell
     batch: str
     cards: tuple[UploadCard, ...]
     totals: str
     poll_url: str | None
+    libraries: tuple[tuple[str, str], ...] = ()
+    library: str = ""
 
 
 @dataclass(frozen=True)
@@ -200,7 +218,8 @@ class ScoreBar:
 class ImagePage:
     """`/images/{id}`. `display_url` is viewable in every browser, `original_url` downloads the very bytes.
 
-    `problem` is the sentence when an edit was refused; `likes` are more like this.
+    `problem` is the sentence when an edit was refused; `likes` are more like this. `may_change` is whether to offer
+    what changes, deletes or restores it.
     """
 
     shell: Shell
@@ -215,6 +234,7 @@ class ImagePage:
     more_like_this_url: str
     tags_text: str
     problem: str = ""
+    may_change: bool = True
 
 
 @dataclass(frozen=True)
@@ -256,12 +276,13 @@ class StatusPage:
 
 @dataclass(frozen=True)
 class TrashPage:
-    """`/trash`: deleted images that can be restored. `older_url` lists the next ones."""
+    """`/trash`: deleted images that can be restored. `older_url` lists the next ones, `may_purge` offers the end."""
 
     shell: Shell
     explanation: str
     tiles: tuple[Tile, ...]
     older_url: str | None
+    may_purge: bool = True
 
 
 @dataclass(frozen=True)
