@@ -57,6 +57,16 @@ def clean_tags(tags: Sequence[str]) -> list[str]:
     return [tag for tag in found if tag]
 
 
+def clean_label(text: str, what: str, longest: int) -> str:
+    """Return a short text of one line, trimmed. Raises InvalidQuery, naming `what` it is, when empty or too long."""
+    label = _printable(text).strip()
+    if not label:
+        raise InvalidQuery(f"{what} is missing. Please write one.")
+    if len(label) > longest:
+        raise InvalidQuery(f"{what} can have {longest} characters; this one has {len(label):,}.")
+    return label
+
+
 def check_tag_counts(tagged: Sequence[Iterable[str]], added: Collection[str]) -> None:
     """Raise InvalidQuery when `added` would give too many tags to a picture; `tagged` has the tags of each."""
     crowded = sum(len({*have, *added}) > MOST_TAGS for have in tagged)

@@ -111,3 +111,6 @@ class Principal:
 
 OWNER = Principal("owner")
 """The person at the machine: on loopback without accounts they own everything."""
+
+NOBODY = Principal("nobody", roles={}, scopes=frozenset())
+"""Whoever has not said who they are, where that is asked for."""

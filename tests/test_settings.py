@@ -76,10 +76,10 @@ def test_a_home_folder_may_be_written_with_a_tilde(monkeypatch, tmp_path):
 @pytest.mark.parametrize("field", SECRET_FIELDS)
 def test_a_secret_can_come_from_a_file(monkeypatch, tmp_path, field):
     secret = tmp_path / "secret"
-    secret.write_text("sqlite:////with/a/secret\n")
+    secret.write_text("sqlite:////with/a/secret/in/a/file.db\n")
     monkeypatch.setenv(f"LIKENESS_{field.upper()}_FILE", str(secret))
 
-    assert getattr(read_settings(data=tmp_path), field) == "sqlite:////with/a/secret"
+    assert getattr(read_settings(data=tmp_path), field) == "sqlite:////with/a/secret/in/a/file.db"
 
 
 def test_a_secret_file_that_is_missing_is_told(monkeypatch, tmp_path):

@@ -1,0 +1,28 @@
+"""Signed texts for cookies: whoever changes one cannot sign it anew, so it is refused without asking the database."""
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+
+class Signer:
+    """Seals values with the key that all processes of an installation share.
+
+    `purpose` keeps apart what is sealed for different ends: a value sealed for one is none for another.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def seal(self, value: object, purpose: str) -> str:
+        """Return a value of JSON as signed text, which is readable but cannot be changed."""
+        return str(self._serializer(purpose).dumps(value))
+
+    def unseal(self, text: str, purpose: str, max_age_seconds: float) -> object | None:
+        """Return the value that was sealed, or None when the text is not ours, was changed, or is too old."""
+        try:
+            value: object = self._serializer(purpose).loads(text, max_age=int(max_age_seconds))
+        except BadSignature:
+            return None
+        return value
+
+    def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
+        return URLSafeTimedSerializer(self._key, salt=f"likeness.{purpose}")
