@@ -14,7 +14,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection as Connection  # noqa: PLC0414 - workflows pass it on from here
+from sqlalchemy.engine import Engine
 
 from pipeline.errors import ConfigurationError, StoreUnavailable
 

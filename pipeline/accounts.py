@@ -1,0 +1,288 @@
+"""Accounts: made, changed, and begun with a link that works once.
+
+Whoever makes the first account administrates, and owns the libraries that were there before anybody had one.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pipeline.backend import Backend
+from pipeline.errors import Conflict, InvalidQuery, LinkNotFound, NotAllowed, PersonNotFound
+from pipeline.passwords import checked_password, hash_password, hash_secret, is_password, new_secret
+from pipeline.principals import Principal, Role
+from pipeline.stores import records_audit, records_libraries, records_people, records_sessions
+from pipeline.stores.database import Connection
+from pipeline.stores.records_audit import Event
+from pipeline.stores.records_people import LinkKind, Person
+
+FIRST_RUN_HOURS = 24
+PASSWORD_LINK_DAYS = 7
+LONGEST_NAME = 64
+LONGEST_EMAIL = 254
+SIGNING_KEY = "signing key"
+
+GONE = "This link has been used, or its time is over. Please ask for a new one."
+NOT_ADMINISTRATOR = "Only administrators look after accounts. Please ask one of them."
+WRONG_PASSWORD = "This is not your present password. Please try again."  # noqa: S105 - a sentence about one
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """What a link is good for: making the first account, or setting the password of `name`."""
+
+    kind: LinkKind
+    name: str
+
+
+def are_active(backend: Backend) -> bool:
+    """Whether people have to log in: because there is an account, or because the settings ask for it."""
+    if backend.settings.accounts == "required":
+        return True
+    with backend.database.read() as connection:
+        return records_people.any_people(connection)
+
+
+def signing_key(backend: Backend) -> str:
+    """Return what cookies are signed with: the setting, or a key that is made once and kept in the database."""
+    if backend.settings.secret_key:
+        return backend.settings.secret_key
+    with backend.database.read() as connection:
+        kept = records_people.server_secret(connection, SIGNING_KEY)
+    if kept:
+        return kept
+    with backend.database.write() as connection:
+        kept = records_people.server_secret(connection, SIGNING_KEY)  # another process may have been quicker
+        if kept is None:
+            kept = new_secret()
+            records_people.keep_server_secret(connection, SIGNING_KEY, kept)
+    return kept
+
+
+def checked_name(name: str) -> str:
+    """Return a name as it is kept, in lower case. Raises InvalidQuery."""
+    plain = unicodedata.normalize("NFKC", name).strip().lower()
+    if not plain or len(plain) > LONGEST_NAME or not all(letter.isalnum() or letter in "._-@+" for letter in plain):
+        raise InvalidQuery(
+            f"The name of an account has up to {LONGEST_NAME} letters and digits, and . _ - @ +, but no spaces."
+        )
+    return plain
+
+
+# ---- The first account
+
+
+def first_run_secret(backend: Backend) -> str | None:
+    """Return the secret of a new link to make the first account, or None when there is one. Older links end."""
+    secret = new_secret()
+    until = datetime.now(UTC) + timedelta(hours=FIRST_RUN_HOURS)
+    with backend.database.write() as connection:
+        if records_people.any_people(connection):
+            return None
+        records_people.forget_links(connection, LinkKind.FIRST_RUN)
+        records_people.add_link(connection, hash_secret(secret), LinkKind.FIRST_RUN, until)
+    return secret
+
+
+def read_welcome(backend: Backend, secret: str) -> Welcome:
+    """Return what a link of the first run or for a password is good for. Raises LinkNotFound."""
+    with backend.database.read() as connection:
+        link = records_people.find_link(connection, hash_secret(secret))
+        if link is None or link.kind is LinkKind.INVITATION:
+            raise LinkNotFound(GONE)
+        person = records_people.get(connection, link.person_id) if link.person_id else None
+    return Welcome(link.kind, person.name if person else "")
+
+
+def use_welcome(backend: Backend, secret: str, name: str, password: str, *, address: str) -> Person:
+    """Make the first account, or set the password of the person whom the link is for; the link is used up.
+
+    Raises LinkNotFound, or InvalidQuery, after which the link still works.
+    """
+    hashed = hash_password(checked_password(password))
+    with backend.database.write() as connection:
+        link = records_people.find_link(connection, hash_secret(secret))
+        if link is None or link.kind is LinkKind.INVITATION:
+            raise LinkNotFound(GONE)
+        if link.kind is LinkKind.FIRST_RUN:
+            if records_people.any_people(connection):
+                raise LinkNotFound(GONE)
+            person = _add(connection, Principal(name, address=address), name, administrator=True)
+        else:
+            found = records_people.get(connection, link.person_id or "")
+            if found is None or found.deactivated_at:
+                raise LinkNotFound(GONE)
+            person = found
+        records_people.use_link(connection, link.id)
+        _set_password(connection, person, hashed, Principal(person.name, {}, person.id, address=address))
+    return person
+
+
+# ---- What administrators do
+
+
+def add_person(
+    backend: Backend,
+    principal: Principal,
+    name: str,
+    *,
+    administrator: bool = False,
+    password: str | None = None,
+    email: str | None = None,
+) -> Person:
+    """Make an account; the first one administrates whatever is asked. Raises Conflict when the name is taken."""
+    _check_administrator(principal)
+    hashed = hash_password(checked_password(password)) if password is not None else None
+    with backend.database.write() as connection:
+        person = _add(connection, principal, name, administrator=administrator, email=email)
+        if hashed:
+            records_people.change(connection, person.id, password_hash=hashed)
+    return person
+
+
+def list_people(backend: Backend, principal: Principal) -> list[Person]:
+    """Return every account, by name. For administrators."""
+    _check_administrator(principal)
+    with backend.database.read() as connection:
+        return records_people.list_all(connection)
+
+
+def find_person(backend: Backend, principal: Principal, name: str) -> Person:
+    """Return the account called so. For administrators. Raises PersonNotFound."""
+    _check_administrator(principal)
+    with backend.database.read() as connection:
+        person = records_people.by_name(connection, checked_name(name))
+    if person is None:
+        raise PersonNotFound(f"Nobody here is called {name}.")
+    return person
+
+
+def password_link(backend: Backend, principal: Principal, person_id: str) -> str:
+    """Return the secret of a link with which somebody sets a password, once; older links of theirs end."""
+    _check_administrator(principal)
+    secret = new_secret()
+    until = datetime.now(UTC) + timedelta(days=PASSWORD_LINK_DAYS)
+    with backend.database.write() as connection:
+        person = _existing(connection, person_id)
+        records_people.forget_links(connection, LinkKind.PASSWORD, person.id)
+        records_people.add_link(connection, hash_secret(secret), LinkKind.PASSWORD, until, person_id=person.id)
+        records_audit.add(connection, principal, Event.PERSON_LINK_MADE, person.name)
+    return secret
+
+
+def set_password(backend: Backend, principal: Principal, person_id: str, password: str) -> None:
+    """Give somebody another password and end their sessions. For whoever works at the machine itself."""
+    if not principal.owns_everything:
+        raise NotAllowed("Nobody sets a password for another person. Please give them a link to choose one.")
+    hashed = hash_password(checked_password(password))
+    with backend.database.write() as connection:
+        _set_password(connection, _existing(connection, person_id), hashed, principal)
+
+
+def deactivate(backend: Backend, principal: Principal, person_id: str) -> Person:
+    """Let somebody in no more: sessions end, tokens and links are no good.
+
+    Raises Conflict for the last administrator.
+    """
+    _check_administrator(principal)
+    with backend.database.write() as connection:
+        person = _existing(connection, person_id)
+        _check_not_last(connection, person)
+        records_people.change(connection, person.id, deactivated_at=datetime.now(UTC))
+        records_people.forget_links(connection, LinkKind.PASSWORD, person.id)
+        records_sessions.end_sessions_of(connection, person.id)
+        records_audit.add(connection, principal, Event.PERSON_DEACTIVATED, person.name)
+    return person
+
+
+def activate(backend: Backend, principal: Principal, person_id: str) -> Person:
+    """Let somebody in again, with their roles and tokens as they were."""
+    _check_administrator(principal)
+    with backend.database.write() as connection:
+        person = _existing(connection, person_id)
+        records_people.change(connection, person.id, deactivated_at=None)
+        records_audit.add(connection, principal, Event.PERSON_ACTIVATED, person.name)
+    return person
+
+
+def set_administrator(backend: Backend, principal: Principal, person_id: str, *, administrator: bool) -> Person:
+    """Let somebody administrate, or no more. Raises Conflict for the last administrator."""
+    _check_administrator(principal)
+    with backend.database.write() as connection:
+        person = _existing(connection, person_id)
+        if not administrator:
+            _check_not_last(connection, person)
+        records_people.change(connection, person.id, administrator=administrator)
+        event = Event.ADMINISTRATOR_CHANGED
+        records_audit.add(connection, principal, event, person.name, administrator=administrator)
+    return person
+
+
+# ---- What people do for themselves
+
+
+def change_password(backend: Backend, principal: Principal, session_id: str | None, present: str, wanted: str) -> None:
+    """Change one's own password; every other session ends. Raises InvalidQuery when `present` is not the password."""
+    with backend.database.read() as connection:
+        person = records_people.get(connection, principal.person_id or "")
+    if person is None or not is_password(person.password_hash, present):
+        raise InvalidQuery(WRONG_PASSWORD)
+    hashed = hash_password(checked_password(wanted))
+    with backend.database.write() as connection:
+        _set_password(connection, person, hashed, principal, but=session_id)
+
+
+# ---- Pieces
+
+
+def make_account(
+    connection: Connection, principal: Principal, name: str, password_hash: str | None, **values: object
+) -> Person:
+    """Make an account inside the caller's transaction, for those who got in by an invitation or single sign-on."""
+    person = _add(connection, principal, name, administrator=False)
+    records_people.change(connection, person.id, password_hash=password_hash, **values)
+    return person
+
+
+def _add(
+    connection: Connection, principal: Principal, name: str, *, administrator: bool, email: str | None = None
+) -> Person:
+    plain = checked_name(name)
+    if email is not None and (len(email) > LONGEST_EMAIL or "@" not in email):
+        raise InvalidQuery("This is not an e-mail address.")
+    if records_people.by_name(connection, plain):
+        raise Conflict(f"The name {plain} is taken. Please choose another.")
+    first = not records_people.any_people(connection)
+    person = records_people.add(connection, plain, administrator=administrator or first, email=email)
+    who = principal if principal.person_id or principal.owns_everything else Principal(plain, address=principal.address)
+    records_audit.add(connection, who, Event.PERSON_ADDED, plain, administrator=person.administrator)
+    if first:
+        for library in records_libraries.without_owner(connection):
+            records_libraries.set_role(connection, library, person.id, Role.OWNER)
+    return person
+
+
+def _set_password(
+    connection: Connection, person: Person, hashed: str, principal: Principal, *, but: str | None = None
+) -> None:
+    records_people.change(connection, person.id, password_hash=hashed)
+    records_people.forget_links(connection, LinkKind.PASSWORD, person.id)
+    ended = records_sessions.end_sessions_of(connection, person.id, but=but)
+    records_audit.add(connection, principal, Event.PASSWORD_CHANGED, person.name, sessions_ended=ended)
+
+
+def _existing(connection: Connection, person_id: str) -> Person:
+    person = records_people.get(connection, person_id)
+    if person is None:
+        raise PersonNotFound("There is no such account.")
+    return person
+
+
+def _check_administrator(principal: Principal) -> None:
+    if not principal.may_administrate():
+        raise NotAllowed(NOT_ADMINISTRATOR)
+
+
+def _check_not_last(connection: Connection, person: Person) -> None:
+    if records_people.administrators(connection) == [person.id]:
+        raise Conflict(f"{person.name} is the last administrator. Please make somebody else one first.")
