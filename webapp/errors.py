@@ -32,6 +32,7 @@ STATUS: dict[type[errors.LikenessError], int] = {
     errors.QueryPictureNotFound: 404,
     errors.InvalidQuery: 422,
     errors.StoreUnavailable: 503,
+    errors.ProviderUnavailable: 503,
     errors.DecoderUnavailable: 503,
     errors.ModelUnusable: 500,
     errors.ConfigurationError: 500,
