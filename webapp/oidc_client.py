@@ -239,7 +239,7 @@ def is_safe(address: str) -> bool:
 
 
 def _get(client: Any, address: str) -> Mapping[str, Any]:
-    return _json(client.get(address, withhold_token=True))
+    return _json(client.request("GET", address, withhold_token=True))
 
 
 def _json(answer: httpx2.Response) -> Mapping[str, Any]:
