@@ -17,8 +17,7 @@ from pathlib import Path
 
 from pipeline.backend import Backend
 from pipeline.errors import ImageRejected, StoreUnavailable
-from pipeline.ingest import accept
-from pipeline.labels import checked_library
+from pipeline.ingest import accept_into
 from pipeline.principals import Principal
 from pipeline.stores import records_imports
 from pipeline.uploads import Upload, existing_file, file_stamp, spooled
@@ -65,7 +64,10 @@ class FileResult:
 
 @dataclass(frozen=True)
 class Destination:
-    """Into which library files go, for whom, and whether they are referred to `in_place` instead of copied."""
+    """Into which library files go, for whom, and whether they are referred to `in_place` instead of copied.
+
+    `library` is an id, such as `access.upload_library` finds.
+    """
 
     library: str
     principal: Principal
@@ -77,10 +79,9 @@ def import_files(
 ) -> Iterator[FileResult]:
     """Accept `files`, which lie in or below `places`, and yield what became of each, in order.
 
-    Raises InvalidQuery for an impossible library, and StoreUnavailable when a store goes away; what was accepted
-    until then stays. Closing the iterator lets the files in hand be finished.
+    Raises InvalidQuery or NotAllowed for an impossible library, and StoreUnavailable when a store goes away; what was
+    accepted until then stays. Closing the iterator lets the files in hand be finished.
     """
-    checked_library(destination.library, destination.principal)
     known = _known_stamps(backend, places, destination.library)
     pool = ThreadPoolExecutor(READERS, thread_name_prefix="import")
     pending: deque[Future[FileResult]] = deque()
@@ -167,11 +168,11 @@ def _accept_file(backend: Backend, path: str, stamp: str, destination: Destinati
 
 
 def _accept(backend: Backend, upload: Upload, path: str, stamp: str, destination: Destination) -> bool:
-    return accept(
+    return accept_into(
         backend,
         upload,
         destination.principal,
-        library=destination.library,
+        destination.library,
         place=Path(as_text(path)),
         in_place=destination.in_place,
         file_stamp=stamp,

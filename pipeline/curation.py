@@ -1,34 +1,20 @@
-"""What people do to images that are there: edit, delete, restore, purge, and look things up one by one."""
+"""What people do to images that are there: edit, delete, restore, purge, and have them analyzed again.
+
+Each checks in its own transaction that the images exist for whoever asks and may be changed by them; if some may not
+be changed, nothing is done to any.
+"""
 
 from collections.abc import Sequence
 
 from pipeline import purging
+from pipeline.access import GONE, check_action, check_reading, get_images
 from pipeline.backend import Backend
 from pipeline.errors import ImageNotFound
 from pipeline.images import ImageRecord
 from pipeline.labels import check_tag_counts, clean_caption, clean_tags
-from pipeline.principals import Principal
-from pipeline.stores import records_images
-
-GONE = "There is no such picture. It may have been deleted."
-
-
-def get_image(backend: Backend, image_id: str, principal: Principal, *, deleted_too: bool = False) -> ImageRecord:
-    """Return an image that `principal` may see. Raises ImageNotFound."""
-    with backend.database.read() as connection:
-        image = records_images.get(connection, image_id)
-    if image is None or not principal.may_see(image.library) or (image.deleted_at and not deleted_too):
-        raise ImageNotFound(GONE)
-    return image
-
-
-def get_images(
-    backend: Backend, image_ids: Sequence[str], principal: Principal, *, deleted_too: bool = False
-) -> list[ImageRecord]:
-    """Return those of the images that `principal` may see, in the order asked; others are left out."""
-    with backend.database.read() as connection:
-        found = records_images.get_many(connection, image_ids)
-    return [image for image in found if principal.may_see(image.library) and (deleted_too or not image.deleted_at)]
+from pipeline.principals import Action, Principal
+from pipeline.stores import records_image_audit, records_images
+from pipeline.stores.records_audit import Event
 
 
 def edit(
@@ -39,16 +25,19 @@ def edit(
     caption: str | None = None,
     tags: Sequence[str] | None = None,
 ) -> ImageRecord:
-    """Set caption and tags (None leaves them). Raises InvalidQuery when they are too long."""
-    image = get_image(backend, image_id, principal)
+    """Set caption and tags (None leaves them), and return the image as it is then.
+
+    Raises InvalidQuery when they are too long, ImageNotFound or NotAllowed.
+    """
+    check_reading(principal)
+    clean = (None if caption is None else clean_caption(caption), None if tags is None else clean_tags(tags))
     with backend.database.write() as connection:
-        records_images.edit(
-            connection,
-            image.row,
-            caption=None if caption is None else clean_caption(caption),
-            new_tags=None if tags is None else clean_tags(tags),
-        )
-    return get_image(backend, image_id, principal)
+        images = records_images.get_present(connection, [image_id], principal)
+        if not images:
+            raise ImageNotFound(GONE)
+        check_action(images, principal, Action.CHANGE)
+        records_images.edit(connection, images[0].row, caption=clean[0], new_tags=clean[1])
+        return records_images.get_by_rows(connection, [images[0].row])[0]
 
 
 def add_tags(
@@ -56,12 +45,13 @@ def add_tags(
 ) -> list[ImageRecord]:
     """Give every one of the images the tags; return the images.
 
-    Raises InvalidQuery, and tags none, when an image would get too many.
+    Raises NotAllowed, or InvalidQuery when an image would get too many; then none is tagged.
     """
+    check_reading(principal)
     added = clean_tags(tags)
-    seen = get_images(backend, list(dict.fromkeys(image_ids)), principal)
     with backend.database.write() as connection:
-        images = records_images.get_by_rows(connection, [image.row for image in seen])  # as they are now
+        images = records_images.get_present(connection, list(dict.fromkeys(image_ids)), principal)
+        check_action(images, principal, Action.CHANGE)
         check_tag_counts([image.tags for image in images], added)
         rows = [image.row for image in images]
         records_images.add_tags(connection, rows, added)
@@ -71,32 +61,46 @@ def add_tags(
 def delete(
     backend: Backend, image_ids: Sequence[str], principal: Principal, *, purge: bool = False
 ) -> list[ImageRecord]:
-    """Hide the images everywhere at once; with `purge` forget them and their files for good.
+    """Hide the images everywhere at once; `purge` forgets them, deleted or not, and their files.
 
-    Return those that were there. Files that a store which is down cannot remove now, a later sweep removes.
+    Return those that were there. Raises NotAllowed. Files that a store which is down cannot remove now, a later sweep
+    removes.
     """
-    images = get_images(backend, image_ids, principal, deleted_too=purge)
-    rows = [image.row for image in images]
     if purge:
-        purging.purge(backend, rows)
-    else:
-        with backend.database.write() as connection:
-            records_images.delete(connection, rows)
+        images = get_images(backend, image_ids, principal, Action.PURGE, deleted_too=True)
+        purging.purge(backend, [image.row for image in images], principal)
+        return images
+    check_reading(principal)
+    with backend.database.write() as connection:
+        images = records_images.get_present(connection, list(dict.fromkeys(image_ids)), principal)
+        check_action(images, principal, Action.CHANGE)
+        records_images.delete(connection, [image.row for image in images])
+        records_image_audit.add(connection, principal, Event.IMAGES_DELETED, images)
     return images
 
 
 def restore(backend: Backend, image_ids: Sequence[str], principal: Principal) -> list[ImageRecord]:
-    """Bring deleted images back; return those that could be."""
-    images = get_images(backend, image_ids, principal, deleted_too=True)
+    """Bring deleted images back; return those that are there then. Raises NotAllowed."""
+    check_reading(principal)
     with backend.database.write() as connection:
-        records_images.restore(connection, [image.row for image in images])
-    return get_images(backend, [image.id for image in images], principal)
+        wanted = list(dict.fromkeys(image_ids))
+        images = records_images.get_present(connection, wanted, principal, deleted_too=True)
+        deleted = [image for image in images if image.deleted_at]
+        check_action(deleted, principal, Action.CHANGE)
+        rows = [image.row for image in deleted]
+        records_images.restore(connection, rows)
+        records_image_audit.add(connection, principal, Event.IMAGES_RESTORED, deleted)
+        return records_images.get_by_rows(connection, [image.row for image in images])
 
 
 def retry(backend: Backend, principal: Principal, image_ids: Sequence[str] | None = None) -> int:
-    """Let failed images (all, or these) be analyzed again; return how many."""
-    rows = None
-    if image_ids is not None:
-        rows = [image.row for image in get_images(backend, image_ids, principal)]
+    """Let failed images (these, or all that `principal` may change) be analyzed again; return how many.
+
+    Raises NotAllowed when one of these may not be changed.
+    """
+    if image_ids is None:
+        with backend.database.write() as connection:
+            return records_images.wait_again_all(connection, principal)
+    rows = [image.row for image in get_images(backend, image_ids, principal, Action.CHANGE)]
     with backend.database.write() as connection:
         return records_images.wait_again(connection, rows)

@@ -18,7 +18,8 @@ def describe(image: ImageRecord) -> dict[str, object]:
     """
     return {
         "id": image.id,
-        "library": image.library,
+        "library": image.library_name,
+        "library_id": image.library,
         "state": image.state.value,
         "error": image.error,
         "filename": image.filename,

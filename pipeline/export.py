@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, BinaryIO, Protocol, Self
 
+from pipeline.access import visible
 from pipeline.backend import Backend
 from pipeline.description import describe
 from pipeline.errors import ConfigurationError, ObjectNotFound
@@ -42,6 +43,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 PLAIN_COLUMNS = [
     "id",
     "library",
+    "library_id",
     "state",
     "error",
     "filename",
@@ -87,10 +89,14 @@ class Target(Protocol):
 
 
 def list_rows(backend: Backend, where: Filter, principal: Principal) -> list[int]:
-    """Return the rows of all images in any state that pass `where`, oldest first."""
-    colored = backend.swatches.rows_with(where)
+    """Return the rows of all images in any state that pass `where` and that `principal` may see, oldest first.
+
+    The libraries of `where` may be names or ids.
+    """
+    seen = visible(backend, where, principal)
+    colored = backend.swatches.rows_with(seen)
     with backend.database.read() as connection:
-        found = records_listing.list_rows(connection, where.seen_by(principal), colored=colored, limit=sys.maxsize)
+        found = records_listing.list_rows(connection, seen, colored=colored, limit=sys.maxsize)
     return found[::-1]
 
 

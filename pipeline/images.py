@@ -26,11 +26,12 @@ class ImageState(StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """Where an image came from: the name it had, and for an import the path of its file."""
+    """Where an image came from: the name it had, for an import the path of its file, and the id of who sent it."""
 
     filename: str
     path: str | None
     created_at: datetime
+    uploader: str | None = None
 
 
 @dataclass(frozen=True)

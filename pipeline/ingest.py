@@ -11,15 +11,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.access import NO_LIBRARY, check_uploading, may, upload_library
 from pipeline.backend import Backend
+from pipeline.errors import InvalidQuery
 from pipeline.features.picture import Picture
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.features.thumbnail import encode as encode_thumbnail
-from pipeline.images import MAIN_LIBRARY, ImageRecord, original_key
-from pipeline.labels import check_tag_counts, checked_library, clean_caption, clean_filename, clean_tags
+from pipeline.images import ImageRecord, original_key
+from pipeline.labels import check_tag_counts, clean_caption, clean_filename, clean_tags
 from pipeline.originals import original_bytes, put_thumbnail
-from pipeline.principals import Principal
-from pipeline.stores import records_images, records_imports, records_libraries, records_queue
+from pipeline.principals import Action, Principal
+from pipeline.stores import records_image_audit, records_images, records_imports, records_libraries, records_queue
+from pipeline.stores.records_audit import Event
 from pipeline.stores.records_images import NewImage
 from pipeline.uploads import Upload, file_stamp
 
@@ -39,19 +42,34 @@ def accept(
     upload: Upload,
     principal: Principal,
     *,
-    library: str = MAIN_LIBRARY,
+    library: str | None = None,
+    caption: str = "",
+    tags: Sequence[str] = (),
+) -> Accepted:
+    """Do as `accept_into` does with the library of this name or id, or the usual one. Raises as `upload_library`."""
+    asked = upload_library(backend, library, principal)
+    return accept_into(backend, upload, principal, asked, caption=caption, tags=tags)
+
+
+def accept_into(
+    backend: Backend,
+    upload: Upload,
+    principal: Principal,
+    library: str,
+    *,
     caption: str = "",
     tags: Sequence[str] = (),
     place: Path | None = None,
     in_place: bool = False,
     file_stamp: str | None = None,
 ) -> Accepted:
-    """Check the header, keep the original, and record the image as waiting.
+    """Check the header, keep the original, and record the image as waiting in the library with this id.
 
     `place` is where an import found the file; with `in_place` the file there stays the original and nothing is
-    copied. Raises ImageRejected or InvalidQuery before anything is kept.
+    copied. An image that is there already gets the caption and tags if `principal` may change it. Raises ImageRejected,
+    InvalidQuery or NotAllowed before anything is recorded.
     """
-    checked_library(library, principal)
+    check_uploading(library, principal)
     caption, tags = clean_caption(caption), clean_tags(tags)
     probe = backend.decoders.probe(upload.path)
     new = NewImage(
@@ -65,16 +83,25 @@ def accept(
         path=str(place) if place else None,
         file_stamp=file_stamp,
         in_place=in_place,
+        uploader=principal.person_id,
     )
     if not in_place:
         _keep_original(backend, new, upload.path)
     with backend.database.write() as connection:
-        records_libraries.ensure(connection, library)
+        there = records_libraries.get(connection, library)
+        if there is None and principal.owns_everything:
+            there = records_libraries.make(connection, library, library)
+        if there is None or there.deleted_at:  # meanwhile
+            raise InvalidQuery(NO_LIBRARY)
+        before = records_images.find_by_sha256(connection, library, new.sha256)
         image, existing = records_images.add(connection, new)
-        check_tag_counts([image.tags], tags)
-        if not existing or caption:
-            records_images.edit(connection, image.row, caption=caption)
-        records_images.add_tags(connection, [image.row], tags)
+        if before is None or may(principal, Action.CHANGE, before):
+            check_tag_counts([image.tags], tags)
+            if not existing or caption:
+                records_images.edit(connection, image.row, caption=caption)
+            records_images.add_tags(connection, [image.row], tags)
+        if before and before.deleted_at:
+            records_image_audit.add(connection, principal, Event.IMAGES_RESTORED, [before])
         if place:
             for row in records_imports.mark_replaced(connection, library, str(place), image.row):
                 records_imports.retire(connection, row, _unchanged_file(records_imports.stamps(connection, row)))
@@ -122,6 +149,12 @@ def analyze(backend: Backend, image: ImageRecord, token: str) -> bool:
             encoder_name=backend.encoder.name,
             encoder=backend.encoder.fingerprint,
         )
+
+
+def failure_code(backend: Backend, image: ImageRecord) -> str:
+    """Return the code of the error that ended the analysis of an image."""
+    with backend.database.read() as connection:
+        return records_queue.error_code(connection, image.row) or "error"
 
 
 def decode_original(backend: Backend, image: ImageRecord) -> Picture:

@@ -16,14 +16,19 @@ MOST_TAGS = 50
 LONGEST_LIBRARY = 64
 
 
-def checked_library(name: str, principal: Principal) -> str:
-    """Return `name` if pictures may be put into a library called so. Raises InvalidQuery."""
+def check_library_name(name: str) -> None:
+    """Raise InvalidQuery unless a library that is called as its id may be called so."""
     plain = name.replace("-", "").replace("_", "")
     if not (plain.isascii() and plain.isalnum() and name[0].isalnum() and len(name) <= LONGEST_LIBRARY):
         raise InvalidQuery(
             "The name of a library has only letters, digits, - and _, begins with a letter or digit, and is at "
             f"most {LONGEST_LIBRARY} long."
         )
+
+
+def checked_library(name: str, principal: Principal) -> str:
+    """Return `name` if pictures may be put into a library called so. Raises InvalidQuery."""
+    check_library_name(name)
     if not principal.may_see(name):
         raise InvalidQuery("There is no such library.")
     return name

@@ -12,20 +12,31 @@ from pipeline.backend import Backend
 from pipeline.errors import StoreUnavailable
 from pipeline.images import original_key, thumbnail_key
 from pipeline.originals import SIZES
-from pipeline.stores import records_images, records_repair
+from pipeline.principals import Principal
+from pipeline.stores import records_image_audit, records_images, records_repair
+from pipeline.stores.records_audit import Event
 
 log = logging.getLogger(__name__)
 
 Owner = tuple[str, str]
 """Library and sha256 of an image."""
 
+CARETAKER = Principal("Likeness")
+"""Who forgets what is due, in the audit log."""
 
-def purge(backend: Backend, rows: Sequence[int], *, deleted_before: datetime | None = None) -> int:
+
+def purge(
+    backend: Backend,
+    rows: Sequence[int],
+    principal: Principal = CARETAKER,
+    *,
+    deleted_before: datetime | None = None,
+) -> int:
     """Forget the images of these rows, and remove their originals and thumbnails; return how many images there were.
 
-    With `deleted_before`, those that were restored or deleted again meanwhile stay. Files that were imported in place
-    are left alone. When the object store does not answer, the records are gone nevertheless, and a later sweep of
-    `reconcile` removes the files.
+    Whether `principal` may do so is for the caller to know. With `deleted_before`, those that were restored or deleted
+    again meanwhile stay. Files that were imported in place are left alone. When the object store does not answer, the
+    records are gone nevertheless, and a later sweep of `reconcile` removes the files.
     """
     if not rows:
         return 0
@@ -34,6 +45,7 @@ def purge(backend: Backend, rows: Sequence[int], *, deleted_before: datetime | N
         if deleted_before:
             images = [image for image in images if image.deleted_at and image.deleted_at < deleted_before]
         records_images.purge(connection, [image.row for image in images])
+        records_image_audit.add(connection, principal, Event.IMAGES_PURGED, images)
     owners = [(image.library, image.sha256) for image in images]
     try:
         remove_orphans(backend, [(key, owner) for owner in owners for key in _keys(*owner)])

@@ -49,7 +49,11 @@ def keep_query_picture(backend: Backend, upload: Upload, *, region: Region | Non
 
 
 def get_query_picture(backend: Backend, key: str) -> QueryPicture:
-    """Return a picture that was kept. Raises QueryPictureNotFound when its day is over."""
+    """Return a picture that was kept. Raises QueryPictureNotFound when its day is over.
+
+    It belongs to no library, and its key cannot be guessed: whoever was given the link may open it. What they find
+    with it is among what they may see.
+    """
     with backend.database.read() as connection:
         found = records_queries.get(connection, key)
     if found is None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.access import get_image, visible
 from pipeline.backend import Backend
-from pipeline.errors import ImageNotFound, InvalidQuery, QueryPictureNotFound
+from pipeline.errors import InvalidQuery, QueryPictureNotFound
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord, ImageState
 from pipeline.principals import Principal
@@ -97,10 +98,11 @@ class _Question:
 def search(backend: Backend, query: SearchQuery, principal: Principal) -> SearchResult:
     """Return the images that answer `query`, among those `principal` may see.
 
-    Raises InvalidQuery, ImageNotFound or QueryPictureNotFound, each with its sentence.
+    The libraries of its filter may be names or ids. Raises InvalidQuery, ImageNotFound, QueryPictureNotFound or
+    NotAllowed, each with its sentence.
     """
     started = time.perf_counter()
-    query = replace(query, where=query.where.seen_by(principal))
+    query = replace(query, where=visible(backend, query.where, principal))
     if not query.terms:
         found = _list(backend, query)
         ignored: tuple[str, ...] = ()
@@ -153,7 +155,7 @@ def _ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> _Ques
             vector = _vector_of_picture(backend, picture)
             if len(terms) == 1 and term.weight > 0 and picture.sha256:
                 with backend.database.read() as connection:
-                    identical += records_images.rows_by_sha256(connection, picture.sha256)
+                    identical += records_images.rows_by_sha256(connection, picture.sha256, principal)
         total += term.weight * vector
     length = float(np.linalg.norm(total))
     if length < NOTHING_LEFT:
@@ -168,10 +170,8 @@ def _ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> _Ques
 
 
 def _vector_of_image(backend: Backend, image_id: str, principal: Principal) -> tuple[int, npt.NDArray[np.float32]]:
+    image = get_image(backend, image_id, principal)
     with backend.database.read() as connection:
-        image = records_images.get(connection, image_id)
-        if image is None or image.deleted_at or not principal.may_see(image.library):
-            raise ImageNotFound("There is no such picture. It may have been deleted.")
         vector = records_embeddings.get_vector(connection, image.row, backend.encoder.fingerprint)
     if vector is None:
         raise InvalidQuery("This picture has not been analyzed yet. Please try again in a moment.")
@@ -256,6 +256,7 @@ def _may_be_shown(record: ImageRecord, where: Filter) -> bool:
         record.state == ImageState.READY
         and record.deleted_at is None
         and (where.libraries is None or record.library in where.libraries)
+        and record.library not in where.without_libraries
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from pictures import picture_bytes
 
 from pipeline import curation
+from pipeline.access import get_image
 from pipeline.errors import InvalidQuery
 from pipeline.images import thumbnail_key
 from pipeline.ingest import accept
@@ -22,7 +23,7 @@ def numbered(first: int, last: int) -> list[str]:
 
 
 def tags_of(backend, image) -> list[str]:
-    return list(curation.get_image(backend, image.id, OWNER).tags)
+    return list(get_image(backend, image.id, OWNER).tags)
 
 
 def test_tagging_many_pictures_stops_at_fifty_tags_each_and_then_tags_none(backend, put):

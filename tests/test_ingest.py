@@ -11,9 +11,10 @@ from PIL import Image
 from putting import putting
 
 from pipeline import curation
+from pipeline.access import get_image
 from pipeline.errors import DamagedImage, ImageRejected, InvalidQuery, ObjectNotFound, TooManyBytes, TooManyPixels
 from pipeline.images import ImageState
-from pipeline.ingest import accept
+from pipeline.ingest import accept, accept_into
 from pipeline.originals import open_original, original_bytes
 from pipeline.principals import OWNER, Principal, Role
 from pipeline.reconcile import reconcile
@@ -36,11 +37,13 @@ def sources(backend, image) -> list[tuple[str, str | None]]:
 
 def accept_bytes(backend, data: bytes, principal: Principal = OWNER, **options):
     with spooled(io.BytesIO(data), options.pop("filename", "a.png"), max_bytes=1 << 26) as upload:
+        if "place" in options:
+            return accept_into(backend, upload, principal, "main", **options)
         return accept(backend, upload, principal, **options)
 
 
 def accept_in_place(backend, path: Path):
-    return accept(backend, existing_file(path, max_bytes=1 << 26), OWNER, place=path, in_place=True)
+    return accept_into(backend, existing_file(path, max_bytes=1 << 26), OWNER, "main", place=path, in_place=True)
 
 
 def test_an_accepted_picture_waits_with_its_original_kept_byte_for_byte(backend):
@@ -121,7 +124,7 @@ def test_a_failed_picture_that_comes_again_is_analyzed_again(backend, put):
     put()
     Worker(backend).drain()
 
-    assert curation.get_image(backend, image.id, OWNER).state == ImageState.READY
+    assert get_image(backend, image.id, OWNER).state == ImageState.READY
 
 
 def test_a_second_upload_does_not_overwrite_what_people_wrote(backend):

@@ -11,6 +11,7 @@ from pictures import picture_bytes
 from putting import putting
 
 from pipeline import curation
+from pipeline.access import get_image
 from pipeline.images import ImageState, original_key, thumbnail_key
 from pipeline.principals import OWNER
 from pipeline.query_pictures import get_query_picture, keep_query_picture
@@ -70,7 +71,7 @@ def test_an_image_that_lost_its_embedding_is_analyzed_again(backend, ready):
     assert reconcile(backend).analyzed_again == 1
     Worker(backend).drain()
 
-    assert curation.get_image(backend, ready[1].id, OWNER).state == ImageState.READY
+    assert get_image(backend, ready[1].id, OWNER).state == ImageState.READY
     backend.vectors.rebuild()
     assert backend.vectors.count() == 3
     assert reconcile(backend).analyzed_again == 0
@@ -124,7 +125,7 @@ def test_originals_that_are_missing_are_counted_and_what_is_known_of_them_is_kep
 
     assert repairs.missing_originals == 1
     assert "1 originals are missing" in repairs.sentence()
-    assert curation.get_image(backend, ready[0].id, OWNER).state == ImageState.READY
+    assert get_image(backend, ready[0].id, OWNER).state == ImageState.READY
 
 
 @pytest.mark.usefixtures("ready")

@@ -1,7 +1,7 @@
 """What was asked, as chips above the results: each with the address of the search without it."""
 
 from pipeline.backend import Backend
-from pipeline.curation import get_image
+from pipeline.access import get_image
 from pipeline.errors import NotFound
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.filters import COLOR_TOLERANCE

@@ -47,10 +47,11 @@ def import_command(
     stopped is simply run again. Refused files are listed on stdout with the reason, and the others go in.
     """
     with stopped_gently(), opened() as backend:
+        from pipeline.access import local_owner, upload_library
         from pipeline.bulk_import import Destination
-        from pipeline.principals import OWNER
 
-        destination = Destination(library, OWNER, in_place=in_place)
+        owner = local_owner(backend)
+        destination = Destination(upload_library(backend, library, owner), owner, in_place=in_place)
         folders = [str(place.resolve()) for place in places]
         try:
             results = _import(backend, folders, exclude, destination, wait=not no_wait)

@@ -14,7 +14,9 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from pipeline.features.picture import COLOR_NAMES, Category, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState, Source, new_image_id
+from pipeline.principals import Principal
 from pipeline.stores import records_embeddings, records_libraries
+from pipeline.stores.principal_sql import allowed, changeable, present
 from pipeline.stores.tables import color_share_column, image_sources, images, palette, tags
 
 T = TypeVar("T")
@@ -111,9 +113,9 @@ def find_by_sha256(connection: Connection, library: str, sha256: str) -> ImageRe
     return get_by_rows(connection, [row])[0] if row is not None else None
 
 
-def rows_by_sha256(connection: Connection, sha256: str) -> list[int]:
-    """Return the rows of the images with these bytes, in whichever library."""
-    return list(connection.scalars(sa.select(images.c.row).where(images.c.sha256 == sha256)))
+def rows_by_sha256(connection: Connection, sha256: str, principal: Principal) -> list[int]:
+    """Return the rows of the images with these bytes in every library that `principal` may see."""
+    return list(connection.scalars(sa.select(images.c.row).where(images.c.sha256 == sha256, allowed(principal))))
 
 
 def get(connection: Connection, image_id: str) -> ImageRecord | None:
@@ -122,10 +124,27 @@ def get(connection: Connection, image_id: str) -> ImageRecord | None:
 
 
 def get_many(connection: Connection, image_ids: Sequence[str]) -> list[ImageRecord]:
-    """Return the images with these ids that there are, in the order asked."""
+    """Return the images with these ids that there are, deleted or not, in the order asked."""
+    return _get_those(connection, image_ids, sa.true())
+
+
+def get_present(
+    connection: Connection, image_ids: Sequence[str], principal: Principal, *, deleted_too: bool = False
+) -> list[ImageRecord]:
+    """Return those of the images that exist for `principal`, in the order asked.
+
+    A deleted one does, if asked, for those who may restore it. The statement that looks an id up has all of this in
+    it, so that what is in a foreign library takes the same way as what there is not.
+    """
+    return _get_those(connection, image_ids, present(principal, deleted_too=deleted_too))
+
+
+def _get_those(
+    connection: Connection, image_ids: Sequence[str], condition: sa.ColumnElement[bool]
+) -> list[ImageRecord]:
     rows: dict[str, int] = {}
     for part in _parts(image_ids):
-        found = connection.execute(sa.select(images.c.id, images.c.row).where(images.c.id.in_(part)))
+        found = connection.execute(sa.select(images.c.id, images.c.row).where(images.c.id.in_(part), condition))
         rows |= dict(found.all())
     return get_by_rows(connection, [rows[image_id] for image_id in image_ids if image_id in rows])
 
@@ -165,7 +184,7 @@ def sources_of(connection: Connection, rows: Sequence[int]) -> dict[int, list[So
     for part in _parts(rows):
         statement = sa.select(image_sources).where(image_sources.c.image_row.in_(part)).order_by(image_sources.c.id)
         for row, items in _grouped(connection, statement).items():
-            found[row] = [Source(item["filename"], item["path"], item["created_at"]) for item in items]
+            found[row] = [_source(item) for item in items]
     return found
 
 
@@ -208,13 +227,21 @@ def _set_deleted(connection: Connection, rows: Sequence[int], moment: datetime |
     records_embeddings.touch(connection, rows)
 
 
-def wait_again(connection: Connection, rows: Sequence[int] | None = None) -> int:
-    """Let failed images (all, or those of `rows`) wait for analysis as if new; return how many."""
-    statement = images.update().where(images.c.state == ImageState.FAILED, images.c.deleted_at.is_(None))
-    if rows is not None:
-        statement = statement.where(images.c.row.in_(rows))
+def wait_again(connection: Connection, rows: Sequence[int]) -> int:
+    """Let those of the images that have failed wait for analysis as if new; return how many."""
+    return sum(_wait_again(connection, images.c.row.in_(part)) for part in _parts(rows))
+
+
+def wait_again_all(connection: Connection, principal: Principal) -> int:
+    """Let every failed image that `principal` may change wait for analysis as if new; return how many."""
+    return _wait_again(connection, allowed(principal) & changeable(principal))
+
+
+def _wait_again(connection: Connection, condition: sa.ColumnElement[bool]) -> int:
+    failed = (images.c.state == ImageState.FAILED, images.c.deleted_at.is_(None))
     fresh = {"state": ImageState.WAITING, "error": None, "error_code": None, "attempts": 0}
-    return connection.execute(statement.values(**fresh, not_before=datetime.now(UTC))).rowcount
+    statement = images.update().where(*failed, condition).values(**fresh, not_before=datetime.now(UTC))
+    return connection.execute(statement).rowcount
 
 
 def purge(connection: Connection, rows: Sequence[int]) -> None:
@@ -257,6 +284,10 @@ def _grouped(connection: Connection, statement: sa.Select[tuple[object, ...]]) -
     for values in connection.execute(statement).mappings():
         groups[values["image_row"]].append(values)
     return groups
+
+
+def _source(values: RowMapping) -> Source:
+    return Source(values["filename"], values["path"], values["created_at"], values["uploader"])
 
 
 def _record(values: RowMapping, filename: str, labels: tuple[str, ...], swatches: list[RowMapping]) -> ImageRecord:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, StreamingResponse
 from starlette.responses import Response
 
-from pipeline import curation
+from pipeline import access, curation
 from pipeline.backend import Backend
 from pipeline.errors import ImageNotFound, InvalidQuery
 from pipeline.images import ImageRecord
@@ -78,7 +78,7 @@ def _act(backend: Backend, principal: Principal, action: str, fields: Fields) ->
 
 def _ask(request: Request, backend: Backend, principal: Principal, action: Asked, fields: Fields) -> Response:
     for_good = action == "purge"
-    images = curation.get_images(backend, fields["image"], principal, deleted_too=for_good)
+    images = access.get_images(backend, fields["image"], principal, deleted_too=for_good)
     if not images:
         raise ImageNotFound(NOTHING_LEFT)
     back = first(fields, "back", "/")
@@ -95,7 +95,7 @@ def _ask(request: Request, backend: Backend, principal: Principal, action: Asked
 
 
 def _pack(backend: Backend, principal: Principal, ids: Sequence[str]) -> Response:
-    images = curation.get_images(backend, tuple(dict.fromkeys(ids)), principal)
+    images = access.get_images(backend, tuple(dict.fromkeys(ids)), principal)
     if not images:
         raise ImageNotFound(NOTHING_LEFT)
     name = f"likeness-{datetime.now(UTC):%Y-%m-%d}-{len(images)}-pictures.zip"

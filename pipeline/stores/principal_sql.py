@@ -1,0 +1,31 @@
+"""What a Principal may do as SQL conditions on the `images` table, so that a statement never meets a foreign image."""
+
+import sqlalchemy as sa
+
+from pipeline.principals import Action, Principal
+from pipeline.stores.tables import image_sources, images
+
+
+def allowed(principal: Principal, action: Action = Action.SEE) -> sa.ColumnElement[bool]:
+    """Return whether an image is in a library in which `principal` may do `action`."""
+    libraries = principal.libraries(action)
+    if libraries is not None:
+        return images.c.library.in_(sorted(libraries))
+    return images.c.library.not_in(sorted(principal.hidden)) if principal.hidden else sa.true()
+
+
+def changeable(principal: Principal) -> sa.ColumnElement[bool]:
+    """Return whether `principal` may edit, delete and restore an image: all in a library, or what is their own."""
+    if principal.person_id is None:
+        return allowed(principal, Action.CHANGE)
+    came = sa.exists().where(image_sources.c.image_row == images.c.row)
+    own = came.where(image_sources.c.uploader == principal.person_id) & ~came.where(
+        image_sources.c.uploader.is_distinct_from(principal.person_id)
+    )
+    return allowed(principal, Action.CHANGE) | (allowed(principal, Action.CHANGE_OWN) & own)
+
+
+def present(principal: Principal, *, deleted_too: bool = False) -> sa.ColumnElement[bool]:
+    """Return whether an image exists for `principal`; a deleted one does, if asked, for those who may restore it."""
+    there = images.c.deleted_at.is_(None)
+    return allowed(principal) & (there | changeable(principal) if deleted_too else there)
