@@ -15,10 +15,12 @@ function say(words) {
   document.getElementById("live").textContent = words;
 }
 
+const LONGEST_READ_ALOUD = 20; // Letters: a color code is, a token or an address is not.
+
 async function copy(button, words) {
   try {
     await navigator.clipboard.writeText(words);
-    say(`Copied ${words}`);
+    say(words.length > LONGEST_READ_ALOUD ? "Copied" : `Copied ${words}`);
     flash(button, "Copied");
   } catch {
     // Outside of localhost the clipboard needs HTTPS; then the words are shown to be copied by hand.
@@ -39,6 +41,14 @@ function flash(button, words) {
   }, COPIED_MILLISECONDS);
 }
 
+/** Show what is typed into a password field, or hide it again. */
+function reveal(button) {
+  const field = document.getElementById(button.dataset.reveals);
+  const shown = field.type === "password";
+  field.type = shown ? "text" : "password";
+  button.setAttribute("aria-pressed", String(shown));
+}
+
 document.addEventListener("click", (event) => {
   const on = (selector) => event.target.closest(selector);
   const copied = on("[data-copy]");
@@ -49,6 +59,8 @@ document.addEventListener("click", (event) => {
     copy(link, new URL(link.href, location.href).href);
   }
   if (on("[data-dismiss]")) document.getElementById("notice").replaceChildren();
+  const revealer = on("[data-reveals]");
+  if (revealer) reveal(revealer);
   const opener = on("[data-open]");
   if (opener) document.getElementById(opener.dataset.open).showModal();
   if (event.target instanceof HTMLDialogElement) event.target.close();
@@ -60,6 +72,12 @@ document.addEventListener("change", (event) => {
   const field = document.getElementById(event.target.dataset.picks);
   if (field) field.value = event.target.value;
 }, { capture: true });
+
+// What htmx sends is known by this to come from our own page, as a form is by its hidden field.
+document.addEventListener("htmx:configRequest", (event) => {
+  const token = document.querySelector('meta[name="csrf-token"]')?.content;
+  if (token) event.detail.headers["X-CSRF-Token"] = token;
+});
 
 // Fields that were left empty do not belong into an address that people copy. A field can be there twice.
 document.addEventListener("htmx:configRequest", (event) => {

@@ -2,6 +2,7 @@
 
 import { uploadFiles } from "./upload.js";
 
+// Both are missing on the pages of who is not logged in; there is nothing to search or to add to.
 const overlay = document.getElementById("drop");
 const looking = document.getElementById("looking");
 const onUploadPage = () => document.querySelector(".upload-page") !== null;
@@ -26,7 +27,11 @@ function showLooking(file) {
 }
 
 function receive(files, target) {
-  if (files.length === 0) return;
+  if (files.length === 0 || !overlay) return;
+  if (!overlay.querySelector('[data-drop="upload"]')) {
+    searchFor(files[0]); // Who may add nothing can still search with it.
+    return;
+  }
   // In an empty library there is nothing to find, so every picture is one to add.
   const nothingToFind = document.querySelector("section.start") !== null;
   if (target === "upload" || files.length > 1 || onUploadPage() || nothingToFind) uploadFiles(files);
@@ -39,7 +44,7 @@ let ownDrag = false;
 document.addEventListener("dragstart", () => { ownDrag = true; });
 document.addEventListener("dragend", () => { ownDrag = false; });
 
-const bringsFiles = (event) => !ownDrag && [...event.dataTransfer.types].includes("Files");
+const bringsFiles = (event) => overlay && !ownDrag && [...event.dataTransfer.types].includes("Files");
 const targetUnder = (event) => event.target.closest?.("[data-drop]");
 
 document.addEventListener("dragover", (event) => {
@@ -51,12 +56,13 @@ document.addEventListener("dragover", (event) => {
 });
 
 document.addEventListener("dragleave", (event) => {
-  if (event.relatedTarget === null) overlay.hidden = true;
+  if (overlay && event.relatedTarget === null) overlay.hidden = true;
 });
 
 document.addEventListener("drop", async (event) => {
   if (ownDrag) return;
   event.preventDefault();
+  if (!overlay) return;
   const target = targetUnder(event)?.dataset.drop;
   overlay.hidden = true;
   const folders = [...event.dataTransfer.items].some((item) => item.webkitGetAsEntry?.()?.isDirectory);
@@ -105,6 +111,7 @@ document.addEventListener("change", (event) => {
 
 // Coming back by the back button shows the page as it was left, which was under "Looking…".
 window.addEventListener("pageshow", () => {
+  if (!looking) return;
   looking.hidden = true;
   document.getElementById("picture-search").reset();
 });

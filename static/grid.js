@@ -21,11 +21,15 @@ document.addEventListener("keydown", (event) => {
 const KEYS = {
   "/": () => {
     const words = document.getElementById("text");
-    words.focus();
-    words.select();
-    return true;
+    words?.focus();
+    words?.select();
+    return words !== null;
   },
-  "?": () => (document.getElementById("keys").showModal(), true),
+  "?": () => {
+    const keys = document.getElementById("keys");
+    keys?.showModal();
+    return keys !== null;
+  },
   Escape: () => clear(),
   ArrowRight: (event) => step(event, 1),
   ArrowLeft: (event) => step(event, -1),

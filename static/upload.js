@@ -107,12 +107,16 @@ function send(job) {
   show(job, "sending", "Sending…");
   const form = new FormData();
   form.append("batch", page().dataset.batch);
+  const library = document.getElementById("upload-library")?.value;
+  if (library) form.append("library", library);
   form.append("file", job.file, job.file.name);
   const request = new XMLHttpRequest();
   job.request = request;
   job.tries += 1;
   request.open("POST", "/upload");
   request.setRequestHeader("HX-Request", "true");
+  const token = document.querySelector('meta[name="csrf-token"]')?.content;
+  if (token) request.setRequestHeader("X-CSRF-Token", token);
   request.upload.onprogress = (event) => {
     if (event.lengthComputable) progress(job, event.loaded / event.total);
   };

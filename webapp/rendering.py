@@ -10,7 +10,9 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -77,6 +79,13 @@ def static_url(name: str) -> str:
     return f"{STATIC_PREFIX}/{name}?v={_version(path, path.stat().st_mtime_ns)}"
 
 
+@pass_context
+def csrf_field(context: Context) -> Markup:
+    """Return the hidden field by which a form is known to be of our own page; nothing where there is no session."""
+    token = context["shell"].csrf_token
+    return Markup('<input type="hidden" name="csrf_token" value="{}">').format(token) if token else Markup()
+
+
 def mount_static(app: FastAPI) -> None:
     """Serve our static files and htmx under /static."""
     app.mount(STATIC_PREFIX, _CachedFiles(directory=STATIC, packages=[(HTMX_PACKAGE, "static")]), name="static")
@@ -118,6 +127,7 @@ def _build_environment() -> Environment:
     )
     built.filters |= wording.FILTERS
     built.globals["static_url"] = static_url
+    built.globals["csrf_field"] = csrf_field
     # A macro imported at the top of a template is unknown to a block that is rendered alone; a global is not.
     built.globals["icon"] = built.get_template("_icons.html").module.icon  # type: ignore[attr-defined]
     return built

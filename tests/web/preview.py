@@ -9,7 +9,8 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 
-from tests.web.samples import SHAPES, every_page, hexadecimal, search_page, status_page, upload_page
+from tests.web.every_page import every_page
+from tests.web.samples import SHAPES, hexadecimal, search_page, status_page, upload_page
 from webapp.rendering import mount_static, page
 
 POLICY = (

@@ -327,6 +327,16 @@ def selection_page(action: str = "delete") -> pages.SelectionPage:
     )
 
 
+def trash_page(**changes: Any) -> pages.TrashPage:
+    value = pages.TrashPage(
+        shell=replace(SHELL, active=""),
+        explanation="Deleted pictures are kept for 30 days.",
+        tiles=tuple(tile(n) for n in range(3)),
+        older_url="/trash?before=1",
+    )
+    return replace(value, **changes)
+
+
 def error_page(status: int = 404) -> pages.ErrorPage:
     return pages.ErrorPage(
         shell=replace(SHELL, active=""),
@@ -364,22 +374,3 @@ def api_docs_page() -> pages.ApiDocsPage:
             ),
         ),
     )
-
-
-def every_page() -> dict[str, tuple[str, object]]:
-    """Return each page under the address of its preview: the template and its value."""
-    found: dict[str, tuple[str, object]] = {}
-    found |= {f"search-{name}": ("search.html", value) for name, value in search_pages().items()}
-    found |= {f"image-{name}": ("image.html", value) for name, value in image_pages().items()}
-    found |= {
-        "upload-empty": ("upload.html", upload_page(0)),
-        "upload-seven": ("upload.html", upload_page(7)),
-        "upload-hundreds": ("upload.html", upload_page(300)),
-        "status-busy": ("status.html", status_page()),
-        "status-calm": ("status.html", status_page(busy=False)),
-        "selection-delete": ("selection.html", selection_page()),
-        "selection-tag": ("selection.html", selection_page("tag")),
-        "error-404": ("error.html", error_page()),
-        "api-docs": ("api_docs.html", api_docs_page()),
-    }
-    return found

@@ -11,8 +11,8 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.web.every_page import every_page
 from tests.web.preview import app
-from tests.web.samples import every_page
 
 WIDTHS = (320, 390, 768, 1440)
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"

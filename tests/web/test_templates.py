@@ -4,17 +4,20 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from starlette.requests import Request
 
 from tests.web import samples
+from tests.web.every_page import every_page
 from tests.web.markup import UNNAMED_INPUTS, Markup
 from webapp.pages import FacetOption, RangeFields, SearchPage
 from webapp.rendering import page
 
-PAGES = samples.every_page()
+PAGES = every_page()
 FROM_HTMX = {"HX-Request": "true"}
+HOSTILE_TOKEN = '"><b>'  # noqa: S105 - no secret
 
 
 def request(headers: Mapping[str, str] | None = None, query: str = "") -> Request:
@@ -35,6 +38,15 @@ def request(headers: Mapping[str, str] | None = None, query: str = "") -> Reques
 def html_of(name: str) -> str:
     template, value = PAGES[name]
     return bytes(page(request(), template, value).body).decode()
+
+
+def html_of_value(template: str, value: object) -> str:
+    return bytes(page(request(), template, value).body).decode()
+
+
+def with_token(value: Any, token: str) -> Any:
+    """Return the page as somebody with this token sees it, with a message that can be undone."""
+    return replace(value, shell=replace(value.shell, csrf_token=token, notice="Deleted", undo_ids=("a",)))
 
 
 def fragment_of(value: object, template: str, block: str, query: str = "") -> str:
@@ -60,7 +72,7 @@ def test_ids_that_are_referred_to_are_there(markup: Markup) -> None:
     for element in markup.elements:
         for name in ("for", "form", "aria-labelledby", "aria-describedby", "popovertarget"):
             if name in element.attributes:
-                assert element.attributes[name] in ids, f"{name} of {element.tag}"
+                assert set(element.attributes[name].split()) <= ids, f"{name} of {element.tag}"
 
 
 def test_every_field_has_a_name_for_screen_readers(markup: Markup) -> None:
@@ -105,6 +117,33 @@ def test_forms_that_change_something_are_posted(markup: Markup) -> None:
     for form in markup.all("form"):
         if form.attributes.get("action", "/") != "/":
             assert form.attributes.get("method") == "post"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_form_that_is_posted_carries_the_token_of_the_session(name: str) -> None:
+    template, value = PAGES[name]
+    markup = Markup(html_of_value(template, with_token(value, HOSTILE_TOKEN)))
+    for form in markup.all("form"):
+        if form.attributes.get("method") == "post":
+            fields = [e for e in markup.all("input") if form in e.inside and e.attributes.get("name") == "csrf_token"]
+            assert [e.attributes["value"] for e in fields] == [HOSTILE_TOKEN], form.attributes
+    assert [e.attributes["content"] for e in markup.all("meta") if e.attributes.get("name") == "csrf-token"] == [
+        HOSTILE_TOKEN
+    ]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_without_a_session_no_form_has_a_token(name: str) -> None:
+    template, value = PAGES[name]
+    assert "csrf" not in html_of_value(template, with_token(value, ""))
+
+
+def test_a_form_that_htmx_puts_into_a_page_carries_the_token_too() -> None:
+    value = with_token(samples.image_page(0), HOSTILE_TOKEN)
+    markup = Markup(fragment_of(value, "image.html", "details"))
+    forms = [e for e in markup.all("form") if e.attributes.get("method") == "post"]
+    tokens = [e for e in markup.all("input") if e.attributes.get("name") == "csrf_token"]
+    assert len(tokens) == len(forms) > 0
 
 
 @pytest.mark.parametrize("name", PAGES)

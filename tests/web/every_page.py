@@ -1,0 +1,33 @@
+"""Each page with sample values, under the address of its preview."""
+
+from tests.web.samples import (
+    api_docs_page,
+    error_page,
+    image_pages,
+    search_pages,
+    selection_page,
+    status_page,
+    trash_page,
+    upload_page,
+)
+from tests.web.samples_people import member_pages
+
+
+def every_page() -> dict[str, tuple[str, object]]:
+    """Return each page under the address of its preview: the template and its value."""
+    found: dict[str, tuple[str, object]] = {}
+    found |= {f"search-{name}": ("search.html", value) for name, value in search_pages().items()}
+    found |= {f"image-{name}": ("image.html", value) for name, value in image_pages().items()}
+    found |= {
+        "upload-empty": ("upload.html", upload_page(0)),
+        "upload-seven": ("upload.html", upload_page(7)),
+        "upload-hundreds": ("upload.html", upload_page(300)),
+        "status-busy": ("status.html", status_page()),
+        "status-calm": ("status.html", status_page(busy=False)),
+        "selection-delete": ("selection.html", selection_page()),
+        "selection-tag": ("selection.html", selection_page("tag")),
+        "error-404": ("error.html", error_page()),
+        "trash": ("trash.html", trash_page()),
+        "api-docs": ("api_docs.html", api_docs_page()),
+    }
+    return found | member_pages()
