@@ -12,8 +12,9 @@ from itertools import islice
 
 from pipeline.backend import Backend
 from pipeline.images import image_of_key, original_key
+from pipeline.libraries import purge_deleted
 from pipeline.purging import Owner, purge, remove_orphans
-from pipeline.stores import records_listing, records_queries, records_repair, records_uploads
+from pipeline.stores import records_listing, records_people, records_queries, records_repair, records_uploads
 from pipeline.stores.protocols import StoredObject
 from pipeline.uploads import remove_leftovers
 
@@ -59,7 +60,9 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
         again = records_repair.requeue_without_embedding(connection, backend.encoder.fingerprint)
         queries = records_queries.forget_before(connection, now - timedelta(days=backend.settings.query_picture_days))
         records_uploads.forget_before(connection, now - timedelta(days=UPLOAD_LIST_DAYS))
-    purged = _purge_trash(backend, now - timedelta(days=backend.settings.trash_days))
+        records_people.forget_expired_links(connection, now)
+    due = now - timedelta(days=backend.settings.trash_days)
+    purged = _purge_trash(backend, due) + purge_deleted(backend, due)
     removed, missing = _sweep(backend, now) if sweep_objects else (0, 0)
     repairs = Repairs(again, purged, removed, missing, queries)
     if again or purged or removed or missing:

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.principals import Role
-from pipeline.stores.tables import libraries
+from pipeline.stores import records_people
+from pipeline.stores.tables import images, libraries
 from pipeline.stores.tables_people import members, people
 
 
@@ -47,7 +48,15 @@ def make(connection: Connection, name: str, library_id: str | None = None) -> Li
 def ensure(connection: Connection, library_id: str) -> None:
     """Make a library called as its id if there is none with it."""
     if get(connection, library_id) is None:
-        make(connection, library_id, library_id)
+        make_for_the_house(connection, library_id, library_id)
+
+
+def make_for_the_house(connection: Connection, name: str, library_id: str | None = None) -> Library:
+    """Make a library that no person in particular has asked for: if there are people, all administrators own it."""
+    library = make(connection, name, library_id)
+    for person_id in records_people.administrators(connection):
+        set_role(connection, library.id, person_id, Role.OWNER)
+    return library
 
 
 def list_ids(connection: Connection) -> list[str]:
@@ -74,6 +83,29 @@ def list_all(connection: Connection) -> list[Library]:
     return [Library(**values) for values in found.mappings()]
 
 
+def find_among(connection: Connection, name: str, ids: Collection[str] | None) -> list[Library]:
+    """Return those of the libraries `ids` (None: of all) that are not deleted and whose id or name is `name`.
+
+    The one with that id comes first, then the older ones. What is not among `ids` costs the same whether it is there
+    or not.
+    """
+    wanted = (libraries.c.id == name) | (libraries.c.name == name)
+    statement = sa.select(libraries).where(wanted, *_among(ids))
+    found = connection.execute(statement.order_by(libraries.c.id != name, libraries.c.created_at, libraries.c.id))
+    return [Library(**values) for values in found.mappings()]
+
+
+def list_among(connection: Connection, ids: Collection[str] | None) -> list[Library]:
+    """Return those of the libraries `ids` (None: of all) that are not deleted, by name."""
+    statement = sa.select(libraries).where(*_among(ids)).order_by(libraries.c.name, libraries.c.id)
+    return [Library(**values) for values in connection.execute(statement).mappings()]
+
+
+def _among(ids: Collection[str] | None) -> list[sa.ColumnElement[bool]]:
+    here = libraries.c.deleted_at.is_(None)
+    return [here] if ids is None else [here, libraries.c.id.in_(ids)]
+
+
 def names_of(connection: Connection, ids: Collection[str]) -> dict[str, str]:
     """Return id -> name of those libraries that there are."""
     found = connection.execute(sa.select(libraries.c.id, libraries.c.name).where(libraries.c.id.in_(ids)))
@@ -96,14 +128,33 @@ def set_deleted(connection: Connection, library_id: str, moment: datetime | None
 
 
 def deleted_before(connection: Connection, moment: datetime) -> list[Library]:
-    """Return the libraries that were deleted before `moment`."""
-    found = connection.execute(sa.select(libraries).where(libraries.c.deleted_at < moment))
+    """Return the libraries that were deleted before `moment`, those deleted last first."""
+    newest_first = libraries.c.deleted_at.desc()
+    found = connection.execute(sa.select(libraries).where(libraries.c.deleted_at < moment).order_by(newest_first))
     return [Library(**values) for values in found.mappings()]
 
 
-def forget(connection: Connection, library_id: str) -> None:
-    """Remove a library in which no image is left, with its members and invitations."""
-    connection.execute(libraries.delete().where(libraries.c.id == library_id))
+def rows_in(connection: Connection, library_id: str, limit: int) -> list[int]:
+    """Return up to `limit` rows of the images in a library, deleted ones too."""
+    return list(connection.scalars(sa.select(images.c.row).where(images.c.library == library_id).limit(limit)))
+
+
+def count_images(connection: Connection, ids: Collection[str]) -> dict[str, int]:
+    """Return how many images that are not deleted each of these libraries has; one without any is left out."""
+    kept = sa.select(images.c.library, sa.func.count()).where(images.c.deleted_at.is_(None), images.c.library.in_(ids))
+    return dict(connection.execute(kept.group_by(images.c.library)).all())
+
+
+def count_members(connection: Connection, ids: Collection[str]) -> dict[str, int]:
+    """Return how many members each of these libraries has; one without any is left out."""
+    counted = sa.select(members.c.library, sa.func.count()).where(members.c.library.in_(ids))
+    return dict(connection.execute(counted.group_by(members.c.library)).all())
+
+
+def forget(connection: Connection, library_id: str) -> bool:
+    """Remove a library with its members and invitations; return whether it was there and had no image left."""
+    empty = ~sa.exists().where(images.c.library == library_id)
+    return connection.execute(libraries.delete().where(libraries.c.id == library_id, empty)).rowcount == 1
 
 
 def roles_of(connection: Connection, person_id: str) -> dict[str, Role]:
@@ -159,6 +210,14 @@ def remove_member(connection: Connection, library_id: str, person_id: str) -> No
     """End a membership."""
     where = (members.c.library == library_id, members.c.person_id == person_id)
     connection.execute(members.delete().where(*where))
+
+
+def has_other_owner(connection: Connection, library_id: str, person_id: str) -> bool:
+    """Whether an active person other than this one owns a library."""
+    return any(
+        member.role == Role.OWNER and member.is_active and member.person_id != person_id
+        for member in members_of(connection, library_id)
+    )
 
 
 def without_owner(connection: Connection) -> list[str]:

@@ -1,0 +1,199 @@
+"""Who is in a library, and as what; and the links with which others are invited.
+
+A role counts from the moment it is given, because every request reads it anew. A library always keeps an active
+owner: the last one can neither leave nor become something less.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from pipeline.backend import Backend
+from pipeline.errors import Conflict, LinkNotFound, NotAllowed, PersonNotFound
+from pipeline.libraries import check_scope, find_library
+from pipeline.passwords import hash_secret, new_secret
+from pipeline.principals import Action, Principal, Role
+from pipeline.stores import records_audit, records_invitations, records_libraries, records_people
+from pipeline.stores.records_audit import Event
+from pipeline.stores.records_invitations import Invitation
+from pipeline.stores.records_libraries import Library, Member
+from pipeline.stores.records_people import LinkKind, Person
+
+INVITATION_DAYS = 7  # long enough for a holiday, short enough that a link in an old message is worth nothing
+
+DEAD_LINK = "This invitation was used already, has expired, or never was one. Please ask for a new one."
+LAST_OWNER = "“{library}” needs an owner, and {person} is the last one. Please make somebody else an owner first."
+NO_MEMBER = "There is no such member. They may have left."
+
+
+def list_members(backend: Backend, principal: Principal, library: str) -> list[Member]:
+    """Return the members, those with most rights first; whoever is no moderator is told the owners alone.
+
+    Raises as `libraries.find_library`, as all functions here do that take the id or name of a library.
+    """
+    found = find_library(backend, principal, library)
+    with backend.database.read() as connection:
+        members = records_libraries.members_of(connection, found.id)
+    if sees_all_members(principal, found.id):
+        return members
+    return [member for member in members if member.role == Role.OWNER]
+
+
+def sees_all_members(principal: Principal, library_id: str) -> bool:
+    """Whether all members are listed for `principal`, and not the owners alone."""
+    role = principal.role_in(library_id)
+    return role is not None and role.includes(Role.MODERATOR)
+
+
+def add(backend: Backend, principal: Principal, library: str, name: str, role: Role) -> Member:
+    """Make the person whose account is called `name` a member. Raises PersonNotFound, Conflict for who is one."""
+    found = find_library(backend, principal, library, Action.MANAGE)
+    with backend.database.write() as connection:
+        person = _active(records_people.by_name(connection, name.strip().lower()), name)
+        if records_libraries.role_in(connection, found.id, person.id):
+            raise Conflict(f"{person.name} is a member of “{found.name}” already. Please change their role instead.")
+        records_libraries.set_role(connection, found.id, person.id, role)
+        records_audit.add(connection, principal, Event.MEMBER_ADDED, person.name, library=found.id, role=role)
+        return _member(records_libraries.members_of(connection, found.id), person.id)
+
+
+def change_role(backend: Backend, principal: Principal, library: str, person_id: str, role: Role) -> Member:
+    """Give a member another role. Raises PersonNotFound, Conflict for the last owner."""
+    found = find_library(backend, principal, library, Action.MANAGE)
+    with backend.database.write() as connection:
+        member = _member(records_libraries.members_of(connection, found.id), person_id)
+        if member.role != role:
+            others = records_libraries.has_other_owner(connection, found.id, person_id)
+            _check_owner_stays(found, member, others=others)
+            records_libraries.set_role(connection, found.id, person_id, role)
+            records_audit.add(
+                connection,
+                principal,
+                Event.ROLE_CHANGED,
+                member.name,
+                library=found.id,
+                role=role,
+                before=member.role,
+            )
+        return _member(records_libraries.members_of(connection, found.id), person_id)
+
+
+def grant(backend: Backend, principal: Principal, library: str, name: str, role: Role) -> Member:
+    """Give a person this role, whether they are a member already or not. Raises as `add` and `change_role`."""
+    found = find_library(backend, principal, library, Action.MANAGE)
+    with backend.database.read() as connection:
+        person = _active(records_people.by_name(connection, name.strip().lower()), name)
+        is_member = records_libraries.role_in(connection, found.id, person.id) is not None
+    if is_member:
+        return change_role(backend, principal, found.id, person.id, role)
+    return add(backend, principal, found.id, name, role)
+
+
+def remove(backend: Backend, principal: Principal, library: str, person_id: str) -> Member:
+    """End a membership; return what it was. Raises PersonNotFound, Conflict for the last owner."""
+    found = find_library(backend, principal, library, Action.MANAGE)
+    return _end(backend, principal, found, person_id, Event.MEMBER_REMOVED)
+
+
+def remove_by_name(backend: Backend, principal: Principal, library: str, name: str) -> Member:
+    """End the membership of the person called `name`. Raises as `remove`."""
+    found = find_library(backend, principal, library, Action.MANAGE)
+    with backend.database.read() as connection:
+        person = records_people.by_name(connection, name.strip().lower())
+    return _end(backend, principal, found, person.id if person else "", Event.MEMBER_REMOVED)
+
+
+def leave(backend: Backend, principal: Principal, library: str) -> Library:
+    """End one's own membership, in whatever role. Raises Conflict for the last owner."""
+    check_scope(principal)
+    found = find_library(backend, principal, library)
+    _end(backend, principal, found, principal.person_id or "", Event.MEMBER_LEFT)
+    return found
+
+
+def invite(backend: Backend, principal: Principal, library: str, role: Role) -> str:
+    """Return the secret of a link with which one person can join as `role`. It is kept as a hash alone."""
+    found = find_library(backend, principal, library, Action.MANAGE)
+    secret = new_secret()
+    until = datetime.now(UTC) + timedelta(days=INVITATION_DAYS)
+    with backend.database.write() as connection:
+        records_people.add_link(
+            connection,
+            hash_secret(secret),
+            LinkKind.INVITATION,
+            until,
+            library=found.id,
+            role=role,
+            created_by=principal.person_id,
+        )
+        records_audit.add(connection, principal, Event.INVITATION_MADE, role, library=found.id)
+    return secret
+
+
+def list_invitations(backend: Backend, principal: Principal, library: str) -> list[Invitation]:
+    """Return the invitations that can still be used, newest first, for owners."""
+    found = find_library(backend, principal, library, Action.MANAGE)
+    with backend.database.read() as connection:
+        return records_invitations.open_in(connection, found)
+
+
+def revoke(backend: Backend, principal: Principal, library: str, link_id: str) -> None:
+    """Make an invitation useless at once. Raises LinkNotFound when this library has none with that id."""
+    found = find_library(backend, principal, library, Action.MANAGE)
+    with backend.database.write() as connection:
+        link = next((link for link in records_people.invitations_of(connection, found.id) if link.id == link_id), None)
+        if link is None or not records_people.use_link(connection, link.id):
+            raise LinkNotFound("There is no such invitation. It may have been used meanwhile.")
+        records_audit.add(connection, principal, Event.INVITATION_REVOKED, link.role or "", library=found.id)
+
+
+def read_invitation(backend: Backend, secret: str) -> Invitation:
+    """Return what a link offers. Raises LinkNotFound, also when who made it owns the library no more."""
+    with backend.database.read() as connection:
+        invitation = records_invitations.find(connection, hash_secret(secret))
+    if invitation is None:
+        raise LinkNotFound(DEAD_LINK)
+    return invitation
+
+
+def accept_invitation(backend: Backend, principal: Principal, secret: str) -> Invitation:
+    """Make `principal` a member as a link offers, which is used up; return the invitation.
+
+    Whoever has that role or a higher one keeps it, and the link stays good. Raises LinkNotFound, NotAllowed.
+    """
+    check_scope(principal)
+    if principal.person_id is None:
+        raise NotAllowed("An invitation is for people with an account. Please log in first.")
+    with backend.database.write() as connection:
+        invitation = records_invitations.join(connection, hash_secret(secret), principal, principal.person_id)
+    if invitation is None:
+        raise LinkNotFound(DEAD_LINK)
+    return invitation
+
+
+def _end(backend: Backend, principal: Principal, library: Library, person_id: str, event: Event) -> Member:
+    with backend.database.write() as connection:
+        member = _member(records_libraries.members_of(connection, library.id), person_id)
+        others = records_libraries.has_other_owner(connection, library.id, person_id)
+        _check_owner_stays(library, member, others=others)
+        records_libraries.remove_member(connection, library.id, person_id)
+        records_audit.add(connection, principal, event, member.name, library=library.id, role=member.role)
+    return member
+
+
+def _check_owner_stays(library: Library, member: Member, *, others: bool) -> None:
+    if member.role == Role.OWNER and member.is_active and not others:
+        raise Conflict(LAST_OWNER.format(library=library.name, person=member.name))
+
+
+def _active(person: Person | None, name: str) -> Person:
+    if person is None or person.deactivated_at:
+        raise PersonNotFound(
+            f"Nobody here is called “{name[:64]}”. An invitation link works for people without an account."
+        )
+    return person
+
+
+def _member(members: list[Member], person_id: str) -> Member:
+    for member in members:
+        if member.person_id == person_id:
+            return member
+    raise PersonNotFound(NO_MEMBER)
