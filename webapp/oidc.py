@@ -1,53 +1,58 @@
-"""Single sign-on as the settings ask for it: a provider, or none, or the sentence that says what is missing."""
+"""Single sign-on, as the rest of the application sees it: where it begins, where it ends, and who came back.
 
-from typing import TYPE_CHECKING
+`webapp.oidc_client` does it; `webapp.oidc_settings` opens it.
+"""
 
-from pipeline.errors import ConfigurationError
-from pipeline.settings import Settings
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlencode
 
-if TYPE_CHECKING:
-    from webapp.oidc_client import Provider
-
-EXTRA = frozenset({"authlib", "httpx2", "joserfc"})
-"""What only the extra `oidc` installs."""
-
+START = "/oidc/start"
 CALLBACK = "/oidc/callback"
 """Where the provider sends people back to; registered there with the address of this server before it."""
 
-NOT_INSTALLED = "Single sign-on needs the extra: pip install 'likeness[oidc]'."
-NO_PUBLIC_URL = (
-    "Single sign-on needs LIKENESS_PUBLIC_URL, the address at which people reach this server: the provider sends them "
-    "back there."
-)
-NO_CLIENT_ID = "Single sign-on needs LIKENESS_OIDC_CLIENT_ID, the name by which the provider knows this server."
-NOT_SAFE = "LIKENESS_OIDC_ISSUER cannot be used: it must begin with https://, unless it is on this machine."
 
-try:
-    from webapp import oidc_client
-except ModuleNotFoundError as missing:
-    if (missing.name or "").partition(".")[0] not in EXTRA:
-        raise
-    oidc_client = None  # type: ignore[assignment]
+@dataclass(frozen=True)
+class Pending:
+    """A login on its way: what only the browser that began it can bring back."""
+
+    state: str
+    nonce: str
+    verifier: str
 
 
-def open_provider(settings: Settings) -> "Provider | None":
-    """Return the provider of the settings, or None without one; it is not asked for anything yet.
+@dataclass(frozen=True)
+class Identity:
+    """Whom the provider has confirmed. `name` is for people; `email` is None unless the provider has verified it."""
 
-    Raises ConfigurationError.
-    """
-    if not settings.oidc_issuer:
-        return None
-    if oidc_client is None:
-        raise ConfigurationError(NOT_INSTALLED)
-    if not settings.public_url:
-        raise ConfigurationError(NO_PUBLIC_URL)
-    if not settings.oidc_client_id:
-        raise ConfigurationError(NO_CLIENT_ID)
-    if not oidc_client.is_safe(settings.oidc_issuer):
-        raise ConfigurationError(NOT_SAFE)
-    return oidc_client.Provider(
-        settings.oidc_issuer,
-        settings.oidc_client_id,
-        settings.oidc_client_secret,
-        f"{settings.public_url}{CALLBACK}",
-    )
+    issuer: str
+    subject: str
+    name: str
+    email: str | None
+
+    @property
+    def key(self) -> str:
+        """What never changes and nobody else has: issuer and subject, with a space between."""
+        return f"{self.issuer} {self.subject}"
+
+
+class Provider(Protocol):
+    """One provider and what it knows us by. Safe for threads."""
+
+    def begin(self) -> tuple[str, Pending]:
+        """Return the address to send the browser to, and what it must bring back.
+
+        Raises ProviderUnavailable.
+        """
+
+    def finish(self, code: str, pending: Pending) -> Identity:
+        """Return who came back with `code`, which the provider takes only once.
+
+        Raises NotLoggedIn when the provider does not confirm it or what it says cannot be believed, and
+        ProviderUnavailable.
+        """
+
+
+def start_url(next_url: str) -> str:
+    """Return where single sign-on begins that leads to `next_url` afterwards; "" and "/" are the start page."""
+    return f"{START}?{urlencode({'next': next_url})}" if next_url not in {"", "/"} else START

@@ -2,12 +2,12 @@
 
 The authorization code flow with state, nonce and PKCE (S256). What the provider publishes (its addresses and keys) is
 asked for when somebody logs in, never at the start of the server, and kept for an hour. Needs the extra `oidc`;
-`webapp.oidc` stands before this module for everybody else.
+`webapp.oidc_settings` stands before this module for everybody else.
 
 Source: OpenID Connect Core 1.0 and Discovery 1.0.
 """
 
-import logging
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 import httpx2
 from authlib.common.errors import AuthlibBaseError
-from authlib.common.security import generate_token
 from authlib.integrations.httpx_client import OAuth2Client
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
@@ -27,8 +26,7 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
 from pipeline.errors import NotLoggedIn, ProviderUnavailable
-
-log = logging.getLogger(__name__)
+from webapp.oidc import Identity, Pending
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 """Signatures that are believed: with a private key of the provider. Neither `none` nor HS256, whose key we share."""
@@ -39,7 +37,7 @@ WELL_KNOWN = "/.well-known/openid-configuration"
 TIMEOUT_SECONDS = 10.0
 KEPT_SECONDS = 3600.0  # how long addresses and keys of the provider are believed; unknown keys are asked for at once
 CLOCK_SKEW_SECONDS = 60  # by which the provider's clock may differ from ours
-RANDOM_LETTERS = 48  # of 62 kinds each: 285 bits; PKCE wants a verifier of 43 to 128
+RANDOM_BYTES = 36  # 48 letters; a verifier of PKCE has 43 to 128
 LONGEST_SUBJECT = 255  # ASCII characters, as OpenID Connect Core 2 says
 
 CONVERSATIONS = 8
@@ -55,30 +53,6 @@ MISCONFIGURED = (
 
 
 @dataclass(frozen=True)
-class Pending:
-    """A login on its way: what only the browser that began it can bring back."""
-
-    state: str
-    nonce: str
-    verifier: str
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Whom the provider has confirmed. `name` is for people; `email` is None unless the provider has verified it."""
-
-    issuer: str
-    subject: str
-    name: str
-    email: str | None
-
-    @property
-    def key(self) -> str:
-        """What never changes and nobody else has: issuer and subject, with a space between."""
-        return f"{self.issuer} {self.subject}"
-
-
-@dataclass(frozen=True)
 class _Published:
     """What the provider says of itself: its addresses, and the keys it signs with."""
 
@@ -90,7 +64,7 @@ class _Published:
         return str(self.metadata[name])
 
 
-class Provider:
+class Client:
     """One provider and what it knows us by. Safe for threads."""
 
     def __init__(self, issuer: str, client_id: str, client_secret: str, redirect_address: str) -> None:
@@ -108,7 +82,7 @@ class Provider:
         """
         with self._conversation() as client:
             published = self._read(client)
-            pending = Pending(*(generate_token(RANDOM_LETTERS) for _ in range(3)))
+            pending = Pending(*(secrets.token_urlsafe(RANDOM_BYTES) for _ in range(3)))
             address, _ = client.create_authorization_url(
                 published.address("authorization_endpoint"),
                 state=pending.state,

@@ -12,9 +12,9 @@ from oidc_provider import Provider, running_provider
 
 from pipeline.errors import ConfigurationError, NotLoggedIn, ProviderUnavailable
 from pipeline.settings import read_settings
-from webapp.oidc import open_provider
-from webapp.oidc_client import Identity, Pending
-from webapp.oidc_client import Provider as Client
+from webapp.oidc import Identity, Pending
+from webapp.oidc import Provider as Client
+from webapp.oidc_settings import open_provider
 
 PUBLIC = "https://pictures.example.org"
 ADA = {"sub": "1815", "preferred_username": "ada", "email": "ada@example.org", "email_verified": True}
