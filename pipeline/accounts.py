@@ -11,10 +11,12 @@ from pipeline.backend import Backend
 from pipeline.errors import Conflict, InvalidQuery, LinkNotFound, NotAllowed, PersonNotFound
 from pipeline.passwords import checked_password, hash_password, hash_secret, is_password, new_secret
 from pipeline.principals import Principal, Role
-from pipeline.stores import records_audit, records_libraries, records_people, records_sessions
+from pipeline.stores import records_audit, records_invitations, records_libraries, records_people, records_sessions
 from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
-from pipeline.stores.records_people import LinkKind, Person
+from pipeline.stores.records_people import LinkKind
+
+Person = records_people.Person
 
 FIRST_RUN_HOURS = 24
 PASSWORD_LINK_DAYS = 7
@@ -33,6 +35,15 @@ class Welcome:
 
     kind: LinkKind
     name: str
+
+
+@dataclass(frozen=True)
+class PersonInfo:
+    """An account, the number of libraries it is a member of, and when it was last used, if that is known."""
+
+    person: Person
+    libraries: int
+    last_seen: datetime | None
 
 
 def are_active(backend: Backend) -> bool:
@@ -118,6 +129,25 @@ def use_welcome(backend: Backend, secret: str, name: str, password: str, *, addr
     return person
 
 
+def join_with_new_account(backend: Backend, secret: str, name: str, password: str, *, address: str) -> Person:
+    """Make an account for whoever was invited by an administrator, and a member of them; the link is used up.
+
+    Raises LinkNotFound or NotAllowed, or InvalidQuery and Conflict, after which the link still works.
+    """
+    hashed = hash_password(checked_password(password))
+    with backend.database.write() as connection:
+        invitation = records_invitations.find(connection, hash_secret(secret))
+        if invitation is None:
+            raise LinkNotFound(GONE)
+        if not invitation.may_make_account:
+            raise NotAllowed("This invitation is for people with an account. Please log in, or ask an administrator.")
+        person = make_account(connection, Principal(name, {}, address=address), name, hashed)
+        who = Principal(person.name, {}, person.id, address=address)
+        if records_invitations.join(connection, hash_secret(secret), who, person.id) is None:
+            raise LinkNotFound(GONE)
+    return person
+
+
 # ---- What administrators do
 
 
@@ -155,6 +185,22 @@ def find_person(backend: Backend, principal: Principal, name: str) -> Person:
     if person is None:
         raise PersonNotFound(f"Nobody here is called {name}.")
     return person
+
+
+def get_person(backend: Backend, principal: Principal, person_id: str) -> Person:
+    """Return the account with this id. For administrators. Raises PersonNotFound."""
+    _check_administrator(principal)
+    with backend.database.read() as connection:
+        return _existing(connection, person_id)
+
+
+def describe_people(backend: Backend, principal: Principal) -> list[PersonInfo]:
+    """Return every account with what administrators are told of it, by name."""
+    people = list_people(backend, principal)
+    with backend.database.read() as connection:
+        seen = records_sessions.last_used(connection)
+        libraries = records_libraries.counts_of_members(connection)
+    return [PersonInfo(person, libraries.get(person.id, 0), seen.get(person.id)) for person in people]
 
 
 def password_link(backend: Backend, principal: Principal, person_id: str) -> str:
@@ -230,6 +276,13 @@ def change_password(backend: Backend, principal: Principal, session_id: str | No
     hashed = hash_password(checked_password(wanted))
     with backend.database.write() as connection:
         _set_password(connection, person, hashed, principal, but=session_id)
+
+
+def has_password(backend: Backend, principal: Principal) -> bool:
+    """Whether this person logs in with a password, and not by single sign-on alone."""
+    with backend.database.read() as connection:
+        person = records_people.get(connection, principal.person_id or "")
+    return person is not None and person.password_hash is not None
 
 
 # ---- Pieces

@@ -27,6 +27,7 @@ from pipeline.filters import Filter
 from pipeline.images import ImageRecord
 from pipeline.originals import open_original
 from pipeline.principals import Principal
+from pipeline.spreadsheets import as_cell
 from pipeline.stores import records_images, records_listing
 
 IMAGES_PER_READ = 500
@@ -37,8 +38,6 @@ ORIGINALS = "originals"
 CSV_NAME = "metadata.csv"
 JSON_NAME = "metadata.json"
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What spreadsheets take for the beginning of a formula (OWASP, "CSV Injection")."""
 
 PLAIN_COLUMNS = [
     "id",
@@ -222,7 +221,7 @@ class _Metadata:
         known = {"file": exported.file, **describe(exported.image), "exif": exported.image.exif, "sources": sources}
         self._json.write(self._between + json.dumps(known, ensure_ascii=False))
         self._between = ",\n"
-        self._writer.writerow({name: _cell(value) for name, value in _flat(exported).items()})
+        self._writer.writerow({name: as_cell(value) for name, value in _flat(exported).items()})
 
 
 def _flat(exported: Exported) -> dict[str, object]:
@@ -237,7 +236,3 @@ def _flat(exported: Exported) -> dict[str, object]:
         row["palette"] = "; ".join(f"{swatch.hex} {swatch.share:.3f}" for swatch in image.color.swatches)
         row |= {f"share_{name}": share for name, share in image.color.names.items()}
     return row
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value

@@ -17,7 +17,9 @@ from pipeline.principals import EVERY_SCOPE, Principal, Scope
 from pipeline.stores import records_audit, records_libraries, records_people, records_sessions
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_people import Person
-from pipeline.stores.records_sessions import Session, Token
+
+Session = records_sessions.Session
+Token = records_sessions.Token
 
 ROTATE_AFTER = timedelta(hours=1)
 OVERLAP = timedelta(seconds=60)
@@ -135,8 +137,17 @@ def list_sessions(backend: Backend, principal: Principal) -> list[Session]:
         return records_sessions.sessions_of(connection, _person_id(principal))
 
 
-def end_session(backend: Backend, principal: Principal, session_id: str, *, event: Event) -> None:
+def revoke_session(backend: Backend, principal: Principal, session_id: str) -> None:
     """End one of this person's own sessions at once. Raises NotFound."""
+    _end(backend, principal, session_id, Event.SESSION_REVOKED)
+
+
+def log_out(backend: Backend, principal: Principal, session_id: str) -> None:
+    """End the session in which this person asks for it. Raises NotFound when it has ended meanwhile."""
+    _end(backend, principal, session_id, Event.LOGGED_OUT)
+
+
+def _end(backend: Backend, principal: Principal, session_id: str, event: Event) -> None:
     with backend.database.write() as connection:
         own = {session.id for session in records_sessions.sessions_of(connection, _person_id(principal))}
         if session_id not in own:
@@ -212,6 +223,11 @@ def list_tokens(backend: Backend, person_id: str) -> list[Token]:
     """Return the tokens of a person, newest first."""
     with backend.database.read() as connection:
         return records_sessions.tokens_of(connection, person_id)
+
+
+def has_expired(token: Token) -> bool:
+    """Whether a token is no good any more because its time is over."""
+    return token.expires_at is not None and token.expires_at <= datetime.now(UTC)
 
 
 def revoke_token(backend: Backend, principal: Principal, token_id: str) -> None:

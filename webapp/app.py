@@ -4,21 +4,28 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from threading import BoundedSemaphore, Thread
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
+from pipeline import accounts
 from pipeline.backend import open_backend
 from pipeline.settings import Settings
 from pipeline.worker import Worker
 from webapp import errors
+from webapp.cookies import Signer
 from webapp.dependencies import VERSION, Running
+from webapp.identity import check_csrf, identify
 from webapp.rendering import mount_static
 from webapp.routes import (
+    account,
     api_docs,
     api_images,
     api_search,
     api_status,
+    audit,
     health,
     images,
+    login,
+    people,
     search,
     selection,
     status,
@@ -42,7 +49,13 @@ def create_app(settings: Settings, *, with_worker: bool = True) -> FastAPI:
         with open_backend(settings) as backend:
             backend.decoders.start()  # now, so that the first visitor does not wait for processes to start
             worker = Worker(backend)
-            running = Running(backend, worker, BoundedSemaphore(settings.max_waiting_uploads))
+            running = Running(
+                backend,
+                worker,
+                waiters=BoundedSemaphore(settings.max_waiting_uploads),
+                signer=Signer(accounts.signing_key(backend)),
+                accounts_active=accounts.are_active(backend),
+            )
             if with_worker:
                 running.thread = Thread(target=worker.run, name="worker", daemon=True)
                 running.thread.start()
@@ -61,6 +74,7 @@ def create_app(settings: Settings, *, with_worker: bool = True) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(identify), Depends(check_csrf)],
     )
     errors.install(app)
     for module in (
@@ -75,11 +89,15 @@ def create_app(settings: Settings, *, with_worker: bool = True) -> FastAPI:
         api_status,
         api_docs,
         health,
+        login,
+        account,
+        people,
+        audit,
     ):
         app.include_router(module.router)
     mount_static(app)
     one_file = settings.max_upload_bytes + FORM_BYTES
     with_files = dict.fromkeys(("/search", "/api/v1/search", "/api/v1/images"), one_file)
     with_files["/upload"] = one_file * PAGE_UPLOAD_FILES
-    app.add_middleware(Guard, max_body_bytes=with_files, default_body_bytes=FORM_BYTES)
+    app.add_middleware(Guard, max_body_bytes=with_files, default_body_bytes=FORM_BYTES, public_url=settings.public_url)
     return app

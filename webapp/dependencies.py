@@ -8,9 +8,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from pipeline.backend import Backend
-from pipeline.principals import OWNER, Principal
+from pipeline.principals import Action, Principal
 from pipeline.worker import Worker
+from webapp.cookies import Signer
 from webapp.flash import read_notice
+from webapp.identity import Visitor, visitor_of
 from webapp.pages import Shell
 from webapp.wording import as_size
 
@@ -20,11 +22,16 @@ VERSION = version("likeness")
 
 @dataclass
 class Running:
-    """What lives as long as the application. `waiters` bounds the uploads that wait for their analysis."""
+    """What lives as long as the application. `waiters` bounds the uploads that wait for their analysis.
+
+    `accounts_active` becomes true with the first account, and stays so.
+    """
 
     backend: Backend
     worker: Worker
     waiters: BoundedSemaphore
+    signer: Signer
+    accounts_active: bool
     thread: Thread | None = field(default=None)
 
 
@@ -39,14 +46,15 @@ def get_backend(request: Request) -> Backend:
     return get_running(request).backend
 
 
-def get_principal() -> Principal:
-    """Return who asks: on loopback the owner of everything. Accounts will decide this elsewhere."""
-    return OWNER
+def get_principal(request: Request) -> Principal:
+    """Return who asks, as `identity` has found out."""
+    return visitor_of(request).principal
 
 
 RunningDependency = Annotated[Running, Depends(get_running)]
 BackendDependency = Annotated[Backend, Depends(get_backend)]
 PrincipalDependency = Annotated[Principal, Depends(get_principal)]
+VisitorDependency = Annotated[Visitor, Depends(visitor_of)]
 
 
 def shell(
@@ -59,6 +67,8 @@ def shell(
 ) -> Shell:
     """Return the frame of a page, with the sentence the page before has left for it."""
     backend = get_backend(request)
+    visitor = visitor_of(request)
+    who = visitor.principal
     if not notice:
         notice, undo_ids = read_notice(request)
     return Shell(
@@ -69,4 +79,11 @@ def shell(
         notice=notice,
         undo_url=undo_url,
         undo_ids=undo_ids,
+        csrf_token=visitor.csrf_token,
+        person=who.name if visitor.has_accounts and visitor.is_known else "",
+        has_accounts=visitor.has_accounts,
+        may_upload=who.libraries(Action.UPLOAD) != frozenset(),
+        may_administrate=who.may_administrate(),
+        may_read_audit=who.may_administrate() or who.libraries(Action.MANAGE) != frozenset(),
+        bare=not visitor.is_known,
     )

@@ -4,15 +4,16 @@ import logging
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from pipeline import errors
 from webapp.dependencies import shell
+from webapp.links import login_url
 from webapp.pages import ErrorPage
-from webapp.rendering import page
+from webapp.rendering import page, wants_fragment
 from webapp.security import HEADERS
 
 log = logging.getLogger(__name__)
@@ -27,9 +28,10 @@ STATUS: dict[type[errors.LikenessError], int] = {
     errors.TooManyPixels: 413,
     errors.DamagedImage: 422,
     errors.NotFound: 404,
-    errors.ImageNotFound: 404,
-    errors.ObjectNotFound: 404,
-    errors.QueryPictureNotFound: 404,
+    errors.NotLoggedIn: 401,
+    errors.NotAllowed: 403,
+    errors.TooManyAttempts: 429,
+    errors.Conflict: 409,
     errors.InvalidQuery: 422,
     errors.StoreUnavailable: 503,
     errors.ProviderUnavailable: 503,
@@ -41,9 +43,11 @@ STATUS: dict[type[errors.LikenessError], int] = {
 
 TITLES = {
     400: "This request could not be read",
+    401: "Please log in",
     403: "This is not allowed",
     404: "There is nothing here",
     405: "This cannot be done here",
+    409: "This cannot be done as things stand",
     413: "This is too large",
     415: "This is not a picture Likeness can read",
     422: "This could not be used",
@@ -89,9 +93,30 @@ def answer(request: Request, status: int, code: str, sentence: str) -> Response:
 def _answer_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.LikenessError)  # noqa: S101 - registered for this class alone
     status = status_of(error)
+    if isinstance(error, errors.NotLoggedIn):
+        return _answer_unknown(request, error)
+    if isinstance(error, errors.TooManyAttempts):
+        response = answer(request, status, error.code, error.user_message)
+        response.headers["Retry-After"] = str(error.retry_seconds)
+        return response
     if status >= 500:  # noqa: PLR2004 - statuses from 500 on are ours to mend
         log.warning("%s", error)
     return answer(request, status, error.code, error.user_message)
+
+
+def _answer_unknown(request: Request, error: errors.NotLoggedIn) -> Response:
+    """Lead whoever has not logged in to where that is done, and from there to where they wanted to go."""
+    if request.url.path.startswith(API_PREFIX):
+        response = answer(request, status_of(error), error.code, error.user_message)
+        response.headers["WWW-Authenticate"] = "Bearer"
+        return response
+    if wants_fragment(request):  # htmx follows redirects itself and would put the login into the middle of a page
+        return Response(
+            status_code=status_of(error), headers={"HX-Redirect": login_url(request.headers.get("HX-Current-URL", ""))}
+        )
+    if request.method == "GET":
+        return RedirectResponse(login_url(str(request.url)), 303)
+    return answer(request, status_of(error), error.code, error.user_message)
 
 
 def _answer_http(request: Request, error: Exception) -> Response:

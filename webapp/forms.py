@@ -46,12 +46,17 @@ FILTER_FIELDS = (
 )
 
 
-async def read_form(request: Request) -> AsyncIterator[FormData]:
-    """Give the form of a request, files spooled to disk, and close them when it has been answered."""
+async def parse_form(request: Request) -> FormData:
+    """Return the form of a request, files spooled to disk; a second call returns the same. Raises InvalidQuery."""
     try:
-        form = await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS)
+        return await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS)
     except (MultiPartException, HTTPException) as error:
         raise InvalidQuery("The form could not be read. Please send it again.", detail=str(error)) from error
+
+
+async def read_form(request: Request) -> AsyncIterator[FormData]:
+    """Give the form of a request, and close its files when it has been answered."""
+    form = await parse_form(request)
     try:
         yield form
     finally:
@@ -68,6 +73,20 @@ def fields_of(values: ImmutableMultiDict[str, object]) -> Fields:
         if isinstance(value, str) and value.strip():
             found.setdefault(name, []).append(value.strip())
     return found
+
+
+def exact(form: FormData, name: str) -> str:
+    """Return the text of a field just as it was typed, spaces included, as a password needs it."""
+    value = form.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def new_password(form: FormData) -> str:
+    """Return the password that was typed twice. Raises InvalidQuery when the two are not the same."""
+    password = exact(form, "password")
+    if password != exact(form, "again"):
+        raise InvalidQuery("The two passwords are not the same. Please type it twice alike.")
+    return password
 
 
 def files_of(form: FormData, name: str = "file") -> list[UploadFile]:

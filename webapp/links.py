@@ -1,6 +1,8 @@
 """Addresses of searches: what was asked, kept, added or taken away."""
 
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+
+from fastapi import Request
 
 from webapp.forms import FILTER_FIELDS, Fields
 
@@ -31,3 +33,16 @@ def filters_only(fields: Fields) -> dict[str, list[str]]:
 def is_own_address(address: str) -> bool:
     """Whether `address` is a path on this server, so that a redirect cannot lead elsewhere."""
     return address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
+
+
+def login_url(wanted: str) -> str:
+    """Return where to log in and be led to the `wanted` address of this server afterwards."""
+    parts = urlsplit(wanted)
+    way = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return f"/login?{urlencode({'next': way})}" if way not in {"", "/"} and is_own_address(way) else "/login"
+
+
+def absolute_url(request: Request, path: str) -> str:
+    """Return the whole address of a path here, to be sent to somebody: under the public address if one is set."""
+    public_url: str = request.app.state.running.backend.settings.public_url
+    return f"{public_url or str(request.base_url).rstrip('/')}{path}"

@@ -1,11 +1,12 @@
 """What every request must pass and every response carries.
 
-Without accounts the person at the machine owns everything, so no page of another site may speak for them: the Host
-must be a loopback name (against DNS rebinding), and a request must come from our own pages or from a program outside a
-browser, which names no other site. Only a link on another site may lead a person here.
+A request must come from our own pages, or from a program outside a browser, which names no other site; only a link on
+another site may lead a person here. Without accounts the person at the machine owns everything, so then the Host must
+also be a loopback name (against DNS rebinding), and no proxy may have passed the request on for somebody else.
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -35,17 +36,32 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "X-Frame-Options": "DENY",
+    "Cache-Control": "private, no-cache",
 }
+HTTPS_FOR_TWO_YEARS = "max-age=63072000"
+"""Browsers that have once come over https do not come without it again. Other hosts of the domain are not ours."""
+
+SECRET_PAGE = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+"""For pages that have a secret in their address or show one: it is told to nobody, and kept nowhere."""
+
 
 WRONG_HOST = "Likeness answers only to addresses of this machine: http://127.0.0.1 or http://localhost."
+THROUGH_A_PROXY = (
+    "This request came through a proxy, so it may be from anybody. Likeness answers others only with accounts: please "
+    "set LIKENESS_ACCOUNTS=required and start it again."
+)
+PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 WRONG_ORIGIN = "Another website asked for this, so it was refused. Please use the pages of Likeness itself."
 
 
 class Guard:
     """ASGI middleware: checks Host and Origin, limits the body, and adds the headers above."""
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: Mapping[str, int], default_body_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, *, max_body_bytes: Mapping[str, int], default_body_bytes: int, public_url: str = ""
+    ) -> None:
         self.app = app
+        self.public_place = _network_place(public_url)
         self.max_body_bytes = max_body_bytes
         self.default_body_bytes = default_body_bytes
 
@@ -53,21 +69,25 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        refusal = _refusal(scope)
+        refusal = _refusal(scope, self.public_place)
         if refusal:
-            await refusal(scope, receive, _with_headers(send))
+            await refusal(scope, receive, _with_headers(scope, send))
             return
         limit = self.max_body_bytes.get(scope["path"], self.default_body_bytes)
         if scope["method"] == "HEAD":  # every page that can be got can be asked for without its body
             scope, send = {**scope, "method": "GET"}, _without_body(send)
-        await self.app(scope, _limited(receive, limit), _with_headers(send))
+        await self.app(scope, _limited(receive, limit), _with_headers(scope, send))
 
 
-def _refusal(scope: Scope) -> Response | None:
+def _refusal(scope: Scope, public_place: str) -> Response | None:
     headers = Headers(scope=scope)
-    if _host_name(headers.get("host", "")) not in LOOPBACK_NAMES:
-        return _refuse(scope, "wrong_host", WRONG_HOST)
-    if not _is_own(headers) and not (scope["method"] in SAFE_METHODS and _is_link(headers)):
+    if not scope["app"].state.running.accounts_active:
+        if _host_name(headers.get("host", "")) not in LOOPBACK_NAMES:
+            return _refuse(scope, "wrong_host", WRONG_HOST)
+        if any(name in headers for name in PROXY_HEADERS):
+            return _refuse(scope, "through_a_proxy", THROUGH_A_PROXY)
+    own_places = {headers.get("host", ""), public_place} - {""}
+    if not _is_own(headers, own_places) and not (scope["method"] in SAFE_METHODS and _is_link(headers)):
         return _refuse(scope, "wrong_origin", WRONG_ORIGIN)
     return None
 
@@ -79,12 +99,12 @@ def _host_name(host: str) -> str:
         return ""
 
 
-def _is_own(headers: Headers) -> bool:
+def _is_own(headers: Headers, places: AbstractSet[str]) -> bool:
     """Whether a request comes from our own pages, or from a program outside a browser, which sends neither header."""
     if headers.get("sec-fetch-site", "none") not in OWN_SITES:
         return False
     origin = headers.get("origin")
-    return origin is None or _network_place(origin) == headers.get("host", "")
+    return origin is None or _network_place(origin) in places
 
 
 def _network_place(address: str) -> str:
@@ -142,12 +162,17 @@ def _without_body(send: Send) -> Send:
     return send_head
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(scope: Scope, send: Send) -> Send:
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
+            if scope["scheme"] == "https":
+                headers.setdefault("Strict-Transport-Security", HTTPS_FOR_TWO_YEARS)
+            fresh_cookie = scope.get("state", {}).get("fresh_cookie")
+            if fresh_cookie:
+                headers.append("Set-Cookie", fresh_cookie)
         await send(message)
 
     return send_with_headers

@@ -11,6 +11,24 @@ KILO = 1000
 
 COLOR_CODE = re.compile(r"#[0-9a-fA-F]{6}")
 
+BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+"""What user agents have in their texts, the more special first: Edge calls itself Chrome and Safari too."""
+
 NARROWEST_TILE = 0.6
 WIDEST_TILE = 2.6
 """Width by height of a tile. A picture outside of it would be a sliver or a stripe in its row; it is cropped."""
@@ -39,6 +57,20 @@ def as_percent(share: float) -> str:
 def as_date(moment: datetime) -> str:
     """Return a day as people write it: 5 November 2026."""
     return f"{moment.day} {moment:%B %Y}"
+
+
+def as_moment(moment: datetime) -> str:
+    """Return a moment to the minute, in UTC: 5 November 2026, 12:00 UTC."""
+    return f"{as_date(moment)}, {moment:%H:%M} UTC"
+
+
+def as_browser(agent: str) -> str:
+    """Return the name of a browser and its system from what it says about itself, or that, if it is no known one."""
+    browser = next((name for mark, name in BROWSERS if mark in agent), "")
+    system = next((name for mark, name in SYSTEMS if mark in agent), "")
+    if not browser:
+        return agent or "a program that did not say its name"
+    return f"{browser} on {system}" if system else browser
 
 
 def css_color(color: str | None) -> str:

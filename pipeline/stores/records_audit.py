@@ -90,10 +90,15 @@ def add(
 
 
 def entries(
-    connection: Connection, libraries: Collection[str] | None, *, before: int | None = None, limit: int
+    connection: Connection,
+    libraries: Collection[str] | None,
+    *,
+    before: int | None = None,
+    offset: int = 0,
+    limit: int,
 ) -> list[Entry]:
     """Return up to `limit` entries, newest first, of these libraries, or all with None; `before` is an entry's id."""
-    statement = sa.select(audit_log).order_by(audit_log.c.id.desc()).limit(limit)
+    statement = sa.select(audit_log).order_by(audit_log.c.id.desc()).limit(limit).offset(offset)
     if libraries is not None:
         statement = statement.where(audit_log.c.library.in_(libraries))
     if before is not None:

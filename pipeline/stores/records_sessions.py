@@ -90,6 +90,14 @@ def sessions_of(connection: Connection, person_id: str) -> list[Session]:
     return [Session(**values) for values in found.mappings()]
 
 
+def last_used(connection: Connection) -> dict[str, datetime]:
+    """Return when each person who is logged in somewhere was last seen, by their id."""
+    found = connection.execute(
+        sa.select(sessions.c.person_id, sa.func.max(sessions.c.last_used_at)).group_by(sessions.c.person_id)
+    )
+    return dict(found.all())
+
+
 def end_session(connection: Connection, session_id: str) -> bool:
     """Revoke a session at once; return whether it was there."""
     return connection.execute(sessions.delete().where(sessions.c.id == session_id)).rowcount == 1

@@ -1,0 +1,122 @@
+"""Reading the audit log: administrators read all of it, owners what happened in their libraries."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.backend import Backend
+from pipeline.errors import NotAllowed
+from pipeline.principals import Action, Principal
+from pipeline.spreadsheets import as_cell
+from pipeline.stores import records_audit, records_libraries
+from pipeline.stores.records_audit import Entry
+
+BATCH = 500  # entries read at once for the CSV
+COLUMNS = ("time", "who", "action", "subject", "library", "library_id", "address", "detail")
+NOT_YOURS = "Only administrators and owners of libraries read the audit log."
+
+
+@dataclass(frozen=True)
+class Record:
+    """An entry with the name that its library has today, "" for what was done in none."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    library: str
+    library_name: str
+    address: str
+    detail: Mapping[str, object]
+
+    @property
+    def detail_words(self) -> str:
+        """The details to be read: "role: viewer, before: owner"."""
+        return ", ".join(f"{name.replace('_', ' ')}: {_words(value)}" for name, value in self.detail.items())
+
+
+def read(backend: Backend, principal: Principal, *, offset: int, limit: int) -> list[Record]:
+    """Return up to `limit` entries that `principal` may read, newest first, without the first `offset`.
+
+    Raises NotAllowed for whoever may read none at all.
+    """
+    return _read(backend, principal, offset=offset, limit=limit)
+
+
+def _read(
+    backend: Backend, principal: Principal, *, before: int | None = None, offset: int = 0, limit: int
+) -> list[Record]:
+    libraries = _readable(principal)
+    with backend.database.read() as connection:
+        entries = records_audit.entries(connection, libraries, before=before, offset=offset, limit=limit)
+        named = records_libraries.names_of(connection, {entry.library for entry in entries if entry.library})
+    return [_record(entry, named) for entry in entries]
+
+
+def csv_lines(backend: Backend, principal: Principal) -> Iterator[str]:
+    """Return all entries that `principal` may read as lines of CSV, newest first, with a head.
+
+    Raises NotAllowed at once, before the first line.
+    """
+    _readable(principal)
+    return _csv_lines(backend, principal)
+
+
+def _csv_lines(backend: Backend, principal: Principal) -> Iterator[str]:
+    yield _line(COLUMNS)
+    before: int | None = None
+    while records := _read(backend, principal, before=before, limit=BATCH):
+        for record in records:
+            yield _line(
+                (
+                    record.at.isoformat(),
+                    record.actor,
+                    record.action,
+                    record.subject,
+                    record.library_name,
+                    record.library,
+                    record.address,
+                    json.dumps(record.detail, ensure_ascii=False) if record.detail else "",
+                )
+            )
+        before = records[-1].id
+
+
+def _line(values: tuple[str, ...]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow([as_cell(value) for value in values])
+    return text.getvalue()
+
+
+def _readable(principal: Principal) -> frozenset[str] | None:
+    """Return the libraries whose entries may be read; None for all entries."""
+    if principal.may_administrate():
+        return None
+    owned = principal.libraries(Action.MANAGE)
+    if not owned:
+        raise NotAllowed(NOT_YOURS)
+    return owned
+
+
+def _record(entry: Entry, named: Mapping[str, str]) -> Record:
+    return Record(
+        id=entry.id,
+        at=entry.at,
+        actor=entry.actor,
+        action=entry.action,
+        subject=entry.subject,
+        library=entry.library or "",
+        library_name=named.get(entry.library or "", ""),
+        address=entry.address,
+        detail=entry.detail,
+    )
+
+
+def _words(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(str(part) for part in value)
+    return str(value)

@@ -1,0 +1,181 @@
+"""Who asks: found out before every route, from a session cookie, an API token, or the mode of the server.
+
+Everything is closed but what is marked `public`. Without accounts whoever reaches the server, which is then on
+loopback alone, owns everything. A session proves who asks but not that they wanted it, so what changes anything also
+needs the session's CSRF token; an API token is never sent by a browser on its own, and needs none.
+"""
+
+import hmac
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fastapi import Request
+from starlette.responses import Response
+
+from pipeline import accounts, sessions
+from pipeline.access import local_owner
+from pipeline.backend import Backend
+from pipeline.errors import NotAllowed, NotLoggedIn, StoreUnavailable
+from pipeline.principals import NOBODY, OWNER, Principal
+from pipeline.sessions import Identity, LoggedIn
+from webapp.cookies import Signer
+from webapp.forms import parse_form
+
+COOKIE = "likeness"
+SECURE_COOKIE = "__Host-likeness"
+"""Over https: browsers take it only with Secure, for this host alone, and over https."""
+
+SESSION = "session"
+CSRF = "csrf"
+CSRF_FIELD = "csrf_token"
+CSRF_HEADER = "x-csrf-token"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
+TOKEN_PATHS = ("/api/", "/metrics")
+SECONDS_A_DAY = 86_400
+
+LOG_IN = "Please log in first."
+BAD_TOKEN = "This token is not valid: it has expired, was revoked, or never was one."  # noqa: S105 - a sentence
+STALE_PAGE = "This page is from an earlier login. Please reload it and try again."
+
+Route = TypeVar("Route", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks. Without accounts there is neither a session nor a CSRF token."""
+
+    principal: Principal
+    session_id: str | None = None
+    csrf_token: str = ""
+    has_accounts: bool = False
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this is somebody, and not anybody."""
+        return not self.has_accounts or self.principal.person_id is not None
+
+
+def public(route: Route) -> Route:
+    """Mark a route that answers also those who have not said who they are."""
+    route.is_public = True  # type: ignore[attr-defined] # read below and by the test of every route
+    return route
+
+
+def identify(request: Request) -> Visitor:
+    """Return who asks, and remember it in `request.state`. Raises NotLoggedIn where that is not `public`."""
+    is_public = getattr(request.scope.get("endpoint"), "is_public", False)
+    try:
+        visitor = _visitor(request)
+    except StoreUnavailable:
+        if not is_public:
+            raise
+        visitor = Visitor(NOBODY, has_accounts=True)
+    request.state.visitor = visitor
+    if not visitor.is_known and not is_public:
+        raise NotLoggedIn(LOG_IN)
+    return visitor
+
+
+async def check_csrf(request: Request) -> AsyncIterator[None]:
+    """Refuse a change that comes with a session but without its token. Raises NotAllowed."""
+    visitor: Visitor = request.state.visitor
+    if request.method in SAFE_METHODS or visitor.session_id is None:
+        yield
+        return
+    sent = request.headers.get(CSRF_HEADER, "")
+    if not sent and request.headers.get("content-type", "").startswith(FORM_TYPES):
+        form = await parse_form(request)
+        sent = str(form.get(CSRF_FIELD, ""))
+    if not hmac.compare_digest(sent.encode(), visitor.csrf_token.encode()):
+        await request.close()
+        raise NotAllowed(STALE_PAGE)
+    yield
+    await request.close()
+
+
+def begin_session(response: Response, request: Request, logged_in: LoggedIn) -> None:
+    """Give the browser the cookie of a session that has just begun."""
+    backend, signer = _backend(request), _signer(request)
+    value = signer.seal([logged_in.session_id, logged_in.secret], SESSION)
+    response.headers.append("set-cookie", _cookie(request, value, backend.settings.session_days * SECONDS_A_DAY))
+
+
+def forget_session(response: Response, request: Request) -> None:
+    """Take the cookie from the browser, and what it has kept of our pages."""
+    response.headers.append("set-cookie", _cookie(request, "", 0))
+    response.headers["Clear-Site-Data"] = '"cache"'
+
+
+def address_of(request: Request) -> str:
+    """Return the network address that asks: that of the browser, where a trusted proxy tells it."""
+    return request.client.host if request.client else ""
+
+
+def browser_of(request: Request) -> str:
+    """Return what the browser says about itself, without what could not be shown."""
+    agent = request.headers.get("user-agent", "")
+    return "".join(letter for letter in agent if letter.isprintable())
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Return who asks; before that is known, as at an address where nothing is, it is nobody."""
+    unknown = Visitor(NOBODY, has_accounts=True)
+    visitor: Visitor = getattr(request.state, "visitor", unknown)
+    return visitor
+
+
+def _visitor(request: Request) -> Visitor:
+    backend, address = _backend(request), address_of(request)
+    running = request.app.state.running
+    if not running.accounts_active:
+        try:
+            running.accounts_active = accounts.are_active(backend)
+            owner = local_owner(backend)
+        except StoreUnavailable:
+            owner = OWNER  # without the database there is nothing to see but that it is down, which /status tells
+    if not running.accounts_active:
+        return Visitor(owner)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and request.url.path.startswith(TOKEN_PATHS):
+        found = sessions.identify_token(backend, token.strip(), address=address)
+        if found is None:
+            raise NotLoggedIn(BAD_TOKEN)
+        return Visitor(found.principal, has_accounts=True)
+    return _visitor_of_session(request, backend, address)
+
+
+def _visitor_of_session(request: Request, backend: Backend, address: str) -> Visitor:
+    sealed = request.cookies.get(_cookie_name(request), "")
+    signer = _signer(request)
+    longest = backend.settings.session_days * SECONDS_A_DAY
+    opened = signer.unseal(sealed, SESSION, longest) if sealed else None
+    found: Identity | None = None
+    if isinstance(opened, list) and len(opened) == 2:  # noqa: PLR2004 - id and secret, as they were sealed
+        found = sessions.identify_session(backend, str(opened[0]), str(opened[1]), address=address)
+    if found is None or found.session_id is None:
+        return Visitor(NOBODY, has_accounts=True)
+    if found.new_secret:
+        value = signer.seal([found.session_id, found.new_secret], SESSION)
+        request.state.fresh_cookie = _cookie(request, value, longest)
+    return Visitor(found.principal, found.session_id, signer.mark(found.session_id, CSRF), has_accounts=True)
+
+
+def _cookie_name(request: Request) -> str:
+    return SECURE_COOKIE if request.url.scheme == "https" else COOKIE
+
+
+def _cookie(request: Request, value: str, seconds: float) -> str:
+    secure = "; Secure" if request.url.scheme == "https" else ""
+    return f"{_cookie_name(request)}={value}; Path=/; Max-Age={int(seconds)}; HttpOnly; SameSite=Lax{secure}"
+
+
+def _backend(request: Request) -> Backend:
+    backend: Backend = request.app.state.running.backend
+    return backend
+
+
+def _signer(request: Request) -> Signer:
+    signer: Signer = request.app.state.running.signer
+    return signer
