@@ -4,12 +4,11 @@ import zipfile
 from collections.abc import Iterator, Sequence
 
 from pipeline.backend import Backend
-from pipeline.errors import ObjectNotFound
+from pipeline.downloads import open_download
+from pipeline.errors import DamagedImage, DecoderUnavailable, ObjectNotFound
 from pipeline.file_names import SafeNames
 from pipeline.images import ImageRecord
-from pipeline.originals import open_original
 
-CHUNK = 1 << 18  # bytes read from an original at once
 MISSING_NOTE = "missing-files.txt"
 
 
@@ -32,23 +31,23 @@ class _Outbox:
 
 
 def zip_of_originals(backend: Backend, images: Sequence[ImageRecord]) -> Iterator[bytes]:
-    """Yield a ZIP archive of the originals, stored as they are, under their own names made unique.
+    """Yield a ZIP archive of the originals, stored as they are sent one by one, under their own names made unique.
 
-    An original that is gone is named in a note inside the archive, because the answer has already begun.
+    Where the server is set so, they are without their metadata. An original that is gone, or cannot be stripped, is
+    named in a note inside the archive, because the answer has already begun.
     """
     outbox = _Outbox()
     missing: list[str] = []
     names = SafeNames()
     with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
         for image in images:
-            name = names.give(image.filename)
             try:
-                original = open_original(backend, image)
-            except ObjectNotFound as error:
-                missing.append(f"{name}: {error.user_message}")
+                original = open_download(backend, image)
+            except (ObjectNotFound, DamagedImage, DecoderUnavailable) as error:
+                missing.append(f"{names.give(image.filename)}: {error.user_message}")
                 continue
-            with original, archive.open(name, "w", force_zip64=True) as entry:
-                while chunk := original.read(CHUNK):
+            with archive.open(names.give(original.filename), "w", force_zip64=True) as entry:
+                for chunk in original.chunks:
                     entry.write(chunk)
                     yield outbox.take()
         if missing:

@@ -1,0 +1,162 @@
+"""JPEG: tables, frames and scans are kept, and of the application segments those that decide how it looks.
+
+Those are the color profile, Adobe's note on the color space, and the JFIF header without its preview. Everything after
+the end of the picture goes: phones append videos, depth maps and second pictures there.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.features.formats import damaged
+from pipeline.features.headers import read_exactly
+from pipeline.features.paced import Stream
+from pipeline.features.stripping.parts import EXIF_MARK, UPRIGHT, Parts, exif_of, orientation_in, read_part, size_of
+
+_START, _END, _SCAN, _COMMENT = 0xD8, 0xD9, 0xDA, 0xFE
+_JFIF, _EXIF, _PROFILE, _ADOBE = 0xE0, 0xE1, 0xE2, 0xEE
+_APPLICATION = frozenset(range(0xE0, 0xF0))
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_HUFFMAN, _ARITHMETIC, _QUANTIZATION, _LINES, _RESTART = 0xC4, 0xCC, 0xDB, 0xDC, 0xDD
+_PICTURE = _FRAMES | {_HUFFMAN, _ARITHMETIC, _QUANTIZATION, _LINES, _RESTART, _SCAN}
+
+_JFIF_MARK, _PROFILE_MARK, _ADOBE_MARK = b"JFIF\0", b"ICC_PROFILE\0", b"Adobe"
+_JFIF_BYTES = 12  # mark, version and density; the size of a preview and the preview follow
+_ADOBE_BYTES = 12
+
+_MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+"""What ends the coded data of a scan: neither a stuffed zero, nor a restart, nor a byte to fill."""
+
+_CHUNK_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """A marker, where its segment begins and ends, and where the coded data after a scan ends."""
+
+    marker: int
+    start: int
+    end: int
+    data_end: int
+
+
+def parts_of(stream: Stream) -> Parts:
+    """Return the parts that are kept. Raises DamagedImage for what does not stand as the standard has it."""
+    segments = list(_segments(stream))
+    if not any(segment.marker == _SCAN for segment in segments):
+        raise damaged("a JPEG without a scan")
+    kept = Parts()
+    kept.put(bytes([0xFF, _START]))
+    _put_jfif(kept, stream, segments)
+    _put_orientation(kept, stream, segments)
+    for segment in segments:
+        if segment.marker in _PICTURE:
+            _check(stream, segment)
+            kept.keep(segment.start - 4, segment.data_end)
+        elif segment.marker == _PROFILE and _data(stream, segment).startswith(_PROFILE_MARK):
+            kept.keep(segment.start - 4, segment.end)
+        elif segment.marker == _ADOBE and _data(stream, segment).startswith(_ADOBE_MARK):
+            kept.put(_written(_ADOBE, _data(stream, segment)[:_ADOBE_BYTES]))
+    kept.put(bytes([0xFF, _END]))
+    return kept
+
+
+def _segments(stream: Stream) -> Iterator[_Segment]:
+    size = size_of(stream)
+    stream.seek(2)
+    while (marker := _next_marker(stream)) != _END:
+        if marker not in _PICTURE | _APPLICATION | {_COMMENT}:
+            raise damaged(f"a JPEG marker {marker:x} that is not expected")
+        (length,) = struct.unpack(">H", read_exactly(stream, 2))
+        start = stream.tell()
+        end = start + length - 2
+        if end < start or end > size:
+            raise damaged("a JPEG segment of no possible length")
+        data_end = _end_of_data(stream, end) if marker == _SCAN else end
+        yield _Segment(marker, start, end, data_end)
+        stream.seek(data_end)
+
+
+def _next_marker(stream: Stream) -> int:
+    """Return the marker that stands here, after bytes that only fill."""
+    if read_exactly(stream, 1) != b"\xff":
+        raise damaged("no JPEG marker where one should be")
+    code = b"\xff"
+    while code == b"\xff":
+        code = read_exactly(stream, 1)
+    return code[0]
+
+
+def _end_of_data(stream: Stream, start: int) -> int:
+    """Return where the next marker stands; nothing but coded data is before it."""
+    stream.seek(start)
+    at, held = start, b""
+    while chunk := stream.read(_CHUNK_BYTES):
+        found = _MARKER_IN_SCAN.search(held + chunk)
+        if found:
+            return at - len(held) + found.start()
+        at += len(chunk)
+        held = chunk[-1:]  # a marker may lie across the edge
+    raise damaged("a JPEG without an end")
+
+
+def _data(stream: Stream, segment: _Segment) -> bytes:
+    return read_part(stream, segment.start, segment.end)
+
+
+def _put_jfif(kept: Parts, stream: Stream, segments: list[_Segment]) -> None:
+    for segment in segments:
+        data = _data(stream, segment) if segment.marker == _JFIF else b""
+        if data.startswith(_JFIF_MARK) and len(data) >= _JFIF_BYTES:
+            kept.put(_written(_JFIF, data[:_JFIF_BYTES] + bytes(2)))
+            return
+
+
+def _put_orientation(kept: Parts, stream: Stream, segments: list[_Segment]) -> None:
+    for segment in segments:
+        data = _data(stream, segment) if segment.marker == _EXIF else b""
+        if data.startswith(EXIF_MARK):
+            orientation = orientation_in(data)
+            if orientation != UPRIGHT:
+                kept.put(_written(_EXIF, EXIF_MARK + exif_of(orientation)))
+            return
+
+
+def _written(marker: int, data: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
+
+
+def _check(stream: Stream, segment: _Segment) -> None:
+    """Refuse tables and headers with more in them than what they are for."""
+    data = _data(stream, segment)
+    if segment.marker in _FRAMES:
+        fits = len(data) > 5 and len(data) == 6 + 3 * data[5]  # noqa: PLR2004 - as the standard has it
+    elif segment.marker == _SCAN:
+        fits = len(data) > 0 and len(data) == 4 + 2 * data[0]
+    elif segment.marker == _HUFFMAN:
+        fits = _are_huffman_tables(data)
+    elif segment.marker == _QUANTIZATION:
+        fits = _are_quantization_tables(data)
+    else:
+        fits = len(data) == 2 or (segment.marker == _ARITHMETIC and len(data) <= 64)  # noqa: PLR2004 - the same
+    if not fits:
+        raise damaged(f"a JPEG segment {segment.marker:x} that is too long or too short")
+
+
+def _are_huffman_tables(data: bytes) -> bool:
+    """Whether nothing but tables is there: a number, how many codes of each of 16 lengths, and a value for each."""
+    at = 0
+    while at < len(data):
+        at += 17 + sum(data[at + 1 : at + 17])
+    return at == len(data)
+
+
+def _are_quantization_tables(data: bytes) -> bool:
+    """Whether nothing but tables is there: precision and number, and 64 values of one byte or of two."""
+    at = 0
+    while at < len(data):
+        if data[at] >> 4 > 1:
+            return False
+        at += 1 + (64 << (data[at] >> 4))
+    return at == len(data)
