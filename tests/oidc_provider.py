@@ -11,7 +11,6 @@ import argparse
 import base64
 import hashlib
 import hmac
-import html
 import json
 import secrets
 import socket
@@ -39,8 +38,7 @@ CODE_SECONDS = 60
 TOKEN_SECONDS = 300
 
 FORM = """<!doctype html><title>A provider</title><form method="post">
-<label>Name <input name="user" autofocus></label> <button>Log in</button>
-{hidden}</form>"""
+<label>Name <input name="user" required autofocus></label> <button>Log in</button></form>"""
 
 
 @dataclass
@@ -123,10 +121,7 @@ class Provider:
         typed = parse_qs((await request.body()).decode()).get("user", [""])[0]
         user = typed or self.logged_in
         if user is None:
-            hidden = "".join(
-                f'<input type="hidden" name="{html.escape(n)}" value="{html.escape(v)}">' for n, v in query.items()
-            )
-            return HTMLResponse(FORM.format(hidden=hidden))
+            return HTMLResponse(FORM)
         code = secrets.token_urlsafe()
         self._codes[code] = query | {"user": user, "until": time.monotonic() + CODE_SECONDS}
         return _redirect(query["redirect_uri"], back | {"code": code})

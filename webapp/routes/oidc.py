@@ -15,7 +15,7 @@ from pipeline.errors import NotFound, NotLoggedIn
 from pipeline.logins import log_in_by_oidc
 from pipeline.sessions import LoggedIn
 from webapp.dependencies import BackendDependency, RunningDependency, VisitorDependency, shell
-from webapp.identity import Visitor, address_of, begin_session, public
+from webapp.identity import Visitor, address_of, begin_session, browser_of, public
 from webapp.links import is_own_address
 from webapp.oidc import CALLBACK, START, Pending, Provider, start_url
 from webapp.pages_accounts import LoginPage
@@ -105,7 +105,7 @@ def _log_in(request: Request, backend: BackendDependency, provider: Provider, be
         identity.email,
         may_create=backend.settings.oidc_create,
         address=address_of(request),
-        browser=request.headers.get("user-agent", ""),
+        browser=browser_of(request),
     )
 
 
