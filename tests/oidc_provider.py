@@ -68,11 +68,17 @@ class Provider:
     moved_keys: bool = False
     """Whether the address of the keys leads elsewhere."""
 
+    answers: threading.Event = field(default_factory=threading.Event)
+    """While it is clear, whoever asks for the keys waits."""
+
     asked: list[str] = field(default_factory=list)
     """The paths of all requests, in their order."""
 
     _codes: dict[str, dict[str, Any]] = field(default_factory=dict)
     _access: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.answers.set()
 
     def app(self) -> Starlette:
         return Starlette(
@@ -103,6 +109,7 @@ class Provider:
 
     def _keys(self, request: Request) -> Response:
         self.asked.append(request.url.path)
+        self.answers.wait()
         return RedirectResponse("/elsewhere") if self.moved_keys else self._published_keys(request)
 
     def _published_keys(self, request: Request) -> Response:

@@ -2,11 +2,13 @@
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from command import wait_until
 from joserfc.jwk import ECKey, RSAKey
 from oidc_provider import Provider, running_provider
 
@@ -14,6 +16,7 @@ from pipeline.errors import ConfigurationError, NotLoggedIn, ProviderUnavailable
 from pipeline.settings import read_settings
 from webapp.oidc import Identity, Pending
 from webapp.oidc import Provider as Client
+from webapp.oidc_client import CONVERSATIONS
 from webapp.oidc_settings import open_provider
 
 PUBLIC = "https://pictures.example.org"
@@ -205,6 +208,23 @@ def test_a_provider_that_comes_up_late_is_found(client, provider):
 
     assert caught.value.user_message == "The single sign-on provider does not answer. Please try again in a moment."
     assert client.begin()[0].startswith(f"{provider.issuer}/authorize?")
+
+
+def test_a_provider_that_does_not_answer_keeps_only_a_few_waiting(provider, client):
+    provider.answers.clear()
+    with ThreadPoolExecutor(CONVERSATIONS) as people:
+        waiting = [people.submit(client.begin) for _ in range(CONVERSATIONS)]
+        wait_until(lambda: provider.asked.count("/keys") == CONVERSATIONS)
+        try:
+            with pytest.raises(ProviderUnavailable) as caught:
+                client.begin()
+            assert not any(login.done() for login in waiting)
+        finally:
+            provider.answers.set()
+
+    assert caught.value.user_message.startswith("Too many people are logging in")
+    assert all(login.result()[0].startswith(provider.issuer) for login in waiting)
+    assert client.begin()[0].startswith(provider.issuer)
 
 
 @pytest.mark.parametrize(
