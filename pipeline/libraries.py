@@ -24,6 +24,7 @@ MOST_OWNED = 200
 PURGE_BATCH = 500  # images purged in one transaction, so that others need not wait long for the database
 
 UNKNOWN = "There is no such library."
+SEVERAL = "Several libraries are called “{name}”. Please name one by its id: {ids}."
 SCOPE_MISSING = "This token may not be used for that. It would need the scope “{scope}”."
 ROLE_MISSING = {
     Action.UPLOAD: "You may look at the pictures of “{name}” but not add any. Its owners can give you another role.",
@@ -68,8 +69,7 @@ def find_library(backend: Backend, principal: Principal, name: str, action: Acti
     if not found:
         raise LibraryNotFound(UNKNOWN)
     if len(found) > 1 and found[0].id != name:
-        ids = ", ".join(library.id for library in found)
-        raise InvalidQuery(f"Several libraries are called “{name}”. Please name one by its id: {ids}.")
+        raise InvalidQuery(SEVERAL.format(name=name, ids=", ".join(library.id for library in found)))
     check_allowed(principal, action, found[0])
     return found[0]
 
@@ -179,19 +179,24 @@ def delete(backend: Backend, principal: Principal, name: str) -> Library:
     return library
 
 
-def restore(backend: Backend, principal: Principal, library_id: str) -> DeletedLibrary:
-    """Bring back a deleted library with its pictures and members.
+def restore(backend: Backend, principal: Principal, name: str) -> DeletedLibrary:
+    """Bring back the deleted library with this id, or else the one called so, with its pictures and members.
 
-    Raises LibraryNotFound when there is none that `principal` may restore, or its time is over; NotAllowed.
+    Raises LibraryNotFound when there is none that `principal` may restore, or its time is over; InvalidQuery when
+    several are called so; NotAllowed.
     """
     check_scope(principal)
     # What is due is not given back: its pictures may be half gone already.
-    library = next((found for found in list_deleted(backend, principal) if found.id == library_id), None)
-    if library is None:
+    deleted = list_deleted(backend, principal)
+    found = [library for library in deleted if library.id == name] or [lib for lib in deleted if lib.name == name]
+    if not found:
         raise LibraryNotFound(UNKNOWN)
+    if len(found) > 1:
+        raise InvalidQuery(SEVERAL.format(name=name, ids=", ".join(library.id for library in found)))
+    library = found[0]
     with backend.database.write() as connection:
-        records_libraries.set_deleted(connection, library_id, None)
-        records_audit.add(connection, principal, Event.LIBRARY_RESTORED, library.name, library=library_id)
+        records_libraries.set_deleted(connection, library.id, None)
+        records_audit.add(connection, principal, Event.LIBRARY_RESTORED, library.name, library=library.id)
     return library
 
 

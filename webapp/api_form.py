@@ -36,6 +36,7 @@ FILTERS = {
 MEANING = {
     403: "Another website asked.",
     404: "There is no such thing.",
+    409: "It cannot be done as things stand.",
     413: "Too many bytes or pixels.",
     415: "Not a picture that can be read.",
     422: "A damaged picture, or a wrong parameter.",

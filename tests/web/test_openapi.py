@@ -12,9 +12,9 @@ from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
 from tests.web.conftest import LIBRARY, LOCAL, upload
-from webapp import schemas
+from webapp import schemas, schemas_libraries
 from webapp.forms import FILTER_FIELDS
-from webapp.routes import api_docs, api_images, api_search, api_status
+from webapp.routes import api_docs, api_images, api_libraries, api_search, api_status
 
 CALLS = {
     ("post", "/api/v1/images"),
@@ -28,6 +28,14 @@ CALLS = {
     ("post", "/api/v1/search"),
     ("get", "/api/v1/libraries"),
     ("post", "/api/v1/libraries"),
+    ("get", "/api/v1/libraries/{library}"),
+    ("patch", "/api/v1/libraries/{library}"),
+    ("delete", "/api/v1/libraries/{library}"),
+    ("post", "/api/v1/libraries/{library}/restore"),
+    ("get", "/api/v1/libraries/{library}/members"),
+    ("post", "/api/v1/libraries/{library}/members"),
+    ("patch", "/api/v1/libraries/{library}/members/{person_id}"),
+    ("delete", "/api/v1/libraries/{library}/members/{person_id}"),
     ("get", "/api/v1/status"),
 }
 
@@ -48,7 +56,7 @@ def test_every_call_is_listed_and_nothing_else(document: dict[str, Any]) -> None
 
 
 def test_every_route_below_api_v1_is_in_the_document() -> None:
-    routers = (api_images.router, api_search.router, api_status.router)
+    routers = (api_images.router, api_libraries.router, api_search.router, api_status.router)
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     assert {(method.lower(), route.path) for route in routes for method in route.methods} == CALLS
     assert all(route.include_in_schema for route in routes)
@@ -107,7 +115,7 @@ def test_answers_are_what_the_document_says(library: TestClient) -> None:
         (schemas.SearchAnswer, library.post("/api/v1/search", json={"text": "cat"}).json()),
         (schemas.SearchAnswer, library.post("/api/v1/search", json={}).json()),
         (schemas.Status, library.get("/api/v1/status").json()),
-        (schemas.LibraryList, library.get("/api/v1/libraries").json()),
+        (schemas_libraries.LibraryList, library.get("/api/v1/libraries").json()),
         (schemas.Error, library.get("/api/v1/nothing").json()),
     ]:
         read = model.model_validate(body, strict=True)
