@@ -133,7 +133,7 @@ def restore_image(image_id: str, backend: BackendDependency, principal: Principa
 def get_original(
     image_id: str, backend: BackendDependency, principal: PrincipalDependency, if_none_match: KnownHeader = ""
 ) -> Response:
-    """Return the very bytes that were uploaded."""
+    """Return the very bytes that were uploaded, or all but their metadata where the server is set so."""
     image = curation.get_image(backend, image_id, principal)
     return original_response(backend, image, download=False, known=if_none_match)
 

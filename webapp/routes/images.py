@@ -1,8 +1,7 @@
 """`/images/{id}`: one image, its files, and what can be done with it."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated, BinaryIO
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Query, Request
@@ -11,10 +10,11 @@ from starlette.responses import Response
 
 from pipeline import curation
 from pipeline.backend import Backend
+from pipeline.downloads import entity_tag, open_download
 from pipeline.errors import InvalidQuery, StoreUnavailable
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord, ImageState
-from pipeline.originals import open_original, thumbnail
+from pipeline.originals import thumbnail
 from pipeline.principals import Principal
 from pipeline.search import SearchQuery, Term, search
 from pipeline.stores import records_images
@@ -30,7 +30,6 @@ from webapp.tiles import display_url, image_url, tile_of_hit
 router = APIRouter(include_in_schema=False)
 
 LIKES = 12  # tiles of "more like this"
-CHUNK = 1 << 16  # bytes sent at once
 INLINE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"})
 """Media types that browsers show and that hold pixels only; everything else is offered as a download."""
 
@@ -64,7 +63,7 @@ def show_original(
     download: Annotated[bool, Query()] = False,
     if_none_match: KnownHeader = "",
 ) -> Response:
-    """Return the very bytes."""
+    """Return the very bytes, or all but their metadata where the server is set so."""
     image = curation.get_image(backend, image_id, principal, deleted_too=True)
     return original_response(backend, image, download=download, known=if_none_match)
 
@@ -127,25 +126,17 @@ def thumbnail_response(backend: Backend, image: ImageRecord, px: int) -> Respons
 
 def original_response(backend: Backend, image: ImageRecord, *, download: bool, known: str = "") -> Response:
     """Return the original with headers under which nothing in it can act, unless its ETag is among those `known`."""
-    shown = not download and image.media_type in INLINE_TYPES
-    disposition = "inline" if shown else "attachment"
+    kept = {"Cache-Control": "private, no-cache", "ETag": entity_tag(backend, image)}
+    if kept["ETag"] in known:
+        return Response(status_code=304, headers=kept)
+    sent = open_download(backend, image)
+    disposition = "inline" if sent.media_type in INLINE_TYPES and not download else "attachment"
     headers = {
         "Content-Security-Policy": FILE_POLICY,
-        "Content-Disposition": f"{disposition}; filename*=UTF-8''{quote(image.filename, safe='')}",
-        "Content-Length": str(image.bytes),
-        "Cache-Control": "private, no-cache",
-        "ETag": f'"{image.sha256}"',
+        "Content-Disposition": f"{disposition}; filename*=UTF-8''{quote(sent.filename, safe='')}",
+        "Content-Length": str(sent.size_bytes),
     }
-    if headers["ETag"] in known:
-        return Response(status_code=304, headers={"Cache-Control": headers["Cache-Control"], "ETag": headers["ETag"]})
-    chunks = _chunks(open_original(backend, image))
-    return StreamingResponse(chunks, media_type=image.media_type, headers=headers)
-
-
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    with stream:
-        while chunk := stream.read(CHUNK):
-            yield chunk
+    return StreamingResponse(sent.chunks, media_type=sent.media_type, headers=headers | kept)
 
 
 def _page(
