@@ -44,11 +44,11 @@ class CommandLine:
         assert "Traceback" not in done.stderr + done.stdout, done.stderr
         return done
 
-    def start(self, *arguments: object) -> subprocess.Popen[str]:
+    def start(self, *arguments: object, **environment: str) -> subprocess.Popen[str]:
         """Start in a process group of its own, as a shell does."""
         return subprocess.Popen(
             [PROGRAM, *map(str, arguments)],
-            env=self.environment,
+            env=self.environment | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

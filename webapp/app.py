@@ -1,13 +1,13 @@
 """The application as one object: routes, errors, security, and what starts and stops with it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from threading import BoundedSemaphore, Thread
 
 from fastapi import Depends, FastAPI
 
 from pipeline import accounts
-from pipeline.backend import open_backend
+from pipeline.backend import Backend, open_backend
 from pipeline.settings import Settings
 from pipeline.worker import Worker
 from webapp import errors
@@ -38,15 +38,20 @@ FORM_BYTES = 512 << 10  # room in a body for fields: a thousand selected picture
 PAGE_UPLOAD_FILES = 32  # files of the largest size that one form without JavaScript may hold together
 
 
-def create_app(settings: Settings, *, with_worker: bool = True) -> FastAPI:
+def create_app(
+    settings: Settings, *, with_worker: bool = True, once_open: Callable[[Backend], None] | None = None
+) -> FastAPI:
     """Return the application. Its stores are opened when it starts and closed when it stops.
 
-    Opening raises ConfigurationError, StoreUnavailable or ModelUnusable.
+    Opening raises ConfigurationError, StoreUnavailable or ModelUnusable. `once_open` is called with the stores before
+    anything is answered; what it raises ends the start.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with open_backend(settings) as backend:
+            if once_open:
+                once_open(backend)
             backend.decoders.start()  # now, so that the first visitor does not wait for processes to start
             worker = Worker(backend)
             running = Running(

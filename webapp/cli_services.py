@@ -3,27 +3,47 @@
 import socket
 import sys
 import threading
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from webapp.cli_errors import say
 from webapp.cli_session import configured, opened, stopped_gently
+from webapp.cli_transport import Certificate, address_of, bind, read_certificate, server_config
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from pipeline.backend import Backend
+    from pipeline.settings import Settings
+
 DEFAULT_PORT = 8000
 HIGHEST_PORT = 65_535
-BACKLOG = 2048  # connections that may wait to be accepted, as uvicorn itself asks for
-STOP_SECONDS = 20  # how long a request in hand may take after the signal to stop
 
-NOT_LOOPBACK = (
-    "This version of Likeness has no accounts yet, so it serves only this machine: 127.0.0.1, localhost or ::1."
+ONLY_WITH_ACCOUNTS = (
+    "Likeness serves other machines only with accounts, so that it knows who asks. Set LIKENESS_ACCOUNTS=required and "
+    "start again: it prints a link with which you make the first account."
 )
+UNENCRYPTED = (
+    "Passwords and pictures travel unencrypted to this address. docs/deployment.md says how to put TLS in front."
+)
+FIRST_ACCOUNT = (
+    "Nobody has an account yet. Open this link to make the first one (it works once, for 24 hours): "
+    "{base}/welcome/{secret}"
+)
+
+PEM_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; this machine only.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; others than this machine's need accounts.",
+)
 @click.option(
     "--port",
     default=DEFAULT_PORT,
@@ -31,20 +51,20 @@ NOT_LOOPBACK = (
     type=click.IntRange(0, HIGHEST_PORT),
     help="Port to listen on; 0 takes a free one.",
 )
+@click.option("--tls-cert", type=PEM_FILE, help="PEM file of a certificate and those above it, to serve https.")
+@click.option("--tls-key", type=PEM_FILE, help="PEM file of its key.")
 @click.option("--no-worker", is_flag=True, help="Only answer; `likeness worker` analyzes the pictures.")
-def serve(host: str, port: int, no_worker: bool) -> None:
+def serve(host: str, port: int, tls_cert: Path | None, tls_key: Path | None, no_worker: bool) -> None:
     """Serve the web application, with a worker in it."""
-    from webapp.security import LOOPBACK_NAMES
+    certificate = read_certificate(tls_cert, tls_key)
+    with bind(host, port) as listener:
+        beginning = _Beginning(configured(), host, listener, certificate)
 
-    if host not in LOOPBACK_NAMES:
-        raise click.BadParameter(NOT_LOOPBACK, param_hint="--host")
-    listener = _listen(host, port)
-    settings = configured()
+        from webapp.app import create_app
 
-    from webapp.app import create_app
-
-    with stopped_gently():
-        _run(create_app(settings, with_worker=not no_worker), listener, host)
+        with stopped_gently():
+            app = create_app(beginning.settings, with_worker=not no_worker, once_open=beginning.check)
+            _run(app, beginning)
 
 
 @click.command()
@@ -65,23 +85,44 @@ def worker() -> None:
             thread.join()
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises a sentence when the port is taken or not allowed."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise click.ClickException(
-            f"Port {port} of {host} cannot be used: {reason}. Please choose another with --port."
-        ) from error
-    return listener
+@dataclass
+class _Beginning:
+    """What is looked at before the server listens, and said when it does."""
+
+    settings: "Settings"
+    host: str
+    listener: socket.socket
+    certificate: Certificate | None
+    secret: str | None = field(default=None)
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether other machines can reach it."""
+        from webapp.security import LOOPBACK_NAMES
+
+        return self.host not in LOOPBACK_NAMES
+
+    def check(self, backend: "Backend") -> None:
+        """Make the link for the first account where one is needed. Raises a sentence where anybody could get in."""
+        from pipeline import accounts
+
+        active = accounts.are_active(backend)
+        if self._is_open and not active:
+            raise click.UsageError(ONLY_WITH_ACCOUNTS)
+        self.secret = accounts.first_run_secret(backend) if active else None
+
+    def tell(self) -> None:
+        """Print where the server is, and what there is to know about it."""
+        address = address_of(self.host, self.listener.getsockname()[1], self.certificate)
+        click.echo(f"Likeness is at {address}  (Control-C stops it)")
+        if self.secret:
+            click.echo(FIRST_ACCOUNT.format(base=self.settings.public_url or address, secret=self.secret))
+        sys.stdout.flush()
+        if self._is_open and not self.certificate and not self.settings.trusted_proxies:
+            say(UNENCRYPTED)
 
 
-def _run(app: "ASGIApp", listener: socket.socket, host: str) -> None:
+def _run(app: "ASGIApp", beginning: _Beginning) -> None:
     """Serve `app` until SIGINT or SIGTERM; requests and pictures in hand are finished. Raises what stops its start."""
     import uvicorn
 
@@ -89,21 +130,12 @@ def _run(app: "ASGIApp", listener: socket.socket, host: str) -> None:
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                name = f"[{host}]" if ":" in host else host
-                click.echo(f"Likeness is at http://{name}:{listener.getsockname()[1]}  (Control-C stops it)")
-                sys.stdout.flush()
+                beginning.tell()
 
     start = _Start(app)
-    config = uvicorn.Config(
-        start,
-        log_config=None,
-        log_level="critical",  # what goes wrong in a request is logged by webapp.errors already
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
+    config = server_config(start, beginning.settings.trusted_proxies, beginning.certificate)
     try:
-        Server(config).run(sockets=[listener])
+        Server(config).run(sockets=[beginning.listener])
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
     except SystemExit:
