@@ -10,10 +10,9 @@ from command import wait_until
 from starlette.testclient import TestClient
 
 from pipeline.settings import read_settings
+from tests.web.members import LOCAL, make_person
 from tests.web.photos import cropped, encoded, jpeg, photo
 from webapp.app import create_app
-
-LOCAL = "http://127.0.0.1:8000"
 
 LIBRARY = {
     "cat.jpg": jpeg("chelsea.png"),
@@ -54,6 +53,14 @@ def client(open_client: OpenClient, tmp_path: Path) -> Iterator[TestClient]:
 def idle_client(open_client: OpenClient, tmp_path: Path) -> Iterator[TestClient]:
     """An application that accepts pictures and never analyzes them."""
     with open_client(tmp_path / "data", with_worker=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+def people_client(open_client: OpenClient, tmp_path: Path) -> Iterator[TestClient]:
+    """An application on which everybody logs in; `ada` administrates, and nothing is ever analyzed."""
+    with open_client(tmp_path / "data", with_worker=False, accounts="required") as opened:
+        make_person(opened, "ada", administrator=True)
         yield opened
 
 
