@@ -4,9 +4,11 @@ Start it with `python -m tests.web.preview [PORT]` and open /preview.
 """
 
 import sys
+from dataclasses import replace
+from typing import Annotated
 
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
 from tests.web.every_page import every_page
@@ -59,7 +61,15 @@ def changes(request: Request) -> HTMLResponse:
     return page(request, "upload_changes.html", upload_page(1))
 
 
+@app.post("/upload")
+def upload(request: Request, library: Annotated[str, Form()] = "") -> HTMLResponse:
+    """Answer any file with a card, which says where to it was added."""
+    cards = tuple(replace(card, sentence=f"Added to {library}") for card in upload_page(1).cards)
+    return page(request, "upload_changes.html", upload_page(1, cards=cards, poll_url=None))
+
+
 @app.get("/")
+@app.post("/search")
 def search(request: Request) -> HTMLResponse:
     """Answer any search, with tiles for "more" and results for the rest."""
     block = "tiles" if request.headers.get("HX-Target") == "more" else "results"

@@ -17,6 +17,11 @@ from tests.web.preview import app
 WIDTHS = (320, 390, 768, 1440)
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
 FOCUSED_TILE = "[...document.querySelectorAll('.tile-link')].indexOf(document.activeElement)"
+PASTE_TWO = """() => {
+  const clipboardData = new DataTransfer();
+  for (const name of ["a.png", "b.png"]) clipboardData.items.add(new File(["a"], name, { type: "image/png" }));
+  document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +152,81 @@ def test_a_click_zooms_to_that_point_and_escape_goes_back(desk: Page, address: s
     assert (across, down) == (pytest.approx(0.5, abs=0.02), pytest.approx(0.5, abs=0.02))
     desk.keyboard.press("Escape")
     expect(desk.locator("#viewer")).not_to_have_class(re.compile("zoomed"))
+
+
+def test_the_account_menu_is_opened_and_left_by_keyboard(desk: Page, address: str) -> None:
+    desk.goto(f"{address}/search-member")
+    desk.locator(".account-button").focus()
+    desk.keyboard.press("Enter")
+    expect(desk.locator("#account-menu")).to_be_visible()
+    desk.keyboard.press("Tab")
+    expect(desk.locator("#account-menu").get_by_role("link", name="Libraries")).to_be_focused()
+    desk.keyboard.press("Escape")
+    expect(desk.locator("#account-menu")).to_be_hidden()
+    expect(desk.locator(".account-button")).to_be_focused()
+
+
+def test_the_account_menu_fits_the_phone_and_can_be_touched(phone: Page, address: str) -> None:
+    phone.goto(f"{address}/search-member")
+    phone.locator(".account-button").tap()
+    entries = phone.locator("#account-menu :is(a, button)")
+    boxes = [entry.bounding_box() or {} for entry in entries.all()]
+    assert len(boxes) == 5
+    assert all(box["height"] >= 44 and box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
+
+
+def test_what_scripts_send_carries_the_token_of_the_session(desk: Page, address: str) -> None:
+    desk.goto(f"{address}/search-member")
+    with desk.expect_request("**/?category=*") as asked:
+        desk.locator("#facet-category-building").check()
+    assert asked.value.headers["x-csrf-token"] == "csrf-1"
+    desk.goto(f"{address}/upload-choice")
+    with desk.expect_request("**/upload") as sent:
+        desk.locator("#upload-files").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": b"a"})
+    assert sent.value.headers["x-csrf-token"] == "csrf-1"
+    expect(desk.locator("#card-card0")).to_be_visible()
+
+
+def test_files_go_to_the_library_that_is_chosen(desk: Page, address: str) -> None:
+    desk.goto(f"{address}/upload-choice")
+    desk.locator("#upload-library").select_option("family")
+    desk.locator("#upload-files").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": b"a"})
+    expect(desk.locator("#card-card0 .card-sentence")).to_have_text("Added to 018f")
+
+
+def test_a_picture_pasted_by_who_may_add_nothing_is_searched_for(desk: Page, address: str) -> None:
+    desk.goto(f"{address}/upload-looker")
+    with desk.expect_request("**/search") as sent:
+        desk.evaluate(PASTE_TWO)
+    assert sent.value.method == "POST"
+
+
+def test_the_keys_and_drops_of_a_page_without_a_search_box_do_nothing(desk: Page, address: str) -> None:
+    desk.goto(f"{address}/welcome-first")
+    for key in ("/", "?", "Escape"):
+        desk.keyboard.press(key)
+    desk.evaluate(PASTE_TWO)
+    assert desk.url.endswith("/welcome-first")
+
+
+def test_a_password_can_be_looked_at_and_hidden_again(desk: Page, address: str) -> None:
+    desk.goto(f"{address}/login-plain")
+    desk.get_by_label("Password", exact=True).fill("correct horse")
+    desk.get_by_role("button", name="Show what is typed").click()
+    expect(desk.locator("#login-password")).to_have_attribute("type", "text")
+    desk.get_by_role("button", name="Show what is typed").click()
+    expect(desk.locator("#login-password")).to_have_attribute("type", "password")
+
+
+def test_without_scripts_the_menu_and_the_changes_still_open(browser: Browser, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}/people-full")
+    page.locator("summary").first.click()
+    expect(page.get_by_role("button", name="Deactivate").first).to_be_visible()
+    page.locator(".account-button").click()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    context.close()
 
 
 def test_without_scripts_files_are_chosen_in_plain_fields(browser: Browser, address: str) -> None:
