@@ -15,6 +15,7 @@ from webapp.cli_errors import WRONG_USAGE, end_of
 from webapp.cli_evaluate import evaluate
 from webapp.cli_export import export_command
 from webapp.cli_import import import_command
+from webapp.cli_library import library
 from webapp.cli_people import audit_command, token, user
 from webapp.cli_search import search_command
 from webapp.cli_services import serve, worker
@@ -32,6 +33,7 @@ COMMANDS = (
     doctor,
     models,
     evaluate,
+    library,
     user,
     token,
     audit_command,

@@ -125,11 +125,14 @@ def test_answers_are_what_the_document_says(library: TestClient) -> None:
 def test_a_library_is_made_once(client: TestClient) -> None:
     for _ in range(2):
         answer = client.post("/api/v1/libraries", json={"name": "holiday"})
-        assert (answer.status_code, answer.json()) == (201, {"name": "holiday", "images": 0})
+        assert (answer.status_code, answer.json()) == (
+            201,
+            {"id": "holiday", "name": "holiday", "role": "owner", "images": 0},
+        )
     upload(client, LIBRARY["cat.jpg"], library="holiday")
     assert client.get("/api/v1/libraries").json()["libraries"] == [
-        {"name": "holiday", "images": 1},
-        {"name": "main", "images": 0},
+        {"id": "holiday", "name": "holiday", "role": "owner", "images": 1},
+        {"id": "main", "name": "main", "role": "owner", "images": 0},
     ]
 
 
