@@ -98,6 +98,11 @@ def may(principal: Principal, action: Action, image: ImageRecord) -> bool:
     return action is Action.CHANGE and own and principal.may(Action.CHANGE_OWN, image.library)
 
 
+def may_change_any(principal: Principal) -> bool:
+    """Whether there is a library in which `principal` may change pictures, or at least their own."""
+    return principal.libraries(Action.CHANGE) != frozenset() or principal.libraries(Action.CHANGE_OWN) != frozenset()
+
+
 def _refusal(principal: Principal, action: Action, library: str, name: str) -> str:
     """Return why `principal` may not do `action` in a library that they see."""
     role = principal.role_in(library)
@@ -153,6 +158,13 @@ def visible(backend: Backend, where: Filter, principal: Principal, action: Actio
     return where.seen_by(principal, action)
 
 
+def library_ids(backend: Backend, asked: Sequence[str], principal: Principal) -> tuple[str, ...]:
+    """Return the ids of the libraries that are meant by names or ids; what means nothing to `principal` stays as is."""
+    known = _libraries_called(backend, asked, principal)
+    found = (library for name in asked for library in _those_meant(name, known) or [name])
+    return tuple(dict.fromkeys(found))
+
+
 def library_labels(backend: Backend, principal: Principal) -> dict[str, str]:
     """Return id -> what a page calls it for every library that exists for `principal`, no two of them alike."""
     names = _all_libraries(backend, principal)
@@ -190,6 +202,12 @@ def check_uploading(library: str, principal: Principal) -> None:
     check_library_name(library)
     if not principal.may(Action.UPLOAD, library):
         raise NotAllowed("You may not add pictures to this library. Its owners can give you another role.")
+
+
+def upload_libraries(backend: Backend, principal: Principal) -> dict[str, str]:
+    """Return id -> what a page calls it for every library that `principal` may add pictures to."""
+    labels = library_labels(backend, principal)
+    return {library: label for library, label in labels.items() if principal.may(Action.UPLOAD, library)}
 
 
 def local_owner(backend: Backend) -> Principal:

@@ -21,7 +21,14 @@ from pipeline.images import ImageRecord, original_key
 from pipeline.labels import check_tag_counts, clean_caption, clean_filename, clean_tags
 from pipeline.originals import original_bytes, put_thumbnail
 from pipeline.principals import Action, Principal
-from pipeline.stores import records_image_audit, records_images, records_imports, records_libraries, records_queue
+from pipeline.stores import (
+    records_audit,
+    records_image_audit,
+    records_images,
+    records_imports,
+    records_libraries,
+    records_queue,
+)
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_images import NewImage
 from pipeline.uploads import Upload, file_stamp
@@ -90,7 +97,8 @@ def accept_into(
     with backend.database.write() as connection:
         there = records_libraries.get(connection, library)
         if there is None and principal.owns_everything:
-            there = records_libraries.make(connection, library, library)
+            there = records_libraries.make_for_the_house(connection, library, library)
+            records_audit.add(connection, principal, Event.LIBRARY_MADE, library, library=library)
         if there is None or there.deleted_at:  # meanwhile
             raise InvalidQuery(NO_LIBRARY)
         before = records_images.find_by_sha256(connection, library, new.sha256)

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline import errors
-from pipeline.errors import LikenessError, StoreUnavailable
+from pipeline.errors import LikenessError, StoreUnavailable, TooManyAttempts
 
 KINDS = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, LikenessError)}
 
@@ -43,11 +43,12 @@ def test_every_kind_has_a_code_of_its_own():
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 def test_an_error_tells_the_person_one_thing_and_the_log_more(kind):
-    error = kind("The disk is full. Please remove something.", detail="ENOSPC at /data")
+    more = {"retry_seconds": 30} if kind is TooManyAttempts else {}
+    error = kind("The disk is full. Please remove something.", detail="ENOSPC at /data", **more)
 
     assert error.user_message == "The disk is full. Please remove something."
     assert str(error) == "The disk is full. Please remove something. [ENOSPC at /data]"
-    assert str(kind("Alone.")) == "Alone."
+    assert str(kind("Alone.", **more)) == "Alone."
 
 
 @pytest.mark.parametrize(

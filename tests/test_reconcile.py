@@ -226,8 +226,8 @@ def test_queries_and_lists_of_uploads_are_forgotten_when_their_time_is_over(back
 
     assert get_query_picture(backend, new.key).key == new.key
     with backend.database.read() as connection:
-        assert len(records_uploads.list_batch(connection, "new")) == 1
-        assert records_uploads.list_batch(connection, "old") == []
+        assert len(records_uploads.list_batch(connection, "new", None)) == 1
+        assert records_uploads.list_batch(connection, "old", None) == []
 
 
 @pytest.mark.usefixtures("ready")

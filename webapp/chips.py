@@ -1,7 +1,9 @@
 """What was asked, as chips above the results: each with the address of the search without it."""
 
-from pipeline.backend import Backend
+from collections.abc import Mapping
+
 from pipeline.access import get_image
+from pipeline.backend import Backend
 from pipeline.errors import NotFound
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.filters import COLOR_TOLERANCE
@@ -25,8 +27,10 @@ TYPED = {
 }
 
 
-def chips_of(backend: Backend, principal: Principal, fields: Fields) -> tuple[Chip, ...]:
-    """Return the subject of the search first, then its filters."""
+def chips_of(
+    backend: Backend, principal: Principal, fields: Fields, library_labels: Mapping[str, str]
+) -> tuple[Chip, ...]:
+    """Return the subject of the search first, then its filters; `library_labels` has names for ids of libraries."""
     chips = [Chip("text", text, search_url(fields, text=None)) for text in fields.get("text", ())[:1]]
     chips += [
         Chip("picture", "this picture", search_url(fields, picture=None), f"/pictures/{key}")
@@ -34,7 +38,7 @@ def chips_of(backend: Backend, principal: Principal, fields: Fields) -> tuple[Ch
     ]
     chips += [_image_chip(backend, principal, fields, image_id) for image_id in fields.get("like", ())[:1]]
     for name in CHOICES:
-        chips += [_choice_chip(fields, name, value) for value in fields.get(name, ())]
+        chips += [_choice_chip(fields, name, value, library_labels) for value in fields.get(name, ())]
     for name, words in TYPED.items():
         chips += [
             Chip("filter", words.format(value), search_url(fields, **{name: None}))
@@ -52,7 +56,7 @@ def _image_chip(backend: Backend, principal: Principal, fields: Fields, image_id
     return Chip("image", f"like {image.filename}", without, thumbnail_url(image, THUMBNAIL_SIZES[0]))
 
 
-def _choice_chip(fields: Fields, name: str, value: str) -> Chip:
+def _choice_chip(fields: Fields, name: str, value: str, library_labels: Mapping[str, str]) -> Chip:
     color = {**SWATCHES, **SCHEME_SWATCHES}.get(value) if name in {"color_name", "scheme"} else None
     label = value
     if name == "color":
@@ -61,5 +65,5 @@ def _choice_chip(fields: Fields, name: str, value: str) -> Chip:
     if name == "tag":
         label = f"tag: {value}"
     if name == "library":
-        label = f"in {value}"
+        label = f"in {library_labels.get(value, value)}"
     return Chip("filter", label, without_value(fields, name, value), color=color)

@@ -24,12 +24,12 @@ def export_command(context: click.Context, /, *, place: Path, force: bool, **fil
     """
     where = read_options(filters)
     with stopped_gently(), opened() as backend:
+        from pipeline.access import local_owner
         from pipeline.export import FolderTarget, check_free, export, list_rows, zip_file
-        from pipeline.principals import OWNER
 
         if not force:
             check_free(place)
-        rows = list_rows(backend, where, OWNER)
+        rows = list_rows(backend, where, local_owner(backend))
         as_zip = place.suffix.lower() == ".zip"
         with zip_file(place) if as_zip else nullcontext(FolderTarget(place)) as target:
             done, missing = 0, []  # not the images themselves, of which there may be a million

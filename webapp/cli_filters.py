@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 REPEATED = {
-    "library": "Only pictures of this library.",
+    "library": "Only pictures of the library with this name or id.",
     "category": "Only pictures of this category, such as animal.",
     "scheme": "warm, cool or neutral.",
     "color": "Only pictures with this color, such as #ff0000.",

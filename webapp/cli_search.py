@@ -42,12 +42,12 @@ def search_command(image: Path | None, text: str | None, limit: int, as_json: bo
     """Search by a picture, by words, or by both; with filters alone, list what passes them, newest first."""
     where = read_options(filters)
     with opened() as backend:
+        from pipeline.access import local_owner
         from pipeline.description import describe_result
-        from pipeline.principals import OWNER
         from pipeline.search import SearchQuery, search
 
         query = SearchQuery(terms=_terms(backend, image, text), where=where, limit=limit)
-        result = search(backend, query, OWNER)
+        result = search(backend, query, local_owner(backend))
         if as_json:
             click.echo(json.dumps(describe_result(result), ensure_ascii=False, indent=2))
         else:

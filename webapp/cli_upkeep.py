@@ -20,10 +20,9 @@ LOOK_SECONDS = 0.3  # between two looks at how many pictures still wait
 def retry(no_wait: bool) -> None:
     """Analyze again what failed."""
     with stopped_gently(), opened() as backend:
-        from pipeline import curation
-        from pipeline.principals import OWNER
+        from pipeline import access, curation
 
-        count = curation.retry(backend, OWNER)
+        count = curation.retry(backend, access.local_owner(backend))
         click.echo(f"{count:,} pictures will be analyzed again.", err=True)
         if count and not no_wait:
             _work_off(backend, count)
@@ -33,12 +32,11 @@ def _work_off(backend: "Backend", count: int) -> None:
     """Return when no picture waits any more, and tell how many failed."""
     from pipeline.bulk_import import working
     from pipeline.images import ImageState
-    from pipeline.stores import records_listing
+    from pipeline.listing import count_all_states
 
     with working(backend), Progress("Analyzing", count) as progress:
         while True:
-            with backend.database.read() as connection:
-                counts = records_listing.count_states(connection)
+            counts = count_all_states(backend)
             progress.reach(max(progress.done, count - counts[ImageState.WAITING]))
             if not counts[ImageState.WAITING]:
                 break

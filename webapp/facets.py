@@ -1,9 +1,11 @@
 """The filters beside the results: values with counts, and the fields that are typed."""
 
+from collections.abc import Mapping
 from dataclasses import fields as dataclass_fields
+from dataclasses import replace
 
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES
-from pipeline.stores.records_facets import Facets
+from pipeline.listing import Facets
 from webapp.forms import Fields, first
 from webapp.pages import Facet, FacetOption, RangeFields
 
@@ -25,14 +27,22 @@ SWATCHES = {
 SCHEME_SWATCHES = {"warm": "#e8853b", "cool": "#3b8fe8", "neutral": "#9a9a96"}
 
 
-def facets_of(counts: Facets, fields: Fields, present: int) -> tuple[Facet, ...]:
-    """Return the groups that have anything to choose; a chosen value stays even when its count is 0."""
+def facets_of(counts: Facets, fields: Fields, present: int, library_labels: Mapping[str, str]) -> tuple[Facet, ...]:
+    """Return the groups that have anything to choose; a chosen value stays even when its count is 0.
+
+    `library_labels` has names for ids of libraries.
+    """
     groups = [
         Facet("category", "Category", "list", _options(fields, "category", counts.category, CATEGORIES)),
         Facet("color_name", "Color", "swatches", _options(fields, "color_name", counts.color_name, COLOR_NAMES)),
         Facet("scheme", "Mood", "swatches", _options(fields, "scheme", counts.scheme, SCHEMES)),
         Facet("tag", "Tag", "list", _options(fields, "tag", counts.tag, tuple(counts.tag))),
-        Facet("library", "Library", "list", _options(fields, "library", counts.library, tuple(counts.library))),
+        Facet(
+            "library",
+            "Library",
+            "list",
+            _libraries(fields, counts.library, library_labels),
+        ),
     ]
     return tuple(group for group in groups if group.options and not _says_nothing(group, present))
 
@@ -54,6 +64,11 @@ def range_fields(fields: Fields) -> RangeFields:
     """
     typed = {field.name: first(fields, field.name) for field in dataclass_fields(RangeFields)}
     return RangeFields(**typed | {"tag": ""})
+
+
+def _libraries(fields: Fields, counts: dict[str, int], labels: Mapping[str, str]) -> tuple[FacetOption, ...]:
+    options = _options(fields, "library", counts, tuple(counts))
+    return tuple(replace(option, label=labels.get(option.value, option.value)) for option in options)
 
 
 def _options(fields: Fields, name: str, counts: dict[str, int], order: tuple[str, ...]) -> tuple[FacetOption, ...]:

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from pipeline.images import ImageRecord, Source
+from pipeline.access import Origin
+from pipeline.images import ImageRecord
 from webapp.pages import Fact
 from webapp.wording import as_date, as_size, dimensions
 
 MOST_SOURCES = 5
 
 
-def facts_of(image: ImageRecord, sources: Sequence[Source]) -> tuple[Fact, ...]:
+def facts_of(image: ImageRecord, origins: Sequence[Origin]) -> tuple[Fact, ...]:
     """Return what is known of an image's file, camera and origin, in words."""
     facts = [
         Fact("Dimensions", dimensions(image)),
@@ -24,8 +25,11 @@ def facts_of(image: ImageRecord, sources: Sequence[Source]) -> tuple[Fact, ...]:
         facts.append(Fact("Brightness", f"{image.color.brightness:.0%}".replace("%", " %")))
         facts.append(Fact("Saturation", f"{image.color.saturation:.0%}".replace("%", " %")))
     facts += [Fact(name.replace("_", " ").capitalize(), value) for name, value in image.exif.items()]
-    facts.append(Fact("Library", image.library))
-    facts += [Fact("Found as", source.path or source.filename) for source in sources[:MOST_SOURCES]]
-    if len(sources) > MOST_SOURCES:
-        facts.append(Fact("Found as", f"and {len(sources) - MOST_SOURCES} more"))
+    facts.append(Fact("Library", image.library_name))
+    people = dict.fromkeys(origin.person for origin in origins if origin.person)
+    if people:
+        facts.append(Fact("Added by", ", ".join(people)))
+    facts += [Fact("Found as", place) for place in dict.fromkeys(origin.found_as for origin in origins[:MOST_SOURCES])]
+    if len(origins) > MOST_SOURCES:
+        facts.append(Fact("Found as", f"and {len(origins) - MOST_SOURCES} more"))
     return tuple(facts)

@@ -31,10 +31,14 @@ class Category(BaseModel):
 
 
 class Image(BaseModel):
-    """One image. `category`, `color` and `encoder` are null until it has been analyzed."""
+    """One image. `category`, `color` and `encoder` are null until it has been analyzed.
+
+    `library` is what people call the library; `library_id` never changes, and no other has it.
+    """
 
     id: str
     library: str
+    library_id: str
     state: Literal["waiting", "ready", "failed", "held"]
     error: str | None
     filename: str
@@ -90,19 +94,6 @@ class SearchAnswer(BaseModel):
     took_ms: float
     has_more: bool
     ignored: list[str]
-
-
-class Library(BaseModel):
-    name: str
-    images: int
-
-
-class LibraryList(BaseModel):
-    libraries: list[Library]
-
-
-class NewLibrary(BaseModel):
-    name: str
 
 
 class Store(BaseModel):

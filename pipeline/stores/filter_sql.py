@@ -22,11 +22,8 @@ def conditions(where: Filter, colored: Rows | None) -> list[sa.ColumnElement[boo
     found: list[sa.ColumnElement[bool]] = []
     if colored is not None:
         found.append(images.c.row.in_(_any_of(colored)))
+    found += library_conditions(where)
     columns = images.c
-    if where.libraries is not None:
-        found.append(columns.library.in_(where.libraries))
-    if where.without_libraries:
-        found.append(columns.library.not_in(where.without_libraries))
     if where.categories:
         found.append(columns.category.in_(where.categories))
     if where.schemes:
@@ -49,6 +46,16 @@ def conditions(where: Filter, colored: Rows | None) -> list[sa.ColumnElement[boo
     found += [
         column >= bound if is_minimum else column <= bound for column, bound, is_minimum in bounds if bound is not None
     ]
+    return found
+
+
+def library_conditions(where: Filter) -> list[sa.ColumnElement[bool]]:
+    """Return what `where` asks of the library of an image alone."""
+    found: list[sa.ColumnElement[bool]] = []
+    if where.libraries is not None:
+        found.append(images.c.library.in_(where.libraries))
+    if where.without_libraries:
+        found.append(images.c.library.not_in(where.without_libraries))
     return found
 
 

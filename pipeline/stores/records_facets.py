@@ -48,7 +48,7 @@ def count(connection: Connection, where: Filter, *, colored: Rows | None = None)
         "scheme": _values_of(images.c.scheme, SCHEMES),
     }
     counts: dict[str, dict[str, int]] = {}
-    libraries = records_libraries.list_ids(connection)
+    libraries = _possible(connection, where)
     if len(libraries) <= MOST_LIBRARIES_TOGETHER:
         groups["library"] = _values_of(images.c.library, libraries)
     else:
@@ -64,6 +64,13 @@ def count(connection: Connection, where: Filter, *, colored: Rows | None = None)
     # All others are under the same conditions, so the images are looked through once for them together.
     counts |= _count(connection, narrowed(where), groups)
     return Facets(**counts, tag=_tags(connection, narrowed(where)))
+
+
+def _possible(connection: Connection, where: Filter) -> list[str]:
+    """Return the libraries that images passing `where` can be in; no other takes any time."""
+    if where.libraries is not None:
+        return sorted(where.libraries)
+    return [library for library in records_libraries.list_ids(connection) if library not in where.without_libraries]
 
 
 def _values_of(column: sa.Column[str], values: Iterable[str]) -> Group:

@@ -12,9 +12,13 @@ from sqlalchemy.engine import Connection
 
 from pipeline.filters import Filter
 from pipeline.images import ImageState
-from pipeline.stores.filter_sql import VISIBLE, conditions
+from pipeline.principals import Principal
+from pipeline.stores.filter_sql import VISIBLE, conditions, library_conditions
+from pipeline.stores.principal_sql import allowed, present
 from pipeline.stores.swatches import Rows
 from pipeline.stores.tables import images
+
+EVERYWHERE = Filter()
 
 
 def list_rows(
@@ -23,17 +27,27 @@ def list_rows(
     *,
     colored: Rows | None = None,
     states: tuple[ImageState, ...] = tuple(ImageState),
-    before_row: int | None = None,
+    behind: sa.ColumnElement[bool] | None = None,
     limit: int,
     offset: int = 0,
 ) -> list[int]:
-    """Return up to `limit` rows that are not deleted and pass `where`, newest first, those below `before_row`."""
+    """Return up to `limit` rows that are not deleted and pass `where`, newest first, those `behind` a place."""
     passing = sa.select(images.c.row).where(images.c.deleted_at.is_(None), *conditions(where, colored))
     if len(states) < len(ImageState):
         passing = passing.where(images.c.state.in_(states))
-    if before_row is not None:
-        passing = passing.where(images.c.row < before_row)
+    if behind is not None:
+        passing = passing.where(behind)
     return list(connection.scalars(passing.order_by(images.c.row.desc()).limit(limit).offset(offset)))
+
+
+def place_behind(connection: Connection, image_id: str, principal: Principal) -> sa.ColumnElement[bool]:
+    """Return what holds for images that come behind an image in a list, newest first.
+
+    If there is none with this id that `principal` may see, behind are those with a smaller id, which is in the order
+    of time as well; so an id tells nobody whether something is there.
+    """
+    row = connection.scalar(sa.select(images.c.row).where(images.c.id == image_id, allowed(principal)))
+    return images.c.row < row if row is not None else images.c.id < image_id
 
 
 def visible_rows(connection: Connection, where: Filter, *, colored: Rows | None = None) -> list[int]:
@@ -54,29 +68,19 @@ def _visible(where: Filter, colored: Rows | None) -> sa.Select[int]:
     return sa.select(images.c.row).where(VISIBLE, *conditions(where, colored)).order_by(images.c.row)
 
 
-def count_states(connection: Connection, library_names: tuple[str, ...] | None = None) -> dict[ImageState, int]:
-    """Return how many images that are not deleted are in each state."""
-    statement = sa.select(images.c.state, sa.func.count()).where(images.c.deleted_at.is_(None))
-    if library_names is not None:
-        statement = statement.where(images.c.library.in_(library_names))
+def count_states(connection: Connection, where: Filter = EVERYWHERE) -> dict[ImageState, int]:
+    """Return how many images that are not deleted are in each state, in the libraries of `where`."""
+    kept = (images.c.deleted_at.is_(None), *library_conditions(where))
+    statement = sa.select(images.c.state, sa.func.count()).where(*kept)
     counts = dict.fromkeys(ImageState, 0)
     counts |= {ImageState(state): number for state, number in connection.execute(statement.group_by(images.c.state))}
     return counts
 
 
-def count_by_library(connection: Connection) -> dict[str, int]:
-    """Return how many images that are not deleted each library has; one without any is left out."""
-    kept = sa.select(images.c.library, sa.func.count()).where(images.c.deleted_at.is_(None))
-    return dict(connection.execute(kept.group_by(images.c.library)).all())
-
-
-def deleted_rows(
-    connection: Connection, library_names: tuple[str, ...] | None, *, limit: int, offset: int
-) -> list[int]:
-    """Return the rows of deleted images, those deleted last first."""
-    statement = sa.select(images.c.row).where(images.c.deleted_at.is_not(None))
-    if library_names is not None:
-        statement = statement.where(images.c.library.in_(library_names))
+def deleted_rows(connection: Connection, principal: Principal, *, limit: int, offset: int) -> list[int]:
+    """Return the rows of deleted images that `principal` may restore, those deleted last first."""
+    restorable = (images.c.deleted_at.is_not(None), present(principal, deleted_too=True))
+    statement = sa.select(images.c.row).where(*restorable)
     newest_first = statement.order_by(images.c.deleted_at.desc(), images.c.row.desc())
     return list(connection.scalars(newest_first.limit(limit).offset(offset)))
 

@@ -6,7 +6,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from pipeline.filters import Filter
 from pipeline.images import ImageState
+from pipeline.stores.filter_sql import library_conditions
 from pipeline.stores.tables import images
 
 
@@ -18,23 +20,24 @@ class Figures:
     analyzed_recently: int
 
 
-def figures(connection: Connection, *, since: datetime) -> Figures:
-    """Return the figures; `since` is when lately begins."""
-    total = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(images.c.bytes), 0))).scalar_one()
+def figures(connection: Connection, where: Filter, *, since: datetime) -> Figures:
+    """Return the figures of the libraries of `where`; `since` is when lately begins."""
+    narrowed = library_conditions(where)
+    total = connection.execute(
+        sa.select(sa.func.coalesce(sa.func.sum(images.c.bytes), 0)).where(*narrowed)
+    ).scalar_one()
     recent = connection.execute(
-        sa.select(sa.func.count()).where(images.c.state == ImageState.READY, images.c.analyzed_at >= since)
+        sa.select(sa.func.count()).where(images.c.state == ImageState.READY, images.c.analyzed_at >= since, *narrowed)
     ).scalar_one()
     return Figures(int(total), int(recent))
 
 
-def failed_rows(connection: Connection, libraries: tuple[str, ...] | None, limit: int) -> list[int]:
-    """Return the rows of the images whose analysis failed, newest first."""
+def failed_rows(connection: Connection, where: Filter, limit: int) -> list[int]:
+    """Return the rows of the images whose analysis failed, in the libraries of `where`, newest first."""
     statement = (
         sa.select(images.c.row)
-        .where(images.c.state == ImageState.FAILED, images.c.deleted_at.is_(None))
+        .where(images.c.state == ImageState.FAILED, images.c.deleted_at.is_(None), *library_conditions(where))
         .order_by(images.c.row.desc())
         .limit(limit)
     )
-    if libraries is not None:
-        statement = statement.where(images.c.library.in_(libraries))
     return list(connection.scalars(statement))

@@ -29,21 +29,23 @@ def add(
     connection: Connection,
     batch: str,
     *,
+    uploader: str | None = None,
     filename: str,
     size: int,
     outcome: str,
     sentence: str = "",
     image_id: str | None = None,
 ) -> Card:
-    """Append a card to the list `batch`."""
+    """Append a card to the list `batch` of a person, or of nobody without accounts."""
     highest = sa.select(sa.func.coalesce(sa.func.max(upload_cards.c.number), 0))
-    number = connection.execute(highest.where(upload_cards.c.batch == batch)).scalar_one() + 1
+    number = connection.execute(highest.where(_of(batch, uploader))).scalar_one() + 1
     now = datetime.now(UTC)
     card = Card(new_image_id(), batch, number, filename, size, outcome, sentence, image_id, now)
     connection.execute(
         upload_cards.insert().values(
             id=card.id,
             batch=batch,
+            uploader=uploader,
             number=number,
             filename=filename,
             bytes=size,
@@ -56,10 +58,10 @@ def add(
     return card
 
 
-def list_batch(connection: Connection, batch: str) -> list[Card]:
-    """Return the cards of a list, first file first."""
+def list_batch(connection: Connection, batch: str, uploader: str | None) -> list[Card]:
+    """Return the cards that a person, or nobody without accounts, has in a list, first file first."""
     found = connection.execute(
-        sa.select(upload_cards).where(upload_cards.c.batch == batch).order_by(upload_cards.c.number)
+        sa.select(upload_cards).where(_of(batch, uploader)).order_by(upload_cards.c.number)
     ).mappings()
     return [_card(values) for values in found]
 
@@ -67,6 +69,10 @@ def list_batch(connection: Connection, batch: str) -> list[Card]:
 def forget_before(connection: Connection, moment: datetime) -> int:
     """Remove the cards made before `moment`; return how many."""
     return connection.execute(upload_cards.delete().where(upload_cards.c.created_at < moment)).rowcount
+
+
+def _of(batch: str, uploader: str | None) -> sa.ColumnElement[bool]:
+    return (upload_cards.c.batch == batch) & upload_cards.c.uploader.is_not_distinct_from(uploader)
 
 
 def _card(values: RowMapping) -> Card:

@@ -11,6 +11,7 @@ from random_records import add_image, fill, random_features
 
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord, ImageState, image_of_key, new_image_id, original_key, thumbnail_key
+from pipeline.principals import OWNER
 from pipeline.stores import (
     records_embeddings,
     records_images,
@@ -183,10 +184,12 @@ def test_a_list_goes_on_below_the_last_row_and_misses_nothing(database):
     where = Filter(libraries=("main", "attic"))
     expected = [image.row for image in made if image.deleted_at is None and image.library in {"main", "attic"}][::-1]
 
-    found: list[int] = []
+    ids, found = {image.row: image.id for image in made}, []
     with database.read() as connection:
-        while page := records_listing.list_rows(connection, where, before_row=found[-1] if found else None, limit=7):
+        behind = None
+        while page := records_listing.list_rows(connection, where, behind=behind, limit=7):
             found += page
+            behind = records_listing.place_behind(connection, ids[page[-1]], OWNER)
 
     assert found == expected
 
@@ -220,8 +223,10 @@ def test_images_are_counted_by_state_and_library(database, ready):
 
     with database.read() as connection:
         counted = records_listing.count_states(connection)
-        of_private = records_listing.count_states(connection, ("private",))
-        of_none = records_listing.count_states(connection, ())
+        of_private = records_listing.count_states(connection, Filter(libraries=("private",)))
+        of_none = records_listing.count_states(connection, Filter(libraries=()))
+        without = records_listing.count_states(connection, Filter(without_libraries=("main",)))
+    assert without == of_private
     assert counted == {ImageState.READY: 4, ImageState.WAITING: 2, ImageState.FAILED: 0, ImageState.HELD: 0}
     assert of_private[ImageState.WAITING] == 1
     assert not any(of_none.values())

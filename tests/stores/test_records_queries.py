@@ -78,8 +78,8 @@ def test_the_cards_of_an_upload_come_in_their_order(database):
             records_uploads.add(connection, "theirs", filename="x.png", size=1, outcome="refused", sentence="No.")
 
     with database.read() as connection:
-        mine = records_uploads.list_batch(connection, "mine")
-        theirs = records_uploads.list_batch(connection, "theirs")
+        mine = records_uploads.list_batch(connection, "mine", None)
+        theirs = records_uploads.list_batch(connection, "theirs", None)
     assert [(card.number, card.filename, card.bytes) for card in mine] == [
         (1, "0.png", 0),
         (2, "1.png", 1),
@@ -87,3 +87,16 @@ def test_the_cards_of_an_upload_come_in_their_order(database):
     ]
     assert {card.sentence for card in theirs} == {"No."}
     assert len({card.id for card in (*mine, *theirs)}) == 6
+
+
+def test_two_people_who_come_by_the_same_list_have_each_their_own(database):
+    with database.write() as connection:
+        for person in ("ada", None, "ben", "ben"):
+            records_uploads.add(connection, "list", uploader=person, filename="a.png", size=1, outcome="accepted")
+
+    with database.read() as connection:
+        numbers = {
+            person: [card.number for card in records_uploads.list_batch(connection, "list", person)]
+            for person in ("ada", None, "ben", "eve")
+        }
+    assert numbers == {"ada": [1], None: [1], "ben": [1, 2], "eve": []}

@@ -1,6 +1,5 @@
 """`/api/v1/images`: upload, list, read, change, delete and restore images."""
 
-import re
 import time
 from typing import Annotated, Any
 
@@ -8,14 +7,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
-from pipeline import curation
+from pipeline import access, curation, listing
 from pipeline.description import describe
 from pipeline.errors import ImageNotFound, InvalidQuery
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
-from pipeline.images import MAIN_LIBRARY, ImageRecord, ImageState
-from pipeline.ingest import accept
+from pipeline.images import ImageRecord, ImageState
+from pipeline.ingest import accept, failure_code
 from pipeline.principals import Principal
-from pipeline.stores import records_images, records_listing, records_queue
 from pipeline.uploads import spooled
 from webapp import schemas
 from webapp.api_form import ANY_CALL, api_errors, file_answer, filter_parameters, upload_body
@@ -30,7 +28,6 @@ LONGEST_WAIT_SECONDS = 30.0
 LOOK_SECONDS = 0.05  # between two looks at an image that is waited for; each is one read by primary key
 MOST_LISTED = 200
 DEFAULT_LISTED = 50
-CURSOR = re.compile(r"r([0-9a-f]{1,15})")
 TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
 
@@ -56,12 +53,14 @@ def upload_image(running: RunningDependency, principal: PrincipalDependency, for
             backend,
             upload,
             principal,
-            library=first(fields, "library", MAIN_LIBRARY),
+            library=first(fields, "library") or None,
             caption=first(fields, "caption"),
             tags=fields.get("tags", ()),
         )
     running.worker.bell.set()
-    image = _wait_for(running, accepted.image, principal) if wait else accepted.image
+    # Who may add and not look is answered at once, with what they have sent.
+    can_wait = wait and principal.may_see(accepted.image.library)
+    image = _wait_for(running, accepted.image, principal) if can_wait else accepted.image
     if wait and image.state == ImageState.FAILED:
         return _failed(running, image)
     body = describe(image) | {"existing": accepted.existing}
@@ -78,24 +77,15 @@ def list_images(
     cursor: Annotated[str | None, Query()] = None,
 ) -> dict[str, Any]:
     """List images in all states (or one), newest first, narrowed by the filters of a search."""
-    where = read_filter(fields_of(request.query_params)).seen_by(principal)
-    states = (state,) if state else tuple(ImageState)
-    colored = backend.swatches.rows_with(where)
-    with backend.database.read() as connection:
-        rows = records_listing.list_rows(
-            connection, where, colored=colored, states=states, before_row=_row_of(cursor), limit=limit + 1
-        )
-        images = records_images.get_by_rows(connection, rows[:limit])
-    return {
-        "images": [describe(image) for image in images],
-        "next": _cursor_of(rows[limit - 1]) if len(rows) > limit else None,
-    }
+    where = read_filter(fields_of(request.query_params))
+    found = listing.list_images(backend, where, principal, state=state, limit=limit, cursor=cursor)
+    return {"images": [describe(image) for image in found.images], "next": found.next_cursor}
 
 
 @router.get("/images/{image_id}", response_model=schemas.Image, responses=api_errors(404))
 def get_image(image_id: str, backend: BackendDependency, principal: PrincipalDependency) -> dict[str, Any]:
     """Return one image."""
-    return describe(curation.get_image(backend, image_id, principal))
+    return describe(access.get_image(backend, image_id, principal))
 
 
 @router.patch("/images/{image_id}", response_model=schemas.Image, responses=api_errors(404))
@@ -114,18 +104,17 @@ def delete_image(
     purge: Annotated[bool, Query()] = False,
 ) -> Response:
     """Delete an image from every result at once. It can be restored for 30 days, unless `purge=true`."""
-    image = curation.get_image(backend, image_id, principal, deleted_too=purge)
-    curation.delete(backend, [image.id], principal, purge=purge)
+    if not curation.delete(backend, [image_id], principal, purge=purge):
+        raise ImageNotFound(access.GONE)
     return Response(status_code=204)
 
 
 @router.post("/images/{image_id}/restore", response_model=schemas.Image, responses=api_errors(404))
 def restore_image(image_id: str, backend: BackendDependency, principal: PrincipalDependency) -> dict[str, Any]:
     """Bring a deleted image back."""
-    image = curation.get_image(backend, image_id, principal, deleted_too=True)
-    restored = curation.restore(backend, [image.id], principal)
-    if not restored:  # somebody purged it at this moment
-        raise ImageNotFound(curation.GONE)
+    restored = curation.restore(backend, [image_id], principal)
+    if not restored:
+        raise ImageNotFound(access.GONE)
     return describe(restored[0])
 
 
@@ -134,7 +123,7 @@ def get_original(
     image_id: str, backend: BackendDependency, principal: PrincipalDependency, if_none_match: KnownHeader = ""
 ) -> Response:
     """Return the very bytes that were uploaded, or all but their metadata where the server is set so."""
-    image = curation.get_image(backend, image_id, principal)
+    image = access.get_image(backend, image_id, principal)
     return original_response(backend, image, download=False, known=if_none_match)
 
 
@@ -148,7 +137,7 @@ def get_thumbnail(
     px: Annotated[int, Query(ge=1, le=4096)] = THUMBNAIL_SIZES[0],
 ) -> Response:
     """Return a WebP derivative with at least `px` pixels on its long side, where the picture has them."""
-    return thumbnail_response(backend, curation.get_image(backend, image_id, principal), px)
+    return thumbnail_response(backend, access.get_image(backend, image_id, principal), px)
 
 
 def _wait_for(running: Running, image: ImageRecord, principal: Principal) -> ImageRecord:
@@ -163,7 +152,7 @@ def _wait_for(running: Running, image: ImageRecord, principal: Principal) -> Ima
         until = time.monotonic() + LONGEST_WAIT_SECONDS
         while image.state == ImageState.WAITING and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)
-            image = curation.get_image(running.backend, image.id, principal)
+            image = access.get_image(running.backend, image.id, principal)
         return image
     finally:
         running.worker.hurried.discard(image.row)
@@ -171,8 +160,7 @@ def _wait_for(running: Running, image: ImageRecord, principal: Principal) -> Ima
 
 
 def _failed(running: Running, image: ImageRecord) -> Response:
-    with running.backend.database.read() as connection:
-        code = records_queue.error_code(connection, image.row) or "error"
+    code = failure_code(running.backend, image)
     body = describe(image) | {"error": {"code": code, "message": image.error}}
     return JSONResponse(body, STATUS_OF_CODE.get(code, 422))
 
@@ -182,16 +170,3 @@ def _truth(text: str) -> bool:
         return TRUTHS[text.lower()]
     except KeyError as error:
         raise InvalidQuery("wait must be true or false.") from error
-
-
-def _cursor_of(row: int) -> str:
-    return f"r{row:x}"
-
-
-def _row_of(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    found = CURSOR.fullmatch(cursor)
-    if not found:
-        raise InvalidQuery("cursor must be a value that `next` gave before.")
-    return int(found[1], 16)

@@ -4,10 +4,12 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.responses import Response
 
+from pipeline.errors import NotAllowed
 from pipeline.health import check_stores
-from pipeline.stores import records_listing
-from webapp.dependencies import VERSION, BackendDependency
+from pipeline.listing import count_all_states
+from webapp.dependencies import VERSION, BackendDependency, PrincipalDependency
 from webapp.errors import RETRY_AFTER_SECONDS
+from webapp.identity import public
 
 router = APIRouter(include_in_schema=False)
 
@@ -15,30 +17,32 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @router.get("/livez")
+@public
 def is_alive() -> Response:
     """Answer as long as the process does; no store is asked."""
     return JSONResponse({"status": "alive"})
 
 
 @router.get("/readyz")
-def is_ready(backend: BackendDependency) -> Response:
-    """Answer 200 when every store answers, 503 otherwise."""
+@public
+def is_ready(backend: BackendDependency, principal: PrincipalDependency) -> Response:
+    """Answer 200 when every store answers, 503 otherwise; which one does not is told to who looks after the server."""
     reports = check_stores(backend)
     ready = all(report.healthy for report in reports)
-    body = {
-        "status": "ready" if ready else "not ready",
-        "stores": {item.name: item.sentence for item in reports},
-    }
+    body: dict[str, object] = {"status": "ready" if ready else "not ready"}
+    if principal.may_administrate():
+        body["stores"] = {item.name: item.sentence for item in reports}
     if ready:
         return JSONResponse(body)
     return JSONResponse(body, 503, headers={"Retry-After": RETRY_AFTER_SECONDS})
 
 
 @router.get("/metrics")
-def show_metrics(backend: BackendDependency) -> Response:
-    """Return figures in the text format of Prometheus."""
-    with backend.database.read() as connection:
-        counts = records_listing.count_states(connection)
+def show_metrics(backend: BackendDependency, principal: PrincipalDependency) -> Response:
+    """Return figures of all libraries together in the text format of Prometheus."""
+    if not principal.may_administrate():
+        raise NotAllowed("The figures of the server are for those who look after it. An administrator may read them.")
+    counts = count_all_states(backend)
     lines = [
         "# HELP likeness_images Images that are not deleted, by state.",
         "# TYPE likeness_images gauge",

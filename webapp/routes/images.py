@@ -8,16 +8,15 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import RedirectResponse, StreamingResponse
 from starlette.responses import Response
 
-from pipeline import curation
+from pipeline import access, curation
 from pipeline.backend import Backend
 from pipeline.downloads import entity_tag, open_download
 from pipeline.errors import InvalidQuery, StoreUnavailable
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord, ImageState
 from pipeline.originals import thumbnail
-from pipeline.principals import Principal
+from pipeline.principals import Action, Principal
 from pipeline.search import SearchQuery, Term, search
-from pipeline.stores import records_images
 from webapp.dependencies import BackendDependency, PrincipalDependency, RunningDependency, shell
 from webapp.facts import facts_of
 from webapp.forms import FormDependency
@@ -40,7 +39,7 @@ KnownHeader = Annotated[str, Header(alias="If-None-Match", include_in_schema=Fal
 @router.get("/images/{image_id}")
 def show_image(image_id: str, request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Show an image with its colors, category, facts and likes; a deleted one with the way back."""
-    image = curation.get_image(backend, image_id, principal, deleted_too=True)
+    image = access.get_image(backend, image_id, principal, deleted_too=True)
     return page(request, "image.html", _page(request, backend, principal, image), block="details")
 
 
@@ -52,7 +51,7 @@ def show_thumbnail(
     px: Annotated[int, Query(ge=1, le=4096)] = THUMBNAIL_SIZES[0],
 ) -> Response:
     """Return a WebP derivative with at least `px` pixels on its long side, where the picture has them."""
-    return thumbnail_response(backend, curation.get_image(backend, image_id, principal, deleted_too=True), px)
+    return thumbnail_response(backend, access.get_image(backend, image_id, principal, deleted_too=True), px)
 
 
 @router.get("/images/{image_id}/original")
@@ -64,7 +63,7 @@ def show_original(
     if_none_match: KnownHeader = "",
 ) -> Response:
     """Return the very bytes, or all but their metadata where the server is set so."""
-    image = curation.get_image(backend, image_id, principal, deleted_too=True)
+    image = access.get_image(backend, image_id, principal, deleted_too=True)
     return original_response(backend, image, download=download, known=if_none_match)
 
 
@@ -83,7 +82,7 @@ def edit_image(
         image = curation.edit(backend, image_id, principal, caption=caption, tags=tags.split(","))
     except InvalidQuery as error:
         problem, status, typed = error.user_message, 422, tags
-        image = replace(curation.get_image(backend, image_id, principal), caption=caption)
+        image = replace(access.get_image(backend, image_id, principal, Action.CHANGE), caption=caption)
     if not problem and not wants_fragment(request):
         return RedirectResponse(image_url(image), 303)
     content = _page(request, backend, principal, image, problem=problem, tags_text=typed)
@@ -93,7 +92,7 @@ def edit_image(
 @router.post("/images/{image_id}/delete")
 def delete_image(image_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Delete an image; its page then offers the way back."""
-    image = curation.get_image(backend, image_id, principal)
+    image = access.get_image(backend, image_id, principal, Action.CHANGE)
     curation.delete(backend, [image.id], principal)
     return RedirectResponse(image_url(image), 303)
 
@@ -101,7 +100,7 @@ def delete_image(image_id: str, backend: BackendDependency, principal: Principal
 @router.post("/images/{image_id}/restore")
 def restore_image(image_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Bring a deleted image back."""
-    image = curation.get_image(backend, image_id, principal, deleted_too=True)
+    image = access.get_image(backend, image_id, principal, Action.CHANGE, deleted_too=True)
     curation.restore(backend, [image.id], principal)
     return RedirectResponse(image_url(image), 303)
 
@@ -109,7 +108,7 @@ def restore_image(image_id: str, backend: BackendDependency, principal: Principa
 @router.post("/images/{image_id}/retry")
 def retry_image(image_id: str, running: RunningDependency, principal: PrincipalDependency) -> Response:
     """Let the analysis of an image be tried again."""
-    image = curation.get_image(running.backend, image_id, principal)
+    image = access.get_image(running.backend, image_id, principal, Action.CHANGE)
     curation.retry(running.backend, principal, [image.id])
     running.worker.bell.set()
     return RedirectResponse(image_url(image), 303)
@@ -149,8 +148,6 @@ def _page(
     tags_text: str | None = None,
 ) -> ImagePage:
     deleted = image.deleted_at is not None
-    with backend.database.read() as connection:
-        sources = records_images.sources(connection, image.row)
     return ImagePage(
         shell=shell(
             request,
@@ -163,11 +160,12 @@ def _page(
         original_url=f"{image_url(image)}/original",
         palette=palette_bars(image),
         categories=score_bars(image),
-        facts=facts_of(image, sources),
+        facts=facts_of(image, access.origins_of(backend, image, principal)),
         likes=() if deleted else _likes(backend, principal, image),
         more_like_this_url=f"/?like={image.id}",
         tags_text=", ".join(image.tags) if tags_text is None else tags_text,
         problem=problem,
+        may_change=access.may(principal, Action.CHANGE, image),
     )
 
 

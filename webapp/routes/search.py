@@ -7,14 +7,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
+from pipeline import access
 from pipeline.backend import Backend
 from pipeline.errors import InvalidQuery, LikenessError
+from pipeline.filters import Filter
 from pipeline.images import ImageState
+from pipeline.listing import NOTHING_COUNTED, Counts, count_facets
 from pipeline.principals import Principal
 from pipeline.query_pictures import get_query_picture, keep_query_picture
 from pipeline.search import SearchQuery, SearchResult, Term, search
-from pipeline.stores import records_facets, records_listing
-from pipeline.stores.records_facets import Facets
 from pipeline.uploads import spooled
 from webapp.chips import chips_of
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
@@ -51,34 +52,24 @@ class _Answer:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class _Counts:
-    """What stands beside and above the tiles: images by state, by facet, and how many pass the filter."""
-
-    states: dict[ImageState, int]
-    facets: Facets
-    passing: int
-
-
-NO_COUNTS = _Counts(dict.fromkeys(ImageState, 0), Facets({}, {}, {}, {}, {}), 0)
-"""For the next tiles, which stand alone: nothing is counted that nobody sees."""
-
-
 @router.get("/")
 def show_search(request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Show what the address asks for: a page, its results, or the next tiles."""
-    fields = fields_of(request.query_params)
+    fields = _with_library_ids(backend, principal, fields_of(request.query_params))
     answer, status = _answer(backend, fields, principal)
     offset = _offset(fields)
     only_tiles = wants_fragment(request) and request.headers.get("HX-Target") == "more"
-    counts = NO_COUNTS if only_tiles else _count(backend, principal, fields if not answer.problem else {})
+    # For the next tiles, which stand alone, nothing is counted that nobody sees.
+    where = Filter() if answer.problem else read_filter(fields)
+    counts = NOTHING_COUNTED if only_tiles else count_facets(backend, where, principal)
     content = _page(request, backend, principal, fields, answer, offset, counts)
     return page(request, "search.html", content, block="tiles" if only_tiles else "results", status_code=status)
 
 
 @router.post("/search")
-def search_by_picture(backend: BackendDependency, form: FormDependency) -> Response:
+def search_by_picture(backend: BackendDependency, principal: PrincipalDependency, form: FormDependency) -> Response:
     """Keep the picture for a day and lead to the address of its search."""
+    access.check_reading(principal)
     sent = one_file(form)
     with spooled(sent.file, sent.filename or "", max_bytes=backend.settings.max_upload_bytes) as upload:
         kept = keep_query_picture(backend, upload)
@@ -87,8 +78,9 @@ def search_by_picture(backend: BackendDependency, form: FormDependency) -> Respo
 
 
 @router.get("/pictures/{key}")
-def show_query_picture(key: str, backend: BackendDependency) -> Response:
-    """Return the thumbnail of a picture that was searched with."""
+def show_query_picture(key: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+    """Return the thumbnail of a picture that was searched with, to whoever has its address."""
+    access.check_reading(principal)
     kept = get_query_picture(backend, key)
     headers = {"Content-Security-Policy": FILE_POLICY, "Cache-Control": "private, max-age=86400"}
     return Response(kept.thumbnail, media_type="image/webp", headers=headers)
@@ -109,16 +101,10 @@ def _answer(backend: Backend, fields: Fields, principal: Principal) -> tuple[_An
         return _Answer(None, error.user_message), from_errors
 
 
-def _count(backend: Backend, principal: Principal, fields: Fields) -> _Counts:
-    where = read_filter(fields).seen_by(principal)
-    colored = backend.swatches.rows_with(where)
-    with backend.database.read() as connection:
-        facets = records_facets.count(connection, where, colored=colored)
-        return _Counts(
-            states=records_listing.count_states(connection, where.libraries),
-            facets=facets,
-            passing=sum(facets.library.values()),  # every image is in one library
-        )
+def _with_library_ids(backend: Backend, principal: Principal, fields: Fields) -> Fields:
+    """Return the fields with the ids of libraries instead of their names, as the facets and every link have them."""
+    asked = fields.get("library", ())
+    return {**fields, "library": access.library_ids(backend, asked, principal)} if asked else fields
 
 
 def _terms(fields: Fields) -> tuple[Term, ...]:
@@ -144,7 +130,7 @@ def _page(
     fields: Fields,
     answer: _Answer,
     offset: int,
-    counts: _Counts,
+    counts: Counts,
 ) -> SearchPage:
     asked = any(fields.get(name) for name in SUBJECTS)
     result = answer.result
@@ -155,14 +141,15 @@ def _page(
     narrowed = bool(filters_only(fields))
     ready, waiting = counts.states[ImageState.READY], counts.states[ImageState.WAITING]
     key = first(fields, "picture")
+    labels = access.library_labels(backend, principal)
     return SearchPage(
         shell=shell(request, "search"),
         text=first(fields, "text"),
         asked=asked,
-        chips=chips_of(backend, principal, fields),
+        chips=chips_of(backend, principal, fields, labels),
         clear_url="/",
         query_fields=tuple((name, fields[name][0]) for name in ("like", "picture") if fields.get(name)),
-        facets=facets_of(counts.facets, fields, ready),
+        facets=facets_of(counts.facets, fields, ready, labels),
         ranges=range_fields(fields),
         tiles=strong,
         weak_tiles=weak,
@@ -176,6 +163,7 @@ def _page(
         library_is_empty=not asked and not narrowed and not ready and not waiting and not answer.problem,
         more_url=search_url(fields, offset=str(offset + PAGE_SIZE)) if result and _goes_on(result, offset) else None,
         permalink=search_url(fields),
+        may_change=access.may_change_any(principal),
     )
 
 

@@ -13,7 +13,7 @@ from pipeline import access, curation
 from pipeline.backend import Backend
 from pipeline.errors import ImageNotFound, InvalidQuery
 from pipeline.images import ImageRecord
-from pipeline.principals import Principal
+from pipeline.principals import Action, Principal
 from pipeline.zipping import zip_of_originals
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.flash import leave_notice
@@ -78,7 +78,8 @@ def _act(backend: Backend, principal: Principal, action: str, fields: Fields) ->
 
 def _ask(request: Request, backend: Backend, principal: Principal, action: Asked, fields: Fields) -> Response:
     for_good = action == "purge"
-    images = access.get_images(backend, fields["image"], principal, deleted_too=for_good)
+    needed = Action.PURGE if for_good else Action.CHANGE
+    images = access.get_images(backend, fields["image"], principal, needed, deleted_too=for_good)
     if not images:
         raise ImageNotFound(NOTHING_LEFT)
     back = first(fields, "back", "/")
@@ -95,7 +96,7 @@ def _ask(request: Request, backend: Backend, principal: Principal, action: Asked
 
 
 def _pack(backend: Backend, principal: Principal, ids: Sequence[str]) -> Response:
-    images = access.get_images(backend, tuple(dict.fromkeys(ids)), principal)
+    images = access.get_images(backend, ids, principal)
     if not images:
         raise ImageNotFound(NOTHING_LEFT)
     name = f"likeness-{datetime.now(UTC):%Y-%m-%d}-{len(images)}-pictures.zip"

@@ -7,13 +7,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
-from pipeline import curation
+from pipeline import curation, listing
 from pipeline.backend import Backend
-from pipeline.filters import Filter
 from pipeline.health import DATABASE, StoreReport, check_stores
 from pipeline.images import ImageState
 from pipeline.principals import Principal
-from pipeline.stores import records_images, records_listing, records_status
 from webapp.dependencies import VERSION, BackendDependency, PrincipalDependency, RunningDependency, shell
 from webapp.flash import leave_notice
 from webapp.pages import Fact, FailedImage, StatusPage, StoreHealth
@@ -58,14 +56,11 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
     database_is_up = next(report.healthy for report in reports if report.name == DATABASE)
     counts, figures, failed = dict.fromkeys(ImageState, 0), None, []
     if database_is_up:
-        libraries = Filter().seen_by(principal).libraries
-        with backend.database.read() as connection:
-            counts = records_listing.count_states(connection, libraries)
-            figures = records_status.figures(connection, since=datetime.now(UTC) - RECENT)
-            failed = records_images.get_by_rows(
-                connection, records_status.failed_rows(connection, libraries, MOST_FAILED)
-            )
+        counts = listing.count_states(backend, principal)
+        figures = listing.figures(backend, principal, since=datetime.now(UTC) - RECENT)
+        failed = listing.list_failed(backend, principal, limit=MOST_FAILED)
     waiting = counts[ImageState.WAITING]
+    with_addresses = principal.may_administrate()
     return StatusPage(
         shell=shell(request, "status"),
         headline=_headline(reports, waiting, counts[ImageState.FAILED]),
@@ -73,14 +68,12 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
         remaining=_remaining(waiting, figures.analyzed_recently if figures else 0),
         failed=tuple(FailedImage(f"/images/{image.id}", image.filename, image.error or "") for image in failed),
         failed_count=counts[ImageState.FAILED],
-        encoder_facts=(
-            Fact("Encoder", backend.encoder.name),
-            Fact("Numbers per picture", as_number(backend.encoder.dimension)),
-            Fact("Words such as “very similar”", "provisional, measured once on other pictures"),
-            Fact("Fingerprint", backend.encoder.fingerprint[:16]),
-        ),
+        encoder_facts=_encoder_facts(backend, principal),
         encoder_advice=ADVICE.get(backend.encoder.name, ""),
-        stores=tuple(StoreHealth(report.name, report.address, report.healthy, report.sentence) for report in reports),
+        stores=tuple(
+            StoreHealth(report.name, report.address if with_addresses else "", report.healthy, report.sentence)
+            for report in reports
+        ),
         sizes=(
             Fact("Originals", as_size(figures.original_bytes) if figures else "unknown"),
             Fact("This page took", f"{(time.perf_counter() - started) * 1000:.0f} ms"),
@@ -88,6 +81,17 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
         version=VERSION,
         waiting=bool(waiting),
     )
+
+
+def _encoder_facts(backend: Backend, principal: Principal) -> tuple[Fact, ...]:
+    facts = (
+        Fact("Encoder", backend.encoder.name),
+        Fact("Numbers per picture", as_number(backend.encoder.dimension)),
+        Fact("Words such as “very similar”", "provisional, measured once on other pictures"),
+    )
+    if not principal.may_administrate():
+        return facts
+    return (*facts, Fact("Fingerprint", backend.encoder.fingerprint[:16]))
 
 
 def _headline(reports: list[StoreReport], waiting: int, failed: int) -> str:

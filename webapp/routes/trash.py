@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from pipeline.filters import Filter
-from pipeline.stores import records_images, records_listing
+from pipeline import listing
+from pipeline.principals import Action
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.forms import fields_of, read_integer
 from webapp.pages import TrashPage
@@ -19,17 +19,15 @@ DEEPEST = 1_000_000
 
 @router.get("/trash")
 def show_trash(request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
-    """List the deleted images, those deleted last first."""
+    """List the deleted images that the visitor may restore, those deleted last first."""
     offset = read_integer(fields_of(request.query_params), "offset", 0, DEEPEST) or 0
-    libraries = Filter().seen_by(principal).libraries
-    with backend.database.read() as connection:
-        rows = records_listing.deleted_rows(connection, libraries, limit=PAGE_SIZE + 1, offset=offset)
-        images = records_images.get_by_rows(connection, rows[:PAGE_SIZE])
+    images, has_more = listing.list_deleted(backend, principal, limit=PAGE_SIZE, offset=offset)
     content = TrashPage(
         shell=shell(request),
         explanation=_explanation(bool(images), backend.settings.trash_days),
         tiles=tuple(tile_of_image(image) for image in images),
-        older_url=f"/trash?offset={offset + PAGE_SIZE}" if len(rows) > PAGE_SIZE else None,
+        older_url=f"/trash?offset={offset + PAGE_SIZE}" if has_more else None,
+        may_purge=principal.libraries(Action.PURGE) != frozenset(),
     )
     return page(request, "trash.html", content)
 

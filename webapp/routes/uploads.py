@@ -2,7 +2,7 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -12,15 +12,15 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
+from pipeline import access
 from pipeline.backend import Backend
 from pipeline.errors import ImageRejected, InvalidQuery
-from pipeline.images import ImageRecord, ImageState
-from pipeline.ingest import accept
+from pipeline.images import MAIN_LIBRARY, ImageRecord, ImageState
+from pipeline.ingest import accept_into
 from pipeline.labels import clean_filename
 from pipeline.principals import Principal
 from pipeline.search import SearchQuery, Term, search
-from pipeline.stores import records_images, records_uploads
-from pipeline.stores.records_uploads import Card
+from pipeline.upload_list import Card, ListedUpload, add_card, list_uploads
 from pipeline.uploads import spooled
 from webapp.dependencies import BackendDependency, PrincipalDependency, Running, RunningDependency, shell
 from webapp.forms import FormDependency, fields_of, files_of, first
@@ -83,7 +83,7 @@ def receive_uploads(
         raise InvalidQuery("Please choose at least one picture.")
     fields = fields_of(form)
     batch = _batch(first(fields, "batch")) or secrets.token_urlsafe(16)
-    library = first(fields, "library", "main")
+    library = access.upload_library(running.backend, first(fields, "library") or None, principal)
     cards = [_receive(running, principal, batch, library, file) for file in files]
     if wants_fragment(request):
         content = _page(request, running.backend, principal, batch, only={card.number for card in cards})
@@ -100,21 +100,21 @@ def _receive(running: Running, principal: Principal, batch: str, library: str, f
     try:
         limit = backend.settings.max_upload_bytes
         with spooled(file.file, file.filename or "", max_bytes=limit) as upload:
-            accepted = accept(backend, upload, principal, library=library)
+            accepted = accept_into(backend, upload, principal, library)
         image, existing = accepted.image, accepted.existing
         running.worker.bell.set()
     except ImageRejected as error:
         sentence = error.user_message
-    with backend.database.write() as connection:
-        return records_uploads.add(
-            connection,
-            batch,
-            filename=filename,
-            size=file.size or 0,
-            outcome="refused" if image is None else "existing" if existing else "accepted",
-            sentence=sentence,
-            image_id=image.id if image else None,
-        )
+    return add_card(
+        backend,
+        batch,
+        principal,
+        filename=filename,
+        size=file.size or 0,
+        image=image,
+        existing=existing,
+        sentence=sentence,
+    )
 
 
 def _page(
@@ -130,34 +130,41 @@ def _page(
 
     The totals are of all.
     """
-    with backend.database.read() as connection:
-        kept = records_uploads.list_batch(connection, batch)
-        ids = [card.image_id for card in kept if card.image_id]
-        images = {image.id: image for image in records_images.get_many(connection, ids)}
-    outcomes = {card.number: _outcome(card, images.get(card.image_id or "")) for card in kept}
+    listed = list_uploads(backend, batch, principal)
+    kept = [item.card for item in listed]
+    outcomes = {item.card.number: _outcome(item.card, item.image) for item in listed}
     ended = {number for number, (outcome, _) in outcomes.items() if outcome != "waiting"}
     settled = _settled(kept, ended)
     shown = only if only is not None else set(outcomes) if done is None else ended - done
-    newest_first = [card for card in reversed(kept) if card.number in shown]
+    newest_first = [item for item in reversed(listed) if item.card.number in shown]
     cards = [
         _card(
             backend,
             principal,
-            card,
-            images.get(card.image_id or ""),
-            outcomes[card.number],
+            item,
+            outcomes[item.card.number],
             with_kin=place < MOST_KIN_CARDS,
         )
-        for place, card in enumerate(newest_first)
+        for place, item in enumerate(newest_first)
     ]
     poll_url = f"/upload/changes?batch={batch}&done={ranges_of(settled)}"
+    libraries = access.upload_libraries(backend, principal) if only is None and done is None else {}
     return UploadPage(
         shell=shell(request, "upload"),
         batch=batch,
         cards=tuple(cards),
         totals=_totals([outcome for outcome, _ in outcomes.values()]),
         poll_url=poll_url if len(settled) < len(kept) else None,
+        libraries=tuple(libraries.items()),
+        library=_chosen(request, libraries),
     )
+
+
+def _chosen(request: Request, libraries: Mapping[str, str]) -> str:
+    """Return the id of the library that is offered first: that of the address, or the usual one."""
+    asked = first(fields_of(request.query_params), "library")
+    offered = [library for library in (asked, MAIN_LIBRARY, *libraries) if library in libraries]
+    return offered[0] if offered else ""
 
 
 def _settled(cards: Sequence[Card], ended: AbstractSet[int]) -> set[int]:
@@ -172,12 +179,12 @@ def _settled(cards: Sequence[Card], ended: AbstractSet[int]) -> set[int]:
 def _card(
     backend: Backend,
     principal: Principal,
-    card: Card,
-    image: ImageRecord | None,
+    item: ListedUpload,
     outcome_and_sentence: tuple[str, str],
     *,
     with_kin: bool,
 ) -> UploadCard:
+    card, image = item.card, item.image
     outcome, sentence = outcome_and_sentence
     kin: tuple[Tile, ...] = ()
     if with_kin and outcome == "added" and image:
@@ -199,7 +206,7 @@ def _card(
 def _outcome(card: Card, image: ImageRecord | None) -> tuple[str, str]:
     if card.outcome == "refused":
         return "refused", card.sentence
-    if image is None or image.deleted_at:
+    if image is None:
         return "failed", "This picture has been deleted since."
     if image.state == ImageState.FAILED:
         return "failed", image.error or "The analysis failed."
