@@ -306,7 +306,9 @@ def _add(
     if records_people.by_name(connection, plain):
         raise Conflict(f"The name {plain} is taken. Please choose another.")
     first = not records_people.any_people(connection)
-    person = records_people.add(connection, plain, administrator=administrator or first, email=email)
+    person = records_people.add(
+        connection, plain, administrator=administrator or first, email=email.lower() if email else None
+    )
     who = principal if principal.person_id or principal.owns_everything else Principal(plain, address=principal.address)
     records_audit.add(connection, who, Event.PERSON_ADDED, plain, administrator=person.administrator)
     if first:

@@ -67,13 +67,13 @@ def log_in_by_oidc(
     with backend.database.write() as connection:
         person = records_people.by_oidc_subject(connection, subject)
         if person is None and email:
-            person = records_people.by_email(connection, email.lower())
-            if person and person.oidc_subject is None:
-                records_people.change(connection, person.id, oidc_subject=subject)
-            elif person:
-                person = None  # the address is that of somebody whom the provider knows under another subject
-        if person is None and may_create:
+            person = _known_by_email(connection, subject, email.lower())
+        if person is None and may_create and records_people.any_people(connection):  # the first one administrates
             person = _make(connection, subject, name, email, address)
+        if person is None or person.deactivated_at:
+            nobody = Principal(NOBODY.name, {}, address=address)
+            called = person.name if person else UNKNOWN_NAME
+            records_audit.add(connection, nobody, Event.LOGIN_FAILED, called, how="by single sign-on")
     if person is None or person.deactivated_at:
         raise NotLoggedIn("You are known there, but have no account here. Please ask an administrator for one.")
     return sessions.begin(backend, person, address=address, browser=browser, how="by single sign-on")
@@ -88,6 +88,18 @@ def network_of(address: str) -> str:
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
         return str(IPv6Address(int(parsed) >> IPV6_NETWORK_BITS << IPV6_NETWORK_BITS))
     return str(parsed)
+
+
+def _known_by_email(connection: Connection, subject: str, email: str) -> Person | None:
+    """Return the person with this address, known as `subject` from now on.
+
+    Nobody is known by it who was deactivated, or whom the provider knows under another subject.
+    """
+    person = records_people.by_email(connection, email)
+    if person is None or person.deactivated_at or person.oidc_subject is not None:
+        return None
+    records_people.change(connection, person.id, oidc_subject=subject)
+    return person
 
 
 def _check_throttle(connection: Connection, name: str, place: str) -> None:

@@ -14,17 +14,21 @@ from webapp import errors
 from webapp.cookies import Signer
 from webapp.dependencies import VERSION, Running
 from webapp.identity import check_csrf, identify
+from webapp.oidc_settings import open_provider
 from webapp.rendering import mount_static
 from webapp.routes import (
     account,
     api_docs,
     api_images,
+    api_libraries,
     api_search,
     api_status,
     audit,
     health,
     images,
+    libraries,
     login,
+    oidc,
     people,
     search,
     selection,
@@ -81,6 +85,7 @@ def create_app(
         redirect_slashes=False,
         dependencies=[Depends(identify), Depends(check_csrf)],
     )
+    app.state.oidc = open_provider(settings)
     errors.install(app)
     for module in (
         search,
@@ -90,14 +95,17 @@ def create_app(
         status,
         trash,
         api_images,
+        api_libraries,
         api_search,
         api_status,
         api_docs,
         health,
         login,
+        oidc,
         account,
         people,
         audit,
+        libraries,
     ):
         app.include_router(module.router)
     mount_static(app)
