@@ -1,0 +1,137 @@
+"""Every route, and what each kind of visitor is answered: the rows that `test_access_matrix` tries one by one.
+
+All of it is about a library called "shared". Viewer, uploader, moderator and owner are its members; the stranger owns
+another library; the administrator looks after people and is in no library. The tokens belong to the owner, with one
+scope each. A picture named by `{image_id}` was uploaded by somebody else again, so that nobody owns it but by role.
+
+`L` is a redirect to the login. A number is the status of the answer. Whatever is answered with less than 400 has
+worked; of all others the test makes sure that nothing was changed and nothing told.
+"""
+
+VISITORS = (
+    "anonymous",
+    "viewer",
+    "uploader",
+    "moderator",
+    "owner",
+    "stranger",
+    "administrator",
+    "token: read",
+    "token: upload",
+    "token: moderate",
+    "token: manage",
+)
+
+MATRIX = """
+                                                            anon view upld mod  own  strn admn  read upld mod  mng
+GET    /                                                    L    200  200  200  200  200  200   L    L    L    L
+POST   /search                                              401  303  303  303  303  303  303   401  401  401  401
+GET    /pictures/{key}                                      L    200  200  200  200  200  200   L    L    L    L
+GET    /upload                                              L    200  200  200  200  200  200   L    L    L    L
+GET    /upload/changes                                      L    200  200  200  200  200  200   L    L    L    L
+POST   /upload                                              401  403  303  303  303  422  422   401  401  401  401
+GET    /images/{image_id}                                   L    200  200  200  200  404  404   L    L    L    L
+GET    /images/{image_id}/thumbnail                         L    200  200  200  200  404  404   L    L    L    L
+GET    /images/{image_id}/original                          L    200  200  200  200  404  404   L    L    L    L
+POST   /images/{image_id}/edit                              401  403  403  303  303  404  404   401  401  401  401
+POST   /images/{image_id}/delete                            401  403  403  303  303  404  404   401  401  401  401
+POST   /images/{deleted_id}/restore                         401  404  404  303  303  404  404   401  401  401  401
+POST   /images/{image_id}/retry                             401  403  403  303  303  404  404   401  401  401  401
+POST   /selection                                           401  403  403  303  303  404  404   401  401  401  401
+GET    /status                                              L    200  200  200  200  200  200   L    L    L    L
+POST   /status/retry                                        401  303  303  303  303  303  303   401  401  401  401
+GET    /trash                                               L    200  200  200  200  200  200   L    L    L    L
+
+POST   /api/v1/images                                       401  403  201  201  201  422  422   403  201  403  403
+GET    /api/v1/images                                       401  200  200  200  200  200  200   200  403  403  403
+GET    /api/v1/images/{image_id}                            401  200  200  200  200  404  404   200  403  403  403
+PATCH  /api/v1/images/{image_id}                            401  403  403  200  200  404  404   403  403  403  403
+DELETE /api/v1/images/{image_id}                            401  403  403  204  204  404  404   403  403  403  403
+POST   /api/v1/images/{deleted_id}/restore                  401  404  404  200  200  404  404   404  403  403  403
+GET    /api/v1/images/{image_id}/original                   401  200  200  200  200  404  404   200  403  403  403
+GET    /api/v1/images/{image_id}/thumbnail                  401  200  200  200  200  404  404   200  403  403  403
+POST   /api/v1/search                                       401  200  200  200  200  404  404   200  403  403  403
+GET    /api/v1/status                                       401  200  200  200  200  200  200   200  200  200  200
+GET    /api/v1/libraries                                    401  200  200  200  200  200  200   200  403  403  403
+POST   /api/v1/libraries                                    401  201  201  201  201  201  201   403  403  403  201
+GET    /api/v1/libraries/{library}                          401  200  200  200  200  404  404   200  403  403  403
+PATCH  /api/v1/libraries/{library}                          401  403  403  403  200  404  404   403  403  403  200
+DELETE /api/v1/libraries/{library}                          401  403  403  403  204  404  404   403  403  403  204
+POST   /api/v1/libraries/{deleted_library}/restore          401  404  404  404  200  404  404   404  404  404  200
+GET    /api/v1/libraries/{library}/members                  401  200  200  200  200  404  404   200  403  403  403
+POST   /api/v1/libraries/{library}/members                  401  403  403  403  201  404  404   403  403  403  201
+PATCH  /api/v1/libraries/{library}/members/{person_id}      401  403  403  403  200  404  404   403  403  403  200
+DELETE /api/v1/libraries/{library}/members/{person_id}      401  403  403  403  204  404  404   403  403  403  204
+GET    /api/v1/docs                                         L    200  200  200  200  200  200   200  200  200  200
+GET    /api/v1/openapi.json                                 200  200  200  200  200  200  200   200  200  200  200
+
+GET    /livez                                               200  200  200  200  200  200  200   200  200  200  200
+GET    /readyz                                              200  200  200  200  200  200  200   200  200  200  200
+GET    /metrics                                             L    403  403  403  403  403  200   403  403  403  403
+GET    /static/app.css                                      200  200  200  200  200  200  200   200  200  200  200
+
+GET    /login                                               200  303  303  303  303  303  303   200  200  200  200
+POST   /login                                               401  401  401  401  401  401  401   401  401  401  401
+POST   /logout                                              401  303  303  303  303  303  303   401  401  401  401
+GET    /welcome/{password_secret}                           200  200  200  200  200  200  200   200  200  200  200
+POST   /welcome/{password_secret}                           303  303  303  303  303  303  303   303  303  303  303
+GET    /invitations/{invitation_secret}                     200  200  200  200  200  200  200   200  200  200  200
+POST   /invitations/{invitation_secret}                     401  303  303  303  303  303  303   401  401  401  401
+POST   /invitations/{invitation_secret}/account             403  403  403  403  403  403  403   403  403  403  403
+GET    /oidc/start                                          404  404  404  404  404  404  404   404  404  404  404
+GET    /oidc/callback                                       404  404  404  404  404  404  404   404  404  404  404
+
+GET    /account                                             L    200  200  200  200  200  200   L    L    L    L
+POST   /account/password                                    401  303  303  303  303  303  303   401  401  401  401
+POST   /account/sessions/revoke-others                      401  303  303  303  303  303  303   401  401  401  401
+POST   /account/sessions/{session_id}/revoke                401  404  404  404  404  404  404   401  401  401  401
+POST   /account/tokens                                      401  200  200  200  200  200  200   401  401  401  401
+POST   /account/tokens/{token_id}/revoke                    401  404  404  404  404  404  404   401  401  401  401
+
+GET    /people                                              L    403  403  403  403  403  200   L    L    L    L
+POST   /people                                              401  403  403  403  403  403  200   401  401  401  401
+POST   /people/{person_id}/link                             401  403  403  403  403  403  200   401  401  401  401
+POST   /people/{person_id}/deactivate                       401  403  403  403  403  403  303   401  401  401  401
+POST   /people/{person_id}/activate                         401  403  403  403  403  403  303   401  401  401  401
+POST   /people/{person_id}/administrator                    401  403  403  403  403  403  303   401  401  401  401
+GET    /audit                                               L    403  403  403  200  200  200   L    L    L    L
+GET    /audit.csv                                           L    403  403  403  200  200  200   L    L    L    L
+
+GET    /libraries                                           L    200  200  200  200  200  200   L    L    L    L
+POST   /libraries                                           401  303  303  303  303  303  303   401  401  401  401
+GET    /libraries/{library}                                 L    200  200  200  200  404  404   L    L    L    L
+POST   /libraries/{library}/rename                          401  403  403  403  303  404  404   401  401  401  401
+POST   /libraries/{library}/delete                          401  403  403  403  303  404  404   401  401  401  401
+POST   /libraries/{deleted_library}/restore                 401  404  404  404  303  404  404   401  401  401  401
+POST   /libraries/{library}/leave                           401  303  303  303  303  404  404   401  401  401  401
+POST   /libraries/{library}/members                         401  403  403  403  303  404  404   401  401  401  401
+POST   /libraries/{library}/members/{person_id}/role        401  403  403  403  303  404  404   401  401  401  401
+POST   /libraries/{library}/members/{person_id}/remove      401  403  403  403  303  404  404   401  401  401  401
+POST   /libraries/{library}/invitations                     401  403  403  403  200  404  404   401  401  401  401
+POST   /libraries/{library}/invitations/{link_id}/revoke    401  403  403  403  303  404  404   401  401  401  401
+"""
+
+
+def rows() -> dict[tuple[str, str], dict[str, str]]:
+    """Return (method, path) -> visitor -> expected answer."""
+    found = {}
+    for line in filter(str.strip, MATRIX.splitlines()[2:]):
+        method, path, *answers = line.split()
+        found[method, path] = dict(zip(VISITORS, answers, strict=True))
+    return found
+
+
+SAME_PARAMETER = {
+    "deleted_id": "image_id",
+    "deleted_library": "library",
+    "password_secret": "secret",
+    "invitation_secret": "secret",
+}
+"""Several kinds of things go into one parameter of a route; the matrix names them apart."""
+
+
+def route_path(path: str) -> str:
+    """Return the path of a row as the route itself has it."""
+    for kind, parameter in SAME_PARAMETER.items():
+        path = path.replace(f"{{{kind}}}", f"{{{parameter}}}")
+    return path

@@ -1,0 +1,291 @@
+"""Who may do what: every route of the application, tried as every kind of visitor.
+
+The routes are asked of the application itself, so one that has no row in `access_matrix` fails. What is refused must
+change nothing and tell nothing.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from pictures import picture_bytes
+from starlette.testclient import TestClient
+
+from pipeline import accounts, curation, libraries, members, sessions
+from pipeline.backend import Backend
+from pipeline.images import ImageRecord
+from pipeline.ingest import accept
+from pipeline.principals import OWNER, Principal, Role, Scope
+from pipeline.query_pictures import keep_query_picture
+from pipeline.stores import records_libraries
+from pipeline.stores.records_people import Person
+from pipeline.stores.tables import metadata
+from pipeline.uploads import spooled
+from tests.web.access_matrix import VISITORS, route_path, rows
+from tests.web.conftest import OpenClient
+from webapp.identity import COOKIE, CSRF, CSRF_FIELD, CSRF_HEADER, SESSION
+
+HOST = "http://pictures.example:8000"
+PASSWORD = "correct horse battery staple"  # noqa: S105 - of nobody
+SECRET_NAME, SECRET_FILE, SECRET_CAPTION = "zugunruhe", "schattenbild.png", "a caption nobody else may read"
+ROWS = rows()
+ROLES = {"viewer": Role.VIEWER, "uploader": Role.UPLOADER, "moderator": Role.MODERATOR, "owner": Role.OWNER}
+BROWSERS = ("viewer", "uploader", "moderator", "owner", "stranger", "administrator")
+WRITTEN_BY_READERS = {"query_pictures", "frozen_results", "upload_cards", "login_failures", "sessions", "tokens"}
+"""Tables in which a request that only reads, or is refused, may leave something: that it was made, or what it asked."""
+
+OUTSIDERS = {"anonymous", "stranger", "administrator"}
+
+
+class World:
+    """An application with the people of the matrix, and what routes need to be asked for."""
+
+    def __init__(self, client: TestClient) -> None:
+        self.app = client.app
+        self.backend: Backend = client.app.state.running.backend
+        self.seed = 0
+        self.people = {name: self._person(name) for name in ("administrator", *BROWSERS[:-1], "bystander")}
+        self.shared = libraries.make(self.backend, self.as_person("owner"), SECRET_NAME).id
+        libraries.make(self.backend, self.as_person("stranger"), "elsewhere")
+        self.set_roles()
+        self.tokens = {
+            f"token: {scope}": sessions.make_token(
+                self.backend, self.as_person("owner"), scope, frozenset({scope}), 1.0
+            )[1]
+            for scope in Scope
+        }
+
+    def _person(self, name: str) -> Person:
+        return accounts.add_person(self.backend, OWNER, name, password=PASSWORD)
+
+    def set_roles(self) -> None:
+        """Give everybody the role they begin with, whatever the request before has changed."""
+        with self.backend.database.write() as connection:
+            for name, person in self.people.items():
+                records_libraries.remove_member(connection, self.shared, person.id)
+                if name in ROLES:
+                    records_libraries.set_role(connection, self.shared, person.id, ROLES[name])
+            records_libraries.set_role(connection, self.shared, self.people["bystander"].id, Role.OWNER)
+            records_libraries.rename(connection, self.shared, SECRET_NAME)
+            records_libraries.set_deleted(connection, self.shared, None)
+
+    def as_person(self, name: str) -> Principal:
+        """Return what somebody may do, as it is now."""
+        person = self.people[name]
+        with self.backend.database.read() as connection:
+            roles = records_libraries.roles_of(connection, person.id)
+        return Principal(name, roles, person.id, administrator=person.administrator)
+
+    def image(self) -> ImageRecord:
+        """Put a picture into the shared library, in the name of the bystander."""
+        self.seed += 1
+        data = picture_bytes("noise", seed=self.seed)
+        with spooled(io.BytesIO(data), SECRET_FILE, max_bytes=len(data)) as upload:
+            return accept(
+                self.backend, upload, self.as_person("bystander"), library=self.shared, caption=SECRET_CAPTION
+            ).image
+
+    def fill(self, path: str) -> str:
+        """Return the path with a fresh thing for each of its parameters."""
+        return re.sub(r"{(\w+)}", lambda found: str(getattr(self, f"new_{found[1]}")()), path)
+
+    def new_image_id(self) -> str:
+        return self.image().id
+
+    def new_deleted_id(self) -> str:
+        image = self.image()
+        curation.delete(self.backend, [image.id], self.as_person("bystander"))
+        return image.id
+
+    def new_key(self) -> str:
+        data = picture_bytes("disc")
+        with spooled(io.BytesIO(data), "query.png", max_bytes=len(data)) as upload:
+            return keep_query_picture(self.backend, upload).key
+
+    def new_library(self) -> str:
+        return self.shared
+
+    def new_deleted_library(self) -> str:
+        libraries.delete(self.backend, self.as_person("bystander"), self.shared)
+        return self.shared
+
+    def new_person_id(self) -> str:
+        person = self._person(f"guest-{uuid4().hex[:8]}")
+        with self.backend.database.write() as connection:
+            records_libraries.set_role(connection, self.shared, person.id, Role.VIEWER)
+        return person.id
+
+    def new_password_secret(self) -> str:
+        return accounts.password_link(self.backend, OWNER, self.new_person_id())
+
+    def new_invitation_secret(self) -> str:
+        return members.invite(self.backend, self.as_person("bystander"), self.shared, Role.OWNER)
+
+    def new_link_id(self) -> str:
+        self.new_invitation_secret()
+        return members.list_invitations(self.backend, self.as_person("bystander"), self.shared)[0].link_id
+
+    def new_session_id(self) -> str:
+        return sessions.begin(self.backend, self.people["bystander"], address="", browser="", how="a test").session_id
+
+    def new_token_id(self) -> str:
+        made, _ = sessions.make_token(self.backend, self.as_person("bystander"), "a", frozenset({Scope.READ}), 1.0)
+        return made.id
+
+    def contents(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Return everything in the database that a refused request must not touch."""
+        with self.backend.database.read() as connection:
+            return {
+                table.name: [tuple(row) for row in connection.execute(sa.select(table))]
+                for table in metadata.sorted_tables
+                if table.name not in WRITTEN_BY_READERS
+            }
+
+
+@pytest.fixture(scope="module")
+def world(open_client: OpenClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with open_client(tmp_path_factory.mktemp("matrix"), with_worker=False, accounts="required") as client:
+        yield World(client)
+
+
+class Visitor:
+    """Sends requests as one of the kinds of visitors."""
+
+    def __init__(self, world: World, kind: str) -> None:
+        self.client = TestClient(world.app, HOST, raise_server_exceptions=False, follow_redirects=False)
+        self.kind, self.csrf = kind, ""
+        if kind in BROWSERS:
+            signer = world.app.state.running.signer
+            begun = sessions.begin(world.backend, world.people[kind], address="", browser="", how="a test")
+            self.client.cookies.set(COOKIE, signer.seal([begun.session_id, begun.secret], SESSION))
+            self.csrf = signer.mark(begun.session_id, CSRF)
+        elif kind in world.tokens:
+            self.client.headers["Authorization"] = f"Bearer {world.tokens[kind]}"
+
+    def send(self, method: str, path: str, form: dict[str, Any]) -> Any:
+        if method == "GET":
+            return self.client.get(path, params=form)
+        if path.startswith("/api/"):
+            headers = {CSRF_HEADER: self.csrf} if self.csrf else {}
+            if "file" in form:
+                rest = {name: value for name, value in form.items() if name != "file"}
+                return self.client.request(method, path, files={"file": form["file"]}, data=rest, headers=headers)
+            return self.client.request(method, path, json=form, headers=headers)
+        fields = {name: value for name, value in form.items() if name != "file"} | {CSRF_FIELD: self.csrf}
+        files = {"file": form["file"]} if "file" in form else None
+        return self.client.request(method, path, data=fields, files=files)
+
+
+def form_of(world: World, method: str, path: str) -> dict[str, Any]:
+    """Return what a request to a route sends so that nothing but a missing right can be wrong with it."""
+    fresh = uuid4().hex[:8]
+    world.seed += 1
+    picture = ("new.png", picture_bytes("noise", seed=world.seed))
+    forms: dict[str, dict[str, Any]] = {
+        "POST /search": {"file": picture},
+        "POST /upload": {"file": picture, "library": world.shared},
+        "GET /upload/changes": {"batch": "a"},
+        "POST /images/{image_id}/edit": {"caption": "changed", "tags": "new"},
+        "POST /selection": {"action": "tag", "tags": "new", "image": world.new_image_id()},
+        "POST /api/v1/images": {"file": picture, "library": world.shared},
+        "PATCH /api/v1/images/{image_id}": {"caption": "changed"},
+        "POST /api/v1/search": {"image_id": world.new_image_id()},
+        "POST /api/v1/libraries": {"name": fresh},
+        "PATCH /api/v1/libraries/{library}": {"name": fresh},
+        "POST /api/v1/libraries/{library}/members": {"person": world.people["administrator"].name, "role": "viewer"},
+        "PATCH /api/v1/libraries/{library}/members/{person_id}": {"role": "uploader"},
+        "POST /login": {"name": "viewer", "password": "not the password"},
+        "POST /welcome/{password_secret}": {"name": fresh, "password": PASSWORD, "again": PASSWORD},
+        "POST /invitations/{invitation_secret}/account": {"name": fresh, "password": PASSWORD, "again": PASSWORD},
+        "POST /account/password": {"current": PASSWORD, "password": PASSWORD, "again": PASSWORD},
+        "POST /account/tokens": {"name": fresh, "scope": "read", "expires": "30"},
+        "POST /people": {"name": fresh},
+        "POST /people/{person_id}/administrator": {"administrator": "1"},
+        "POST /libraries": {"name": fresh},
+        "POST /libraries/{library}/rename": {"name": fresh},
+        "POST /libraries/{library}/delete": {"confirmed": "1"},
+        "POST /libraries/{library}/members": {"person": world.people["administrator"].name, "role": "viewer"},
+        "POST /libraries/{library}/members/{person_id}/role": {"role": "uploader"},
+        "POST /libraries/{library}/invitations": {"role": "viewer"},
+    }
+    return forms.get(f"{method} {path}", {})
+
+
+def answer_of(answer: Any) -> str:
+    is_login = answer.status_code == 303 and answer.headers["location"].startswith("/login")
+    return "L" if is_login and answer.request.url.path != "/logout" else str(answer.status_code)
+
+
+def every_route(routes: Any) -> Iterator[tuple[str, str]]:
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            yield from every_route(inner.routes)
+            continue
+        path = "/static/app.css" if route.path == "/static" else route.path
+        for method in getattr(route, "methods", None) or {"GET"}:
+            if method != "HEAD":
+                yield method, path
+
+
+def test_every_route_has_a_row_and_every_row_a_route(world: World) -> None:
+    routes = set(every_route(world.app.routes))
+
+    assert routes == {(method, route_path(path)) for method, path in ROWS}
+
+
+@pytest.mark.parametrize(("method", "path"), ROWS, ids=lambda value: value)
+def test_every_visitor_is_answered_as_the_matrix_says(world: World, method: str, path: str) -> None:
+    got, changed, told = {}, [], []
+    for kind in VISITORS:
+        world.set_roles()
+        visitor = Visitor(world, kind)
+        form, address = form_of(world, method, path), world.fill(path)
+        before = world.contents()
+        answer = visitor.send(method, address, form)
+        got[kind] = answer_of(answer)
+        refused = answer.status_code >= 400 or got[kind] == "L"
+        if (refused or method == "GET") and path != "/login" and world.contents() != before:
+            changed.append(kind)
+        shown = answer.text if "image" not in answer.headers.get("content-type", "") else ""
+        if (kind in OUTSIDERS or refused) and leaks(world, path, shown):
+            told.append(kind)
+
+    assert got == ROWS[method, path]
+    assert (changed, told) == ([], [])
+
+
+def leaks(world: World, path: str, text: str) -> bool:
+    """Whether an answer tells of the shared library: its name, its pictures, or its id where it was not asked for."""
+    if "secret}" in path:  # an invitation names the library: that is what it is for
+        return False
+    ids = [] if "library}" in path else [world.shared]
+    return any(word in text for word in (SECRET_NAME, SECRET_FILE, SECRET_CAPTION, *ids))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [key for key, row in ROWS.items() if row["stranger"] == "404" and "{" in key[1]],
+    ids=lambda value: value,
+)
+@pytest.mark.parametrize("kind", ["stranger", "administrator"])
+def test_what_is_not_theirs_is_answered_as_what_is_not_there(world: World, method: str, path: str, kind: str) -> None:
+    world.set_roles()
+    visitor = Visitor(world, kind)
+    form, theirs = form_of(world, method, path), world.fill(path)
+    nowhere = re.sub(r"{\w+}", lambda _: str(uuid4()), path)
+
+    real, unknown = visitor.send(method, theirs, form), visitor.send(method, nowhere, form)
+
+    assert real.status_code == unknown.status_code == 404
+    assert masked(real, theirs) == masked(unknown, nowhere)
+
+
+def masked(answer: Any, address: str) -> tuple[str, dict[str, str]]:
+    """Return the text and headers of an answer without the address that was asked for."""
+    headers = {name: value for name, value in answer.headers.items() if name not in {"date", "content-length"}}
+    return answer.text.replace(address, "ADDRESS"), headers
