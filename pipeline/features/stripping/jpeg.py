@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from pipeline.features.formats import damaged
 from pipeline.features.headers import read_exactly
 from pipeline.features.paced import Stream
-from pipeline.features.stripping.parts import EXIF_MARK, UPRIGHT, Parts, exif_of, orientation_in, read_part, size_of
+from pipeline.features.stripping.parts import (
+    EXIF_MARK,
+    UPRIGHT,
+    Parts,
+    bounded,
+    exif_of,
+    orientation_in,
+    read_part,
+    size_of,
+)
 
 _START, _END, _SCAN, _COMMENT = 0xD8, 0xD9, 0xDA, 0xFE
 _JFIF, _EXIF, _PROFILE, _ADOBE = 0xE0, 0xE1, 0xE2, 0xEE
@@ -28,7 +37,7 @@ _ADOBE_BYTES = 12
 _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """What ends the coded data of a scan: neither a stuffed zero, nor a restart, nor a byte to fill."""
 
-_CHUNK_BYTES = 1 << 18
+_FIRST_CHUNK_BYTES, _LARGEST_CHUNK_BYTES = 1 << 12, 1 << 18
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ class _Segment:
 
 def parts_of(stream: Stream) -> Parts:
     """Return the parts that are kept. Raises DamagedImage for what does not stand as the standard has it."""
-    segments = list(_segments(stream))
+    segments = bounded(_segments(stream))
     if not any(segment.marker == _SCAN for segment in segments):
         raise damaged("a JPEG without a scan")
     kept = Parts()
@@ -91,13 +100,14 @@ def _next_marker(stream: Stream) -> int:
 def _end_of_data(stream: Stream, start: int) -> int:
     """Return where the next marker stands; nothing but coded data is before it."""
     stream.seek(start)
-    at, held = start, b""
-    while chunk := stream.read(_CHUNK_BYTES):
+    at, held, wanted = start, b"", _FIRST_CHUNK_BYTES
+    while chunk := stream.read(wanted):
         found = _MARKER_IN_SCAN.search(held + chunk)
         if found:
             return at - len(held) + found.start()
         at += len(chunk)
         held = chunk[-1:]  # a marker may lie across the edge
+        wanted = min(wanted * 2, _LARGEST_CHUNK_BYTES)  # small at first: a file may have many small scans
     raise damaged("a JPEG without an end")
 
 

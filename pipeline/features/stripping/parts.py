@@ -5,7 +5,10 @@ up a picture is.
 """
 
 import struct
+from collections.abc import Iterable
+from typing import TypeVar
 
+from pipeline.features.formats import damaged
 from pipeline.features.headers import read_exactly
 from pipeline.features.paced import Stream
 
@@ -15,6 +18,9 @@ Part = bytes | range
 MAX_EXIF_BYTES = 1 << 16
 """Bytes of EXIF in which the orientation is looked for; a JPEG segment holds no more."""
 
+MOST_PIECES = 50_000
+"""Segments or chunks that are looked at before a file is called damaged; ordinary large ones have below 20,000."""
+
 EXIF_MARK = b"Exif\0\0"
 """Stands before the EXIF of a JPEG, and in some files of other formats too."""
 
@@ -23,6 +29,19 @@ UPRIGHT = 1
 _ORIENTATION, _SHORT = 0x0112, 3
 _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _HEADER_BYTES, _COUNT_BYTES, _ENTRY_BYTES = 8, 2, 12
+
+
+Piece = TypeVar("Piece")
+
+
+def bounded(pieces: Iterable[Piece]) -> list[Piece]:
+    """Return the segments or chunks of a file. More than MOST_PIECES are a DamagedImage."""
+    found = []
+    for piece in pieces:
+        found.append(piece)
+        if len(found) > MOST_PIECES:
+            raise damaged("a file of too many pieces")
+    return found
 
 
 class Parts:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pipeline.features.formats import damaged
 from pipeline.features.headers import read_exactly
 from pipeline.features.paced import Stream
-from pipeline.features.stripping.parts import UPRIGHT, Parts, exif_of, orientation_in, read_part, size_of
+from pipeline.features.stripping.parts import UPRIGHT, Parts, bounded, exif_of, orientation_in, read_part, size_of
 
 _SIGNATURE_BYTES = 8
 _FRAME_BYTES = 12  # of a chunk: its length, its name and its check sum
@@ -41,7 +41,7 @@ Chunk = tuple[bytes, int, int]
 
 def parts_of(stream: Stream) -> Parts:
     """Return the parts that are kept. Raises DamagedImage for what does not stand as the standard has it."""
-    chunks = list(_chunks(stream))
+    chunks = bounded(_chunks(stream))
     if not chunks or chunks[0][0] != b"IHDR":
         raise damaged("a PNG that does not begin with its header")
     if not any(kind == b"IDAT" for kind, _, _ in chunks):

@@ -34,7 +34,7 @@ def stripped_parts(stream: BinaryIO) -> tuple[Format, tuple[Part, ...]]:
     """Return the format of a file, and what it is made of without its metadata; the position is then anywhere.
 
     Raises UnsupportedFormat for formats whose metadata is woven in (HEIC, AVIF, TIFF, JPEG 2000), and DamagedImage.
-    Takes at most some tenths of a second and little memory, whatever the file is.
+    Ordinary files of 64 MB take 0.01 s to 0.4 s, the worst about a second; none takes more than some 10 MB of memory.
     """
     stream.seek(0)
     kind = formats.identify(stream)

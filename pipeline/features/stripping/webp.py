@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pipeline.features.formats import damaged
 from pipeline.features.headers import read_exactly
 from pipeline.features.paced import Stream
-from pipeline.features.stripping.parts import UPRIGHT, Parts, exif_of, orientation_in, read_part, size_of
+from pipeline.features.stripping.parts import UPRIGHT, Parts, bounded, exif_of, orientation_in, read_part, size_of
 
 _RIFF_BYTES, _FORM_BYTES = 8, 4  # "RIFF" and a length; "WEBP"
 _EXTENDED_BYTES, _FRAME_BYTES, _ANIMATION_BYTES = 10, 16, 6
@@ -28,7 +28,7 @@ def parts_of(stream: Stream) -> Parts:
     (length,) = struct.unpack("<I", read_exactly(stream, 4))
     if _RIFF_BYTES + length > size:
         raise damaged("a WebP that is shorter than it says")
-    chunks = list(_chunks(stream, _RIFF_BYTES + _FORM_BYTES, _RIFF_BYTES + length))
+    chunks = bounded(_chunks(stream, _RIFF_BYTES + _FORM_BYTES, _RIFF_BYTES + length))
     if not _WITH_PIXELS & {kind for kind, _, _ in chunks}:
         raise damaged("a WebP without a picture")
     kept = Parts()
@@ -83,7 +83,7 @@ def _frame(stream: Stream, start: int, end: int) -> Parts:
         raise damaged("a WebP frame without its header")
     pixels = Parts()
     pixels.keep(start, start + _FRAME_BYTES)
-    for kind, first, last in _chunks(stream, start + _FRAME_BYTES, end):
+    for kind, first, last in bounded(_chunks(stream, start + _FRAME_BYTES, end)):
         if kind in _PIXELS:
             pixels.keep(first - 8, last + (last - first) % 2)
     frame = Parts()
