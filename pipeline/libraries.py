@@ -15,6 +15,7 @@ from pipeline.labels import LONGEST_LIBRARY, check_library_name
 from pipeline.principals import Action, Principal, Role, Scope
 from pipeline.purging import CARETAKER, purge
 from pipeline.stores import records_audit, records_libraries, records_people
+from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_libraries import Library
 
@@ -130,24 +131,36 @@ def make(backend: Backend, principal: Principal, name: str) -> LibraryInfo:
         raise NotAllowed("Please log in to make a library.")
     name = checked_name(name, principal)
     with backend.database.write() as connection:
-        owned = principal.libraries(Action.MANAGE)
-        same = [library for library in records_libraries.find_among(connection, name, owned) if library.name == name]
-        if same:
-            library = same[0]
-        elif principal.owns_everything:
-            taken = records_libraries.get(connection, name)
-            if taken and taken.deleted_at:
-                raise Conflict(f"A library with the id “{name}” was deleted. Please restore it, or use another name.")
-            library = records_libraries.make_for_the_house(connection, name, None if taken else name)
-        else:
-            if owned is not None and len(owned) >= MOST_OWNED:
-                raise Conflict(f"You own {len(owned):,} libraries, and nobody can own more. Please delete one first.")
-            library = records_libraries.make(connection, name)
-            records_libraries.set_role(connection, library.id, principal.person_id or "", Role.OWNER)
-        if not same:
+        library = _own(connection, principal, name)
+        if library is None:
+            library = _make(connection, principal, name)
             records_audit.add(connection, principal, Event.LIBRARY_MADE, name, library=library.id)
         images = records_libraries.count_images(connection, [library.id])
     return LibraryInfo(library.id, library.name, Role.OWNER, images.get(library.id, 0))
+
+
+def _own(connection: Connection, principal: Principal, name: str) -> Library | None:
+    """Return the library called so that `principal` owns; at the machine itself, one that is not people's own."""
+    found = records_libraries.find_among(connection, name, principal.libraries(Action.MANAGE))
+    same = [library for library in found if library.name == name]
+    if principal.owns_everything:
+        # Otherwise pictures that are meant for a library of the house would go into somebody's private one.
+        same = [library for library in same if records_libraries.is_of_the_house(connection, library.id)]
+    return same[0] if same else None
+
+
+def _make(connection: Connection, principal: Principal, name: str) -> Library:
+    if principal.person_id is None:
+        taken = records_libraries.get(connection, name)
+        if taken and taken.deleted_at:
+            raise Conflict(f"A library with the id “{name}” was deleted. Please restore it, or use another name.")
+        return records_libraries.make_for_the_house(connection, name, None if taken else name)
+    owned = principal.libraries(Action.MANAGE)
+    if owned is not None and len(owned) >= MOST_OWNED:
+        raise Conflict(f"You own {len(owned):,} libraries, and nobody can own more. Please delete one first.")
+    library = records_libraries.make(connection, name)
+    records_libraries.set_role(connection, library.id, principal.person_id, Role.OWNER)
+    return library
 
 
 def rename(backend: Backend, principal: Principal, name: str, new_name: str) -> LibraryInfo:
@@ -183,9 +196,8 @@ def restore(backend: Backend, principal: Principal, name: str) -> DeletedLibrary
     """Bring back the deleted library with this id, or else the one called so, with its pictures and members.
 
     Raises LibraryNotFound when there is none that `principal` may restore, or its time is over; InvalidQuery when
-    several are called so; NotAllowed.
+    several are called so.
     """
-    check_scope(principal)
     # What is due is not given back: its pictures may be half gone already.
     deleted = list_deleted(backend, principal)
     found = [library for library in deleted if library.id == name] or [lib for lib in deleted if lib.name == name]

@@ -128,6 +128,17 @@ def test_at_the_machine_itself_the_name_is_the_id(backend):
         libraries.make(backend, OWNER, "our holidays")
 
 
+def test_at_the_machine_itself_the_private_library_of_a_person_is_not_taken_for_the_own(backend, house, family):
+    house.add("ada", administrator=True)
+
+    made = libraries.make(backend, OWNER, "family")
+
+    assert made.id == "family" != family
+    assert libraries.make(backend, OWNER, "family").id == "family"
+    assert house.asks("ada").roles == {"family": Role.OWNER}
+    assert house.asks("ann").roles == {family: Role.OWNER}
+
+
 def test_at_the_machine_itself_a_deleted_library_is_not_made_again_by_accident(backend):
     libraries.make(backend, OWNER, "holidays")
     libraries.delete(backend, OWNER, "holidays")

@@ -83,6 +83,13 @@ def list_all(connection: Connection) -> list[Library]:
     return [Library(**values) for values in found.mappings()]
 
 
+def is_of_the_house(connection: Connection, library_id: str) -> bool:
+    """Whether a library belongs to an active administrator or to nobody, and not to other people alone."""
+    there = members_of(connection, library_id)
+    administrators = records_people.administrators(connection)
+    return not there or any(member.role == Role.OWNER and member.person_id in administrators for member in there)
+
+
 def find_among(connection: Connection, name: str, ids: Collection[str] | None) -> list[Library]:
     """Return those of the libraries `ids` (None: of all) that are not deleted and whose id or name is `name`.
 
@@ -188,6 +195,12 @@ def members_of(connection: Connection, library_id: str) -> list[Member]:
     )
     listed = [Member(row[0], row[1], Role(row[2]), row[3], row[4] is None) for row in found]
     return sorted(listed, key=lambda member: -tuple(Role).index(member.role))
+
+
+def counts_of_members(connection: Connection) -> dict[str, int]:
+    """Return person id -> number of libraries, deleted ones too, that each is a member of."""
+    found = connection.execute(sa.select(members.c.person_id, sa.func.count()).group_by(members.c.person_id))
+    return dict(found.all())
 
 
 def role_in(connection: Connection, library_id: str, person_id: str) -> Role | None:

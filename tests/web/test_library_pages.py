@@ -183,7 +183,7 @@ def test_deleting_hides_the_pictures_everywhere_at_once_and_restoring_brings_the
             vic.get(f"/api/v1/images/{image}/thumbnail", headers=token("vic")).status_code,
             vic.get(f"/api/v1/images/{image}/original", headers=token("vic")).status_code,
             "breakfast" in vic.get("/").text,
-            "family" in vic.get("/").text,
+            "family" in vic.get("/libraries").text,
         ]
 
     assert seen() == [[image], [image], 200, 200, 200, True, True]
