@@ -239,7 +239,7 @@ class ImagePage:
 
 @dataclass(frozen=True)
 class StoreHealth:
-    """A store as /status tells it: `address` without secrets."""
+    """A store as /status tells it: `address` without secrets; "" for who does not look after the server."""
 
     name: str
     address: str
@@ -258,7 +258,10 @@ class FailedImage:
 
 @dataclass(frozen=True)
 class StatusPage:
-    """`/status`. `counts` are (state in words, number as text); `remaining` is a sentence or ""."""
+    """`/status`. `counts` are (state in words, number as text); `remaining` is a sentence or "".
+
+    `may_retry` is whether to offer to analyze again what failed.
+    """
 
     shell: Shell
     headline: str
@@ -272,6 +275,7 @@ class StatusPage:
     sizes: tuple[Fact, ...]
     version: str
     waiting: bool
+    may_retry: bool = True
 
 
 @dataclass(frozen=True)

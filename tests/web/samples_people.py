@@ -2,7 +2,17 @@
 
 from dataclasses import replace
 
-from tests.web.samples import HOSTILE, RIGHT_TO_LEFT, SHELL, image, image_page, search_page, trash_page, upload_page
+from tests.web.samples import (
+    HOSTILE,
+    RIGHT_TO_LEFT,
+    SHELL,
+    image,
+    image_page,
+    search_page,
+    status_page,
+    trash_page,
+    upload_page,
+)
 from webapp import pages, pages_accounts, pages_libraries
 
 LONG_NAME = "w" * 64
@@ -211,6 +221,12 @@ def audit_pages() -> dict[str, pages_accounts.AuditPage]:
     return {"full": full, "empty": replace(full, lines=(), older_url=None)}
 
 
+def status_of_a_looker() -> pages.StatusPage:
+    busy = status_page()
+    stores = tuple(replace(store, address="") for store in busy.stores)
+    return replace(busy, shell=LOOKER, stores=stores, may_retry=False)
+
+
 def changed_pages() -> dict[str, tuple[str, object]]:
     """Return the other pages as members see them, with and without the right to change."""
     uploads = (("018f", "family"), ("018e", LONG_NAME), ("018d", HOSTILE))
@@ -224,6 +240,7 @@ def changed_pages() -> dict[str, tuple[str, object]]:
         "upload-choice": ("upload.html", upload_page(0, shell=MEMBER, libraries=uploads, library="018e")),
         "upload-choice-seven": ("upload.html", upload_page(7, shell=MEMBER, libraries=uploads, library="018f")),
         "upload-looker": ("upload.html", upload_page(0, shell=replace(LOOKER, active="upload"))),
+        "status-looker": ("status.html", status_of_a_looker()),
         "trash-member": ("trash.html", trash_page(shell=MEMBER, may_purge=False)),
         "error-stranger": ("error.html", pages.ErrorPage(STRANGER, "This link is used up", "Ask for a new one.", 404)),
     }
