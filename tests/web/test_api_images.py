@@ -232,7 +232,7 @@ def test_pages_do_not_shift_while_new_pictures_arrive(idle_client: TestClient) -
     assert rest["next"] is None
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=x", "cursor=rxyz", "state=gone"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=x", "cursor=r12", "state=gone"])
 def test_a_wrong_parameter_of_the_list_is_422(library: TestClient, query: str) -> None:
     assert error_of(library.get(f"{IMAGES}?{query}"))["code"] == "invalid_query"
 
@@ -349,19 +349,24 @@ def test_an_image_purged_while_somebody_waits_for_it_is_no_error_of_ours(
 
 
 class PurgeOnLook:
-    """A real database, in front of whose third reading somebody else purges the image."""
+    """A real database, in front of whose first reading after a change somebody else purges the image."""
 
     def __init__(self, database: Any, client: TestClient, image_id: str) -> None:
         self.database = database
         self.client = client
         self.image_id = image_id
+        self.is_changed = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.database, name)
 
+    def write(self) -> Any:
+        self.is_changed = True
+        return self.database.write()
+
     def read(self) -> Any:
-        image_id, self.image_id = self.image_id, ""
-        if image_id:
+        if self.is_changed and self.image_id:
+            image_id, self.image_id = self.image_id, ""
             assert self.client.delete(f"{IMAGES}/{image_id}", params={"purge": "true"}).status_code == 204
         return self.database.read()
 
