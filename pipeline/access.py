@@ -82,11 +82,11 @@ def check_action(images: Sequence[ImageRecord], principal: Principal, action: Ac
     refused = [image for image in images if not may(principal, action, image)]
     if not refused:
         return
-    if len(images) == 1:
+    if len(images) == 1 or action.scope not in principal.scopes:
         raise NotAllowed(_refusal(principal, action, refused[0].library, refused[0].library_name))
     raise NotAllowed(
-        f"{len(refused):,} of these {len(images):,} pictures are not yours to change, so nothing was done. Please "
-        "leave them out, or ask the owners of their library for another role."
+        f"You may look at {len(refused):,} of these {len(images):,} pictures but not {DEEDS[action]}, so nothing was "
+        "done. Please leave those out, or ask the owners of their library for another role."
     )
 
 

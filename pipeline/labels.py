@@ -6,7 +6,6 @@ They are kept as they were written, without control characters, and within lengt
 from collections.abc import Collection, Iterable, Sequence
 
 from pipeline.errors import InvalidQuery
-from pipeline.principals import Principal
 
 JOINERS = "\u200c\u200d"
 LONGEST_FILENAME = 255  # characters kept; common file systems allow no more
@@ -24,14 +23,6 @@ def check_library_name(name: str) -> None:
             "The name of a library has only letters, digits, - and _, begins with a letter or digit, and is at "
             f"most {LONGEST_LIBRARY} long."
         )
-
-
-def checked_library(name: str, principal: Principal) -> str:
-    """Return `name` if pictures may be put into a library called so. Raises InvalidQuery."""
-    check_library_name(name)
-    if not principal.may_see(name):
-        raise InvalidQuery("There is no such library.")
-    return name
 
 
 def clean_filename(name: str) -> str:

@@ -265,7 +265,7 @@ def test_a_renamed_library_keeps_its_id_and_everything_else(backend, house, fami
 
     assert (renamed.id, renamed.name, renamed.images) == (family, "The Smiths", 1)
     with backend.database.read() as connection:
-        assert records_images.get(connection, image.id).library_name == "The Smiths"
+        assert records_images.get_by_rows(connection, [image.row])[0].library_name == "The Smiths"
     assert house.log(family) == [("ann", "library renamed", "The Smiths")]
 
 

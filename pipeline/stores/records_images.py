@@ -118,16 +118,6 @@ def rows_by_sha256(connection: Connection, sha256: str, principal: Principal) ->
     return list(connection.scalars(sa.select(images.c.row).where(images.c.sha256 == sha256, allowed(principal))))
 
 
-def get(connection: Connection, image_id: str) -> ImageRecord | None:
-    """Return the image, deleted or not, or None."""
-    return next(iter(get_many(connection, [image_id])), None)
-
-
-def get_many(connection: Connection, image_ids: Sequence[str]) -> list[ImageRecord]:
-    """Return the images with these ids that there are, deleted or not, in the order asked."""
-    return _get_those(connection, image_ids, sa.true())
-
-
 def get_present(
     connection: Connection, image_ids: Sequence[str], principal: Principal, *, deleted_too: bool = False
 ) -> list[ImageRecord]:
@@ -136,12 +126,7 @@ def get_present(
     A deleted one does, if asked, for those who may restore it. The statement that looks an id up has all of this in
     it, so that what is in a foreign library takes the same way as what there is not.
     """
-    return _get_those(connection, image_ids, present(principal, deleted_too=deleted_too))
-
-
-def _get_those(
-    connection: Connection, image_ids: Sequence[str], condition: sa.ColumnElement[bool]
-) -> list[ImageRecord]:
+    condition = present(principal, deleted_too=deleted_too)
     rows: dict[str, int] = {}
     for part in _parts(image_ids):
         found = connection.execute(sa.select(images.c.id, images.c.row).where(images.c.id.in_(part), condition))

@@ -78,7 +78,7 @@ def test_the_keys_of_objects_tell_whose_they_are():
 
 def test_what_was_written_reads_back_the_same(database, ready):
     with database.read() as connection:
-        again = records_images.get_many(connection, [image.id for image in reversed(ready)])
+        again = records_images.get_present(connection, [image.id for image in reversed(ready)], OWNER)
 
     assert again == ready[::-1]
     assert again[0].created_at.tzinfo is not None
@@ -87,8 +87,7 @@ def test_what_was_written_reads_back_the_same(database, ready):
 
 def test_ids_that_are_not_there_are_left_out(database, ready):
     with database.read() as connection:
-        found = records_images.get_many(connection, ["nothing", ready[2].id, "' OR 1=1 --"])
-        assert records_images.get(connection, "nothing") is None
+        found = records_images.get_present(connection, ["nothing", ready[2].id, "' OR 1=1 --"], OWNER)
 
     assert found == [ready[2]]
 
@@ -130,7 +129,7 @@ def test_a_purged_image_leaves_nothing_but_a_tombstone(database, ready):
 
     assert counts(database, row) == {"image_sources": 0, "palette": 0, "tags": 0}
     with database.read() as connection:
-        assert records_images.get(connection, ready[0].id) is None
+        assert records_images.get_by_rows(connection, [row]) == []
         [buried] = [
             change
             for change in records_embeddings.changes_since(connection, GridEncoder.fingerprint, 0, 100)
@@ -260,7 +259,7 @@ def test_a_record_without_a_vector_is_asked_to_be_analyzed_again(database, ready
         assert records_repair.requeue_without_embedding(connection, GridEncoder.fingerprint) == 1
 
     with database.read() as connection:
-        assert records_images.get(connection, ready[3].id).state == ImageState.WAITING
+        assert records_images.get_by_rows(connection, [ready[3].row])[0].state == ImageState.WAITING
         assert records_repair.quick_check(connection) == "ok"
 
 

@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
 from pipeline import curation, listing
+from pipeline.access import may_change_any
 from pipeline.backend import Backend
 from pipeline.health import DATABASE, StoreReport, check_stores
 from pipeline.images import ImageState
@@ -80,6 +81,7 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
         ),
         version=VERSION,
         waiting=bool(waiting),
+        may_retry=may_change_any(principal),
     )
 
 
