@@ -1,4 +1,8 @@
-"""Reading the audit log: administrators read all of it, owners what happened in their libraries."""
+"""Reading the audit log: owners read what happened in their libraries, administrators what happened on the server.
+
+Of what was done in a library of others, administrators learn who did what, when and from where, but not to which
+pictures or people, nor in which library.
+"""
 
 import csv
 import io
@@ -16,6 +20,7 @@ from pipeline.stores.records_audit import Entry
 
 BATCH = 500  # entries read at once for the CSV
 COLUMNS = ("time", "who", "action", "subject", "library", "library_id", "address", "detail")
+OF_OTHERS = "a library of others"
 NOT_YOURS = "Only administrators and owners of libraries read the audit log."
 
 
@@ -54,7 +59,7 @@ def _read(
     with backend.database.read() as connection:
         entries = records_audit.entries(connection, libraries, before=before, offset=offset, limit=limit)
         named = records_libraries.names_of(connection, {entry.library for entry in entries if entry.library})
-    return [_record(entry, named) for entry in entries]
+    return [_record(entry, named, principal) for entry in entries]
 
 
 def csv_lines(backend: Backend, principal: Principal) -> Iterator[str]:
@@ -102,11 +107,14 @@ def _readable(principal: Principal) -> frozenset[str] | None:
     return owned
 
 
-def _record(entry: Entry, named: Mapping[str, str]) -> Record:
+def _record(entry: Entry, named: Mapping[str, str], principal: Principal) -> Record:
+    if entry.library is not None and not principal.may(Action.MANAGE, entry.library):
+        return Record(entry.id, entry.at, entry.actor, entry.action, "", "", OF_OTHERS, entry.address, {})
     return Record(
         id=entry.id,
         at=entry.at,
-        actor=entry.actor,
+        # In brackets whoever has no account: no account can be called so.
+        actor=entry.actor if entry.actor_id else f"({entry.actor})",
         action=entry.action,
         subject=entry.subject,
         library=entry.library or "",

@@ -6,7 +6,7 @@ difference. A deleted one exists for nobody but its owners, who can bring it bac
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from pipeline.backend import Backend
@@ -167,8 +167,6 @@ def rename(backend: Backend, principal: Principal, name: str, new_name: str) -> 
     """Call a library by another name; its id stays. Raises as `find_library` and `make`."""
     library = find_library(backend, principal, name, Action.MANAGE)
     new_name = checked_name(new_name, principal)
-    if new_name == library.name:
-        return _described(backend, principal, [library])[0]
     with backend.database.write() as connection:
         same = records_libraries.find_among(connection, new_name, principal.libraries(Action.MANAGE))
         if any(other.id != library.id for other in same):
@@ -177,7 +175,7 @@ def rename(backend: Backend, principal: Principal, name: str, new_name: str) -> 
         records_audit.add(
             connection, principal, Event.LIBRARY_RENAMED, new_name, library=library.id, before=library.name
         )
-    return describe_library(backend, principal, library.id)
+    return _described(backend, principal, [replace(library, name=new_name)])[0]
 
 
 def delete(backend: Backend, principal: Principal, name: str) -> Library:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from pipeline import errors
 from webapp.dependencies import shell
+from webapp.identity import recognize
 from webapp.links import login_url
 from webapp.pages import ErrorPage
 from webapp.rendering import page, wants_fragment
@@ -19,6 +20,7 @@ from webapp.security import HEADERS
 log = logging.getLogger(__name__)
 
 API_PREFIX = "/api/"
+API_PAGES = "/api/v1/docs"  # is read by people, in a browser
 RETRY_AFTER_SECONDS = "2"
 
 STATUS: dict[type[errors.LikenessError], int] = {
@@ -84,6 +86,7 @@ def answer(request: Request, status: int, code: str, sentence: str) -> Response:
     headers = {"Retry-After": RETRY_AFTER_SECONDS} if status in {429, 503} else {}
     if request.url.path.startswith(API_PREFIX):
         return JSONResponse({"error": {"code": code, "message": sentence}}, status, headers=headers)
+    recognize(request)
     content = ErrorPage(shell(request), TITLES.get(status, UNEXPECTED_TITLE), sentence, status)
     response = page(request, "error.html", content, status_code=status)
     response.headers.update(headers)
@@ -106,7 +109,7 @@ def _answer_ours(request: Request, error: Exception) -> Response:
 
 def _answer_unknown(request: Request, error: errors.NotLoggedIn) -> Response:
     """Lead whoever has not logged in to where that is done, and from there to where they wanted to go."""
-    if request.url.path.startswith(API_PREFIX):
+    if request.url.path.startswith(API_PREFIX) and request.url.path != API_PAGES:
         response = answer(request, status_of(error), error.code, error.user_message)
         response.headers["WWW-Authenticate"] = "Bearer"
         return response

@@ -50,8 +50,8 @@ DELETE /api/v1/images/{image_id}                            401  403  403  204  
 POST   /api/v1/images/{deleted_id}/restore                  401  404  404  200  200  404  404   404  403  403  403
 GET    /api/v1/images/{image_id}/original                   401  200  200  200  200  404  404   200  403  403  403
 GET    /api/v1/images/{image_id}/thumbnail                  401  200  200  200  200  404  404   200  403  403  403
-POST   /api/v1/search                                       401  200  200  200  200  404  404   200  403  403  403
-GET    /api/v1/status                                       401  200  200  200  200  200  200   200  200  200  200
+POST   /api/v1/search                                       401  200  200  200  200  200  200   200  403  403  403
+GET    /api/v1/status                                       401  200  200  200  200  200  200   200  403  403  403
 GET    /api/v1/libraries                                    401  200  200  200  200  200  200   200  403  403  403
 POST   /api/v1/libraries                                    401  201  201  201  201  201  201   403  403  403  201
 GET    /api/v1/libraries/{library}                          401  200  200  200  200  404  404   200  403  403  403
