@@ -118,6 +118,14 @@ def test_with_accounts_other_machines_are_served_and_told_that_passwords_are_in_
     assert "unencrypted" in warning
 
 
+def test_once_somebody_has_an_account_other_machines_are_served_and_no_link_is_printed(command: CommandLine) -> None:
+    assert command.run("user", "add", "rosa", "--link").returncode == 0
+    with started(command, "--host", EVERYWHERE, lines=1) as said:
+        assert asked(f"{said.address}/livez")[0] == 200
+        said.process.terminate()
+        assert "/welcome/" not in said.process.stdout.read()
+
+
 def test_nobody_is_warned_behind_a_proxy_or_on_this_machine_alone(command: CommandLine) -> None:
     with started(command, "--host", EVERYWHERE, LIKENESS_TRUSTED_PROXIES="127.0.0.1", **REQUIRED) as said:
         assert warnings_of(said) == []
