@@ -16,7 +16,7 @@ const page = () => document.querySelector(".upload-page");
 export async function uploadFiles(files) {
   const pictures = files.filter((file) => !file.name.startsWith("."));
   if (pictures.length === 0) return;
-  if (!page()) await openUploadPage();
+  if (!page()) await openUploadPage(libraryInView());
   const { batch } = page().dataset;
   history.replaceState(history.state, "", `/upload?batch=${encodeURIComponent(batch)}`);
   const jobs = pictures.map((file) => ({ file, card: newCard(file), tries: 0, sent: 0, request: null, timer: null }));
@@ -34,9 +34,16 @@ export async function uploadFiles(files) {
   next();
 }
 
+/** The library that was chosen on this page, or the only one whose pictures it shows; "" when there is no such one. */
+function libraryInView() {
+  const chosen = document.getElementById("upload-library")?.value;
+  const shown = new URLSearchParams(location.search).getAll("library");
+  return chosen ?? (shown.length === 1 ? shown[0] : "");
+}
+
 /** Put the upload page in the place of this one without loading, so that the dropped files stay in reach. */
-async function openUploadPage() {
-  const answer = await fetch("/upload");
+async function openUploadPage(library) {
+  const answer = await fetch(library ? `/upload?library=${encodeURIComponent(library)}` : "/upload");
   const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
   document.getElementById("main").replaceWith(document.adoptNode(parsed.getElementById("main")));
   document.querySelector(".places").replaceWith(document.adoptNode(parsed.querySelector(".places")));

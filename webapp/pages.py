@@ -125,7 +125,8 @@ class SearchPage:
     form is sent. `tiles` are the strong and possible ones (or all, when nothing was asked); `weak_tiles` are folded
     behind `weak_count`. `summary` is announced: "24 pictures, 12 ms". `hint` tells what of the text was not
     understood. `problem` is the sentence for a search that could not be run. `more_url` loads the next tiles.
-    `may_change` is false for who may change none of the pictures.
+    `may_change` is false for who may change none of the pictures. `libraries` and `library` are for the first
+    pictures, as in UploadPage.
     """
 
     shell: Shell
@@ -149,6 +150,8 @@ class SearchPage:
     more_url: str | None
     permalink: str
     may_change: bool = True
+    libraries: tuple[tuple[str, str], ...] = ()
+    library: str = ""
 
 
 @dataclass(frozen=True)

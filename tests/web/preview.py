@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from tests.web.every_page import every_page
 from tests.web.samples import SHAPES, hexadecimal, search_page, status_page, upload_page
+from tests.web.samples_people import MEMBER, UPLOADS
 from webapp.rendering import mount_static, page
 
 POLICY = (
@@ -59,6 +60,12 @@ def status(request: Request) -> HTMLResponse:
 @app.get("/upload/changes")
 def changes(request: Request) -> HTMLResponse:
     return page(request, "upload_changes.html", upload_page(1))
+
+
+@app.get("/upload")
+def upload_list(request: Request, library: str = "") -> HTMLResponse:
+    """Show the upload page of somebody with several libraries."""
+    return page(request, "upload.html", upload_page(0, shell=MEMBER, libraries=UPLOADS, library=library))
 
 
 @app.post("/upload")

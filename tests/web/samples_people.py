@@ -24,6 +24,8 @@ KEEPER = replace(MEMBER, person=LONG_NAME, may_administrate=True, may_read_audit
 LOOKER = replace(MEMBER, may_upload=False)
 STRANGER = replace(SHELL, active="", has_accounts=True, bare=True)
 
+UPLOADS = (("018f", "family"), ("018e", LONG_NAME), ("018d", HOSTILE))
+
 FAMILY = pages_libraries.LibraryCard(
     "family", "owner", "1,204 pictures", "3 members", "/?library=018f", "/libraries/018f"
 )
@@ -229,16 +231,19 @@ def status_of_a_looker() -> pages.StatusPage:
 
 def changed_pages() -> dict[str, tuple[str, object]]:
     """Return the other pages as members see them, with and without the right to change."""
-    uploads = (("018f", "family"), ("018e", LONG_NAME), ("018d", HOSTILE))
     library_is_empty = {"library_is_empty": True}
     captioned = image(0, caption=HOSTILE, tags=("harbor",))
     return {
         "search-member": ("search.html", search_page(24, shell=replace(KEEPER, active="search"))),
         "search-looker": ("search.html", search_page(12, shell=replace(LOOKER, active="search"), may_change=False)),
+        "search-member-empty": (
+            "search.html",
+            search_page(0, shell=MEMBER, libraries=UPLOADS, library="018e", **library_is_empty),
+        ),
         "search-looker-empty": ("search.html", search_page(0, shell=LOOKER, **library_is_empty)),
         "image-looker": ("image.html", image_page(0, captioned, shell=LOOKER, may_change=False)),
-        "upload-choice": ("upload.html", upload_page(0, shell=MEMBER, libraries=uploads, library="018e")),
-        "upload-choice-seven": ("upload.html", upload_page(7, shell=MEMBER, libraries=uploads, library="018f")),
+        "upload-choice": ("upload.html", upload_page(0, shell=MEMBER, libraries=UPLOADS, library="018e")),
+        "upload-choice-seven": ("upload.html", upload_page(7, shell=MEMBER, libraries=UPLOADS, library="018f")),
         "upload-looker": ("upload.html", upload_page(0, shell=replace(LOOKER, active="upload"))),
         "status-looker": ("status.html", status_of_a_looker()),
         "trash-member": ("trash.html", trash_page(shell=MEMBER, may_purge=False)),

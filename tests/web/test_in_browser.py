@@ -194,6 +194,16 @@ def test_files_go_to_the_library_that_is_chosen(desk: Page, address: str) -> Non
     expect(desk.locator("#card-card0 .card-sentence")).to_have_text("Added to 018f")
 
 
+def test_the_library_that_is_looked_at_or_chosen_first_gets_what_is_brought(desk: Page, address: str) -> None:
+    desk.goto(f"{address}/search-member?library=018f")
+    desk.evaluate(PASTE_TWO)
+    expect(desk.locator("#card-card0 .card-sentence")).to_have_text("Added to 018f")
+    desk.goto(f"{address}/search-member-empty")
+    desk.locator("#upload-library").select_option("family")
+    desk.locator("#upload-files").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": b"a"})
+    expect(desk.locator("#card-card0 .card-sentence")).to_have_text("Added to 018f")
+
+
 def test_a_picture_pasted_by_who_may_add_nothing_is_searched_for(desk: Page, address: str) -> None:
     desk.goto(f"{address}/upload-looker")
     with desk.expect_request("**/search") as sent:
