@@ -171,10 +171,11 @@ def rename(backend: Backend, principal: Principal, name: str, new_name: str) -> 
         same = records_libraries.find_among(connection, new_name, principal.libraries(Action.MANAGE))
         if any(other.id != library.id for other in same):
             raise Conflict(f"There is a library called “{new_name}” already. Please choose another name.")
-        records_libraries.rename(connection, library.id, new_name)
-        records_audit.add(
-            connection, principal, Event.LIBRARY_RENAMED, new_name, library=library.id, before=library.name
-        )
+        if new_name != library.name:
+            records_libraries.rename(connection, library.id, new_name)
+            records_audit.add(
+                connection, principal, Event.LIBRARY_RENAMED, new_name, library=library.id, before=library.name
+            )
     return _described(backend, principal, [replace(library, name=new_name)])[0]
 
 

@@ -269,6 +269,11 @@ def test_a_renamed_library_keeps_its_id_and_everything_else(backend, house, fami
     assert house.log(family) == [("ann", "library renamed", "The Smiths")]
 
 
+def test_the_same_name_again_changes_and_records_nothing(backend, house, family):
+    assert libraries.rename(backend, house.asks("ann"), family, "family").name == "family"
+    assert house.log() == []
+
+
 def test_no_two_of_ones_own_libraries_get_one_name(backend, house, family):
     libraries.make(backend, house.asks("ann"), "garden")
 
