@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from pipeline import throttle
 from pipeline.backend import Backend
 from pipeline.errors import Conflict, InvalidQuery, LinkNotFound, NotAllowed, PersonNotFound
 from pipeline.passwords import checked_password, hash_password, hash_secret, is_password, new_secret
@@ -14,7 +15,7 @@ from pipeline.principals import Principal, Role
 from pipeline.stores import records_audit, records_invitations, records_libraries, records_people, records_sessions
 from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
-from pipeline.stores.records_people import LinkKind
+from pipeline.stores.records_people import Link, LinkKind
 
 Person = records_people.Person
 
@@ -26,6 +27,10 @@ SIGNING_KEY = "signing key"
 
 GONE = "This link has been used, or its time is over. Please ask for a new one."
 NOT_ADMINISTRATOR = "Only administrators look after accounts. Please ask one of them."
+DEACTIVATED = "{name} cannot log in, so a link would be of no use. Please let them in again first."
+ALPHABETS = frozenset({"LATIN", "GREEK", "CYRILLIC"})
+"""Many of their letters look the same, so a name has those of one alone: nobody is to be taken for another."""
+
 WRONG_PASSWORD = "This is not your present password. Please try again."  # noqa: S105 - a sentence about one
 
 
@@ -72,12 +77,24 @@ def signing_key(backend: Backend) -> str:
 
 def checked_name(name: str) -> str:
     """Return a name as it is kept, in lower case. Raises InvalidQuery."""
-    plain = unicodedata.normalize("NFKC", name).strip().lower()
-    if not plain or len(plain) > LONGEST_NAME or not all(letter.isalnum() or letter in "._-@+" for letter in plain):
+    plain = plain_name(name)
+    if not may_be_name(plain):
         raise InvalidQuery(
             f"The name of an account has up to {LONGEST_NAME} letters and digits, and . _ - @ +, but no spaces."
         )
+    if len(ALPHABETS & {unicodedata.name(letter, "").partition(" ")[0] for letter in plain}) > 1:
+        raise InvalidQuery("The letters of a name are all from one alphabet, so that no two names look the same.")
     return plain
+
+
+def plain_name(name: str) -> str:
+    """Return what was typed as the name would be kept, whether or not it may be one."""
+    return unicodedata.normalize("NFKC", name).strip().lower()
+
+
+def may_be_name(plain: str) -> bool:
+    """Whether an account may be called `plain`, which `plain_name` returned."""
+    return 0 < len(plain) <= LONGEST_NAME and all(letter.isalnum() or letter in "._-@+" for letter in plain)
 
 
 # ---- The first account
@@ -98,10 +115,7 @@ def first_run_secret(backend: Backend) -> str | None:
 def read_welcome(backend: Backend, secret: str) -> Welcome:
     """Return what a link of the first run or for a password is good for. Raises LinkNotFound."""
     with backend.database.read() as connection:
-        link = records_people.find_link(connection, hash_secret(secret))
-        if link is None or link.kind is LinkKind.INVITATION:
-            raise LinkNotFound(GONE)
-        person = records_people.get(connection, link.person_id) if link.person_id else None
+        link, person = _welcome(connection, secret)
     return Welcome(link.kind, person.name if person else "")
 
 
@@ -110,23 +124,14 @@ def use_welcome(backend: Backend, secret: str, name: str, password: str, *, addr
 
     Raises LinkNotFound, or InvalidQuery, after which the link still works.
     """
+    read_welcome(backend, secret)  # before anything is hashed, which would be much work for whoever makes up links
     hashed = hash_password(checked_password(password))
     with backend.database.write() as connection:
-        link = records_people.find_link(connection, hash_secret(secret))
-        if link is None or link.kind is LinkKind.INVITATION:
-            raise LinkNotFound(GONE)
-        if link.kind is LinkKind.FIRST_RUN:
-            if records_people.any_people(connection):
-                raise LinkNotFound(GONE)
-            person = _add(connection, Principal(name, address=address), name, administrator=True)
-        else:
-            found = records_people.get(connection, link.person_id or "")
-            if found is None or found.deactivated_at:
-                raise LinkNotFound(GONE)
-            person = found
+        link, person = _welcome(connection, secret)
+        if person is None:
+            person = _add(connection, None, name, administrator=True, address=address)
         records_people.use_link(connection, link.id)
-        _set_password(connection, person, hashed, Principal(person.name, {}, person.id, address=address))
-    return person
+        return _set_password(connection, person, hashed, Principal(person.name, {}, person.id, address=address))
 
 
 def join_with_new_account(backend: Backend, secret: str, name: str, password: str, *, address: str) -> Person:
@@ -134,14 +139,12 @@ def join_with_new_account(backend: Backend, secret: str, name: str, password: st
 
     Raises LinkNotFound or NotAllowed, or InvalidQuery and Conflict, after which the link still works.
     """
+    with backend.database.read() as connection:
+        _check_invitation(connection, secret)  # before anything is hashed, as above
     hashed = hash_password(checked_password(password))
     with backend.database.write() as connection:
-        invitation = records_invitations.find(connection, hash_secret(secret))
-        if invitation is None:
-            raise LinkNotFound(GONE)
-        if not invitation.may_make_account:
-            raise NotAllowed("This invitation is for people with an account. Please log in, or ask an administrator.")
-        person = make_account(connection, Principal(name, {}, address=address), name, hashed)
+        _check_invitation(connection, secret)
+        person = make_account(connection, name, hashed, address=address)
         who = Principal(person.name, {}, person.id, address=address)
         if records_invitations.join(connection, hash_secret(secret), who, person.id) is None:
             raise LinkNotFound(GONE)
@@ -167,7 +170,7 @@ def add_person(
         person = _add(connection, principal, name, administrator=administrator, email=email)
         if hashed:
             records_people.change(connection, person.id, password_hash=hashed)
-    return person
+        return _existing(connection, person.id)
 
 
 def list_people(backend: Backend, principal: Principal) -> list[Person]:
@@ -204,12 +207,17 @@ def describe_people(backend: Backend, principal: Principal) -> list[PersonInfo]:
 
 
 def password_link(backend: Backend, principal: Principal, person_id: str) -> str:
-    """Return the secret of a link with which somebody sets a password, once; older links of theirs end."""
+    """Return the secret of a link with which somebody sets a password, once; older links of theirs end.
+
+    Raises Conflict when they are deactivated.
+    """
     _check_administrator(principal)
     secret = new_secret()
     until = datetime.now(UTC) + timedelta(days=PASSWORD_LINK_DAYS)
     with backend.database.write() as connection:
         person = _existing(connection, person_id)
+        if person.deactivated_at:
+            raise Conflict(DEACTIVATED.format(name=person.name))
         records_people.forget_links(connection, LinkKind.PASSWORD, person.id)
         records_people.add_link(connection, hash_secret(secret), LinkKind.PASSWORD, until, person_id=person.id)
         records_audit.add(connection, principal, Event.PERSON_LINK_MADE, person.name)
@@ -268,14 +276,31 @@ def set_administrator(backend: Backend, principal: Principal, person_id: str, *,
 
 
 def change_password(backend: Backend, principal: Principal, session_id: str | None, present: str, wanted: str) -> None:
-    """Change one's own password; every other session ends. Raises InvalidQuery when `present` is not the password."""
-    with backend.database.read() as connection:
-        person = records_people.get(connection, principal.person_id or "")
-    if person is None or not is_password(person.password_hash, present):
-        raise InvalidQuery(WRONG_PASSWORD)
-    hashed = hash_password(checked_password(wanted))
+    """Change one's own password; every other session ends.
+
+    Raises InvalidQuery when `present` is not the password, and TooManyAttempts as logging in does: a browser that was
+    left alone is no place to guess it.
+    """
+    checked_password(wanted)
     with backend.database.write() as connection:
+        person = _existing(connection, principal.person_id or "")
+        throttle.count_try(connection, person.name, principal.address)
+    if not is_password(person.password_hash, present):
+        raise InvalidQuery(WRONG_PASSWORD)
+    hashed = hash_password(wanted)
+    with backend.database.write() as connection:
+        throttle.forgive(connection, person.name, principal.address)
         _set_password(connection, person, hashed, principal, but=session_id)
+
+
+def renew_hash(backend: Backend, person: Person, password: str) -> Person:
+    """Hash the password somebody has just logged in with under today's parameters, unless it was changed meanwhile."""
+    hashed = hash_password(password)
+    with backend.database.write() as connection:
+        if _existing(connection, person.id).password_hash != person.password_hash:
+            return person
+        records_people.change(connection, person.id, password_hash=hashed)
+        return _existing(connection, person.id)
 
 
 def has_password(backend: Backend, principal: Principal) -> bool:
@@ -289,27 +314,34 @@ def has_password(backend: Backend, principal: Principal) -> bool:
 
 
 def make_account(
-    connection: Connection, principal: Principal, name: str, password_hash: str | None, **values: object
+    connection: Connection, name: str, password_hash: str | None, *, address: str, **values: object
 ) -> Person:
     """Make an account inside the caller's transaction, for those who got in by an invitation or single sign-on."""
-    person = _add(connection, principal, name, administrator=False)
+    person = _add(connection, None, name, administrator=False, address=address)
     records_people.change(connection, person.id, password_hash=password_hash, **values)
-    return person
+    return _existing(connection, person.id)
 
 
 def _add(
-    connection: Connection, principal: Principal, name: str, *, administrator: bool, email: str | None = None
+    connection: Connection,
+    principal: Principal | None,
+    name: str,
+    *,
+    administrator: bool,
+    email: str | None = None,
+    address: str = "",
 ) -> Person:
+    """Make an account; `principal` is None for those who make their own."""
     plain = checked_name(name)
-    if email is not None and (len(email) > LONGEST_EMAIL or "@" not in email):
-        raise InvalidQuery("This is not an e-mail address.")
+    if email is not None:
+        email = email.strip().lower()  # as single sign-on looks for it
+        if len(email) > LONGEST_EMAIL or "@" not in email or not email.isprintable():
+            raise InvalidQuery("This is not an e-mail address.")
     if records_people.by_name(connection, plain):
         raise Conflict(f"The name {plain} is taken. Please choose another.")
     first = not records_people.any_people(connection)
-    person = records_people.add(
-        connection, plain, administrator=administrator or first, email=email.lower() if email else None
-    )
-    who = principal if principal.person_id or principal.owns_everything else Principal(plain, address=principal.address)
+    person = records_people.add(connection, plain, administrator=administrator or first, email=email)
+    who = principal or Principal(plain, {}, person.id, address=address)
     records_audit.add(connection, who, Event.PERSON_ADDED, plain, administrator=person.administrator)
     if first:
         for library in records_libraries.without_owner(connection):
@@ -319,11 +351,35 @@ def _add(
 
 def _set_password(
     connection: Connection, person: Person, hashed: str, principal: Principal, *, but: str | None = None
-) -> None:
+) -> Person:
     records_people.change(connection, person.id, password_hash=hashed)
     records_people.forget_links(connection, LinkKind.PASSWORD, person.id)
     ended = records_sessions.end_sessions_of(connection, person.id, but=but)
     records_audit.add(connection, principal, Event.PASSWORD_CHANGED, person.name, sessions_ended=ended)
+    return _existing(connection, person.id)
+
+
+def _welcome(connection: Connection, secret: str) -> tuple[Link, Person | None]:
+    """Return a link that is good, and whose password it sets; None for the first run. Raises LinkNotFound."""
+    link = records_people.find_link(connection, hash_secret(secret))
+    if link is None or link.kind is LinkKind.INVITATION:
+        raise LinkNotFound(GONE)
+    if link.kind is LinkKind.FIRST_RUN:
+        if records_people.any_people(connection):
+            raise LinkNotFound(GONE)
+        return link, None
+    person = records_people.get(connection, link.person_id or "")
+    if person is None or person.deactivated_at:
+        raise LinkNotFound(GONE)
+    return link, person
+
+
+def _check_invitation(connection: Connection, secret: str) -> None:
+    invitation = records_invitations.find(connection, hash_secret(secret))
+    if invitation is None:
+        raise LinkNotFound(GONE)
+    if not invitation.may_make_account:
+        raise NotAllowed("This invitation is for people with an account. Please log in, or ask an administrator.")
 
 
 def _existing(connection: Connection, person_id: str) -> Person:

@@ -7,6 +7,7 @@ Secrets that we make ourselves have 256 random bits, which nobody can guess, so 
 
 import hashlib
 import secrets
+import unicodedata
 from threading import BoundedSemaphore
 
 from argon2 import PasswordHasher
@@ -35,7 +36,7 @@ def checked_password(password: str) -> str:
 def hash_password(password: str) -> str:
     """Return what is kept of a password; two calls return different texts."""
     with _room:
-        return _hasher.hash(password)
+        return _hasher.hash(_as_bytes(password))
 
 
 def is_password(kept: str | None, password: str) -> bool:
@@ -48,7 +49,7 @@ def is_password(kept: str | None, password: str) -> bool:
         password = ""
     with _room:
         try:
-            _hasher.verify(kept_or_dummy, password)
+            _hasher.verify(kept_or_dummy, _as_bytes(password))
         except (VerifyMismatchError, InvalidHashError):
             return False
     return kept is not None
@@ -66,7 +67,12 @@ def new_secret() -> str:
 
 def hash_secret(secret: str) -> str:
     """Return what is kept of a secret that `new_secret` made."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
+
+
+def _as_bytes(password: str) -> bytes:
+    """Return a password as it is hashed: alike for the several ways to type the same letter (NIST SP 800-63B)."""
+    return unicodedata.normalize("NFKC", password).encode(errors="surrogatepass")
 
 
 def _hash_of_nobody() -> str:

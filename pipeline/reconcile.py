@@ -10,11 +10,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+from pipeline import throttle
 from pipeline.backend import Backend
 from pipeline.images import image_of_key, original_key
 from pipeline.libraries import purge_deleted
 from pipeline.purging import Owner, purge, remove_orphans
-from pipeline.stores import records_listing, records_people, records_queries, records_repair, records_uploads
+from pipeline.stores import (
+    records_listing,
+    records_people,
+    records_queries,
+    records_repair,
+    records_sessions,
+    records_uploads,
+)
 from pipeline.stores.protocols import StoredObject
 from pipeline.uploads import remove_leftovers
 
@@ -61,6 +69,8 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
         queries = records_queries.forget_before(connection, now - timedelta(days=backend.settings.query_picture_days))
         records_uploads.forget_before(connection, now - timedelta(days=UPLOAD_LIST_DAYS))
         records_people.forget_expired_links(connection, now)
+        records_sessions.forget_expired(connection, now)
+        records_sessions.forget_failures(connection, before=now - throttle.WINDOW)
     due = now - timedelta(days=backend.settings.trash_days)
     purged = _purge_trash(backend, due) + purge_deleted(backend, due)
     removed, missing = _sweep(backend, now) if sweep_objects else (0, 0)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pipeline.backend import Backend
-from pipeline.errors import InvalidQuery, NotFound
+from pipeline.errors import InvalidQuery, NotAllowed, NotFound, NotLoggedIn
 from pipeline.labels import clean_label
 from pipeline.passwords import hash_secret, new_secret
 from pipeline.principals import EVERY_SCOPE, Principal, Scope
 from pipeline.stores import records_audit, records_libraries, records_people, records_sessions
+from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_people import Person
 
@@ -52,10 +53,16 @@ class Identity:
 
 
 def begin(backend: Backend, person: Person, *, address: str, browser: str, how: str) -> LoggedIn:
-    """Begin a session of somebody who has shown who they are, and record `how` they did."""
+    """Begin a session of somebody who has shown who they are, and record `how` they did.
+
+    Raises NotLoggedIn when they were deactivated, or their password was changed, since `person` was read.
+    """
     secret = new_secret()
     until = datetime.now(UTC) + timedelta(days=backend.settings.session_days)
     with backend.database.write() as connection:
+        now = records_people.get(connection, person.id)
+        if now is None or now.deactivated_at or now.password_hash != person.password_hash:
+            raise NotLoggedIn("This account was changed just now. Please log in again.")
         session = records_sessions.add_session(
             connection, person.id, hash_secret(secret), until, address=address, browser=browser[:LONGEST_BROWSER]
         )
@@ -65,7 +72,11 @@ def begin(backend: Backend, person: Person, *, address: str, browser: str, how: 
 
 
 def identify_session(backend: Backend, session_id: str, secret: str, *, address: str) -> Identity | None:
-    """Return whose session this is, or None when it has ended, was revoked, or the secret is no good any more."""
+    """Return whose session this is, or None when it has ended, was revoked, or the secret is no good any more.
+
+    `secret` must be one that was given out for this session, as the signature of the cookie proves: one that has been
+    replaced for long ends the session.
+    """
     now = datetime.now(UTC)
     with backend.database.read() as connection:
         session = records_sessions.get_session(connection, session_id)
@@ -78,6 +89,7 @@ def identify_session(backend: Backend, session_id: str, secret: str, *, address:
     if hmac.compare_digest(hashed, session.secret_hash):
         return Identity(principal, session.id, _keep_fresh(backend, session, now))
     if session.previous_hash is None or not hmac.compare_digest(hashed, session.previous_hash):
+        _end_stolen(backend, session, principal)
         return None
     if session.confirmed_at is None:
         # The answer with the new secret may have been lost. One that is only under way must not be overtaken.
@@ -91,16 +103,18 @@ def identify_session(backend: Backend, session_id: str, secret: str, *, address:
 
 def _keep_fresh(backend: Backend, session: Session, now: datetime) -> str | None:
     """Note that a session is used; return a new secret when it is time for one."""
-    if session.confirmed_at is not None and now - session.rotated_at > ROTATE_AFTER:
+    lasts = timedelta(days=backend.settings.session_days)
+    if session.confirmed_at is not None and now - session.rotated_at > min(ROTATE_AFTER, lasts / 2):
         return _rotate(backend, session, session.secret_hash)
     changed: dict[str, object] = {}
     if session.confirmed_at is None:
         changed["confirmed_at"] = now
-    if now - session.last_used_at > NOTED_AFTER:
-        changed |= {"last_used_at": now, "expires_at": now + timedelta(days=backend.settings.session_days)}
+    if now - session.last_used_at > min(NOTED_AFTER, lasts / 2):
+        changed |= {"last_used_at": now, "expires_at": now + lasts}
     if changed:
         with backend.database.write() as connection:
-            records_sessions.change_session(connection, session.id, **changed)
+            if _is_unchanged(connection, session):
+                records_sessions.change_session(connection, session.id, **changed)
     return None
 
 
@@ -108,8 +122,7 @@ def _rotate(backend: Backend, session: Session, hashed: str) -> str | None:
     """Give a session a new secret, `hashed` becoming the previous one; None when another request was quicker."""
     secret, now = new_secret(), datetime.now(UTC)
     with backend.database.write() as connection:
-        current = records_sessions.get_session(connection, session.id)
-        if current is None or current.secret_hash != session.secret_hash:
+        if not _is_unchanged(connection, session):
             return None
         records_sessions.change_session(
             connection,
@@ -124,8 +137,17 @@ def _rotate(backend: Backend, session: Session, hashed: str) -> str | None:
     return secret
 
 
+def _is_unchanged(connection: Connection, session: Session) -> bool:
+    """Whether no other request has ended the session, or changed its secret, since it was read."""
+    current = records_sessions.get_session(connection, session.id)
+    return current is not None and current.secret_hash == session.secret_hash
+
+
 def _end_stolen(backend: Backend, session: Session, principal: Principal) -> None:
     with backend.database.write() as connection:
+        # What changed between reading and now was a request side by side, whose secret was good when it was sent.
+        if not _is_unchanged(connection, session):
+            return
         records_sessions.end_session(connection, session.id)
         subject = "an old secret of the session was used again; somebody may have copied it"
         records_audit.add(connection, principal, Event.SESSION_REVOKED, subject)
@@ -145,6 +167,13 @@ def revoke_session(backend: Backend, principal: Principal, session_id: str) -> N
 def log_out(backend: Backend, principal: Principal, session_id: str) -> None:
     """End the session in which this person asks for it. Raises NotFound when it has ended meanwhile."""
     _end(backend, principal, session_id, Event.LOGGED_OUT)
+
+
+def replace(backend: Backend, principal: Principal, session_id: str) -> None:
+    """End the session of a browser in which somebody has just logged in anew, if it has not ended meanwhile."""
+    with backend.database.write() as connection:
+        if records_sessions.end_session(connection, session_id):
+            records_audit.add(connection, principal, Event.LOGGED_OUT, "another login took its place")
 
 
 def _end(backend: Backend, principal: Principal, session_id: str, event: Event) -> None:
@@ -199,8 +228,11 @@ def make_token(
 ) -> tuple[Token, str]:
     """Return a new token and its secret, which cannot be had a second time. `days` is None for one without an end.
 
-    It is this person's own, or that of `person`, for whoever may administrate. Raises InvalidQuery.
+    It is this person's own, or that of `person`, for whoever works at the machine itself. Raises InvalidQuery, or
+    NotAllowed: a token for another person opens their pictures, to which not even administrators have a right.
     """
+    if person is not None and not principal.owns_everything:
+        raise NotAllowed("Nobody makes a token for another person. Please ask them to make one on their account page.")
     label = clean_label(name, "The name of a token", LONGEST_TOKEN_NAME)
     if not scopes:
         raise InvalidQuery("Please choose at least one thing that the token may be used for.")

@@ -32,4 +32,6 @@ class Signer:
         return hmac.new(self._key.encode(), f"{purpose}\n{text}".encode(), hashlib.sha256).hexdigest()
 
     def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
-        return URLSafeTimedSerializer(self._key, salt=f"likeness.{purpose}")
+        return URLSafeTimedSerializer(
+            self._key, salt=f"likeness.{purpose}", signer_kwargs={"digest_method": hashlib.sha256}
+        )

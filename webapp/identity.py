@@ -32,8 +32,10 @@ CSRF_FIELD = "csrf_token"
 CSRF_HEADER = "x-csrf-token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
+STATUS_PATHS = frozenset({"/status", "/api/v1/status"})
 TOKEN_PATHS = ("/api/", "/metrics")
 SECONDS_A_DAY = 86_400
+LONGEST_ADDRESS = 45  # characters of an IPv6 address written in full; what a proxy tells may be anything
 
 LOG_IN = "Please log in first."
 BAD_TOKEN = "This token is not valid: it has expired, was revoked, or never was one."  # noqa: S105 - a sentence
@@ -57,6 +59,9 @@ class Visitor:
         return not self.has_accounts or self.principal.person_id is not None
 
 
+UNKNOWN = Visitor(NOBODY, has_accounts=True)
+
+
 def public(route: Route) -> Route:
     """Mark a route that answers also those who have not said who they are."""
     route.is_public = True  # type: ignore[attr-defined] # read below and by the test of every route
@@ -67,15 +72,31 @@ def identify(request: Request) -> Visitor:
     """Return who asks, and remember it in `request.state`. Raises NotLoggedIn where that is not `public`."""
     is_public = getattr(request.scope.get("endpoint"), "is_public", False)
     try:
-        visitor = _visitor(request)
+        visitor = request.state.visitor = _visitor(request)
     except StoreUnavailable:
-        if not is_public:
-            raise
-        visitor = Visitor(NOBODY, has_accounts=True)
-    request.state.visitor = visitor
+        # Without accounts whoever asks is told as much as before. They get no further than that the database is down:
+        # it may be back in the middle of this request, and have accounts that were made elsewhere.
+        is_open = not request.app.state.running.accounts_active
+        visitor = request.state.visitor = Visitor(OWNER) if is_open else UNKNOWN
+        if is_public or (is_open and request.url.path in STATUS_PATHS and request.method in SAFE_METHODS):
+            return visitor
+        raise
     if not visitor.is_known and not is_public:
         raise NotLoggedIn(LOG_IN)
     return visitor
+
+
+def recognize(request: Request) -> None:
+    """Find out who asks where no route has, as at an address where nothing is, for the frame of the page that says so.
+
+    It opens nothing to anybody, so whoever cannot be told is nobody.
+    """
+    if hasattr(request.state, "visitor"):
+        return
+    try:
+        request.state.visitor = _visitor(request)
+    except (NotLoggedIn, StoreUnavailable):
+        request.state.visitor = UNKNOWN
 
 
 async def check_csrf(request: Request) -> AsyncIterator[None]:
@@ -96,21 +117,26 @@ async def check_csrf(request: Request) -> AsyncIterator[None]:
 
 
 def begin_session(response: Response, request: Request, logged_in: LoggedIn) -> None:
-    """Give the browser the cookie of a session that has just begun."""
+    """Give the browser the cookie of a session that has just begun, and end the one that it takes the place of."""
     backend, signer = _backend(request), _signer(request)
+    before = visitor_of(request)
+    if before.session_id is not None:
+        sessions.replace(backend, before.principal, before.session_id)
+    _drop_fresh_cookie(request)
     value = signer.seal([logged_in.session_id, logged_in.secret], SESSION)
     response.headers.append("set-cookie", _cookie(request, value, backend.settings.session_days * SECONDS_A_DAY))
 
 
 def forget_session(response: Response, request: Request) -> None:
     """Take the cookie from the browser, and what it has kept of our pages."""
+    _drop_fresh_cookie(request)
     response.headers.append("set-cookie", _cookie(request, "", 0))
     response.headers["Clear-Site-Data"] = '"cache"'
 
 
 def address_of(request: Request) -> str:
     """Return the network address that asks: that of the browser, where a trusted proxy tells it."""
-    return request.client.host if request.client else ""
+    return request.client.host[:LONGEST_ADDRESS] if request.client else ""
 
 
 def browser_of(request: Request) -> str:
@@ -120,9 +146,8 @@ def browser_of(request: Request) -> str:
 
 
 def visitor_of(request: Request) -> Visitor:
-    """Return who asks; before that is known, as at an address where nothing is, it is nobody."""
-    unknown = Visitor(NOBODY, has_accounts=True)
-    visitor: Visitor = getattr(request.state, "visitor", unknown)
+    """Return who asks; before that is known it is nobody."""
+    visitor: Visitor = getattr(request.state, "visitor", UNKNOWN)
     return visitor
 
 
@@ -130,13 +155,9 @@ def _visitor(request: Request) -> Visitor:
     backend, address = _backend(request), address_of(request)
     running = request.app.state.running
     if not running.accounts_active:
-        try:
-            running.accounts_active = accounts.are_active(backend)
-            owner = local_owner(backend)
-        except StoreUnavailable:
-            owner = OWNER  # without the database there is nothing to see but that it is down, which /status tells
+        running.accounts_active = accounts.are_active(backend)
     if not running.accounts_active:
-        return Visitor(owner)
+        return Visitor(local_owner(backend))
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and request.url.path.startswith(TOKEN_PATHS):
         found = sessions.identify_token(backend, token.strip(), address=address)
@@ -155,11 +176,16 @@ def _visitor_of_session(request: Request, backend: Backend, address: str) -> Vis
     if isinstance(opened, list) and len(opened) == 2:  # noqa: PLR2004 - id and secret, as they were sealed
         found = sessions.identify_session(backend, str(opened[0]), str(opened[1]), address=address)
     if found is None or found.session_id is None:
-        return Visitor(NOBODY, has_accounts=True)
+        return UNKNOWN
     if found.new_secret:
         value = signer.seal([found.session_id, found.new_secret], SESSION)
         request.state.fresh_cookie = _cookie(request, value, longest)
     return Visitor(found.principal, found.session_id, signer.mark(found.session_id, CSRF), has_accounts=True)
+
+
+def _drop_fresh_cookie(request: Request) -> None:
+    """Let the session that came with this request not be renewed: its cookie would overwrite the one of the answer."""
+    request.state.fresh_cookie = None
 
 
 def _cookie_name(request: Request) -> str:

@@ -41,8 +41,11 @@ HEADERS = {
 HTTPS_FOR_TWO_YEARS = "max-age=63072000"
 """Browsers that have once come over https do not come without it again. Other hosts of the domain are not ours."""
 
-SECRET_PAGE = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
-"""For pages that have a secret in their address or show one: it is told to nobody, and kept nowhere."""
+SECRET_PAGE = {"Referrer-Policy": "strict-origin", "Cache-Control": "no-store"}
+"""For pages that have a secret in their address or show one: it is told to nobody, and kept nowhere.
+
+Not `no-referrer`: then browsers send `Origin: null` with the forms of such a page, which are refused as foreign.
+"""
 
 
 WRONG_HOST = "Likeness answers only to addresses of this machine: http://127.0.0.1 or http://localhost."

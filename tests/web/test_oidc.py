@@ -345,7 +345,7 @@ def test_the_way_back_is_kept_nowhere_and_told_to_nobody(site, provider):
     answer = log_in(site)
 
     assert answer.headers["cache-control"] == "no-store"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "strict-origin"
 
 
 def test_the_cookie_of_a_login_is_out_of_reach_for_scripts_and_other_sites(site):

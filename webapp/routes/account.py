@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from pipeline import accounts, libraries, sessions
 from pipeline.backend import Backend
-from pipeline.errors import InvalidQuery, NotFound
+from pipeline.errors import InvalidQuery, NotFound, TooManyAttempts
 from pipeline.principals import Scope
 from pipeline.sessions import Session, Token
 from webapp.dependencies import BackendDependency, VisitorDependency, shell
+from webapp.errors import status_of
 from webapp.flash import leave_notice
 from webapp.forms import FormDependency, exact, fields_of, first, new_password
 from webapp.identity import Visitor
@@ -49,9 +50,12 @@ def change_password(
         accounts.change_password(
             backend, visitor.principal, visitor.session_id, exact(form, "current"), new_password(form)
         )
-    except InvalidQuery as error:
+    except (InvalidQuery, TooManyAttempts) as error:
         content = _page(request, backend, visitor, password_problem=error.user_message)
-        return page(request, "account.html", content, status_code=422)
+        answer: Response = page(request, "account.html", content, status_code=status_of(error))
+        if isinstance(error, TooManyAttempts):
+            answer.headers["Retry-After"] = str(error.retry_seconds)
+        return answer
     return _back("The password is changed. Everywhere else you have been logged out.")
 
 
