@@ -127,6 +127,20 @@ def test_passwords_are_told_apart_for_those_who_keep_them() -> None:
     assert kinds == {"current": "current-password", "password": "new-password", "again": "new-password"}
 
 
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("login-wrong", "login-password"),
+        ("account-problems", "current-password"),
+        ("people-problem", "person-name"),
+        ("libraries-problem", "library-name"),
+    ],
+)
+def test_a_form_that_was_refused_is_gone_to_at_once(name: str, field: str) -> None:
+    focused = [e.attributes["id"] for e in markup_of(name).all("input") if "autofocus" in e.attributes]
+    assert focused[0] == field
+
+
 def test_who_has_no_password_is_not_asked_for_it() -> None:
     names = [e.attributes.get("name") for e in markup_of("account-empty").all("input")]
     assert "current" not in names
