@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -17,9 +17,11 @@ from pipeline.images import ImageRecord, ImageState, new_image_id
 from pipeline.ingest import accept, accept_into
 from pipeline.principals import OWNER, Action, Principal, Role, Scope
 from pipeline.query_pictures import keep_query_picture
+from pipeline.reconcile import reconcile
 from pipeline.search import SearchQuery, Term, search
 from pipeline.stores import records_audit, records_images, records_libraries, records_people
 from pipeline.stores.records_audit import Event
+from pipeline.stores.tables import images
 from pipeline.uploads import spooled
 from pipeline.worker import Worker
 
@@ -76,7 +78,7 @@ def statements(backend: Backend) -> Iterator[list[str]]:
 
 def fail(backend: Backend, image: ImageRecord) -> None:
     with backend.database.write() as connection:
-        connection.execute(sa.text("UPDATE images SET state = 'failed' WHERE row = :row"), {"row": image.row})
+        connection.execute(images.update().where(images.c.row == image.row).values(state=ImageState.FAILED))
 
 
 def delete_as_owner(backend: Backend, image: ImageRecord) -> None:
@@ -423,14 +425,14 @@ def test_a_deleted_picture_that_comes_again_is_restored_and_the_log_says_so(back
 
 
 def test_all_that_failed_is_analyzed_again_where_it_may_be_changed(backend):
-    images = [send(backend, OWNER, 1), send(backend, UPLOADER, 2), send(backend, OWNER, 3, OTHER)]
-    for image in images:
+    failed = [send(backend, OWNER, 1), send(backend, UPLOADER, 2), send(backend, OWNER, 3, OTHER)]
+    for image in failed:
         fail(backend, image)
 
     assert curation.retry(backend, VIEWER) == 0
     assert curation.retry(backend, UPLOADER) == 1
     assert curation.retry(backend, MODERATOR) == 1
-    assert access.get_image(backend, images[2].id, STRANGER).state == ImageState.FAILED
+    assert access.get_image(backend, failed[2].id, STRANGER).state == ImageState.FAILED
 
 
 # ---- Searches
@@ -487,3 +489,17 @@ def test_the_pages_of_a_search_are_those_of_who_asks(backend):
 
     assert page(STRANGER, 0) + page(STRANGER, 2) == [OTHER] * 3
     assert page(VIEWER, 2) + page(VIEWER, 0) == [FAMILY] * 3
+
+
+def test_what_is_purged_because_its_time_is_over_was_purged_by_the_program(backend):
+    image = send(backend, UPLOADER)
+    curation.delete(backend, [image.id], UPLOADER)
+    long_ago = datetime.now(UTC) - timedelta(days=backend.settings.trash_days + 1)
+    with backend.database.write() as connection:
+        connection.execute(images.update().values(deleted_at=long_ago))
+
+    assert reconcile(backend).purged_images == 1
+
+    (entry,) = entries(backend, Event.IMAGES_PURGED)
+    assert (entry.actor, entry.actor_id, entry.library) == ("Likeness", None, FAMILY)
+    assert entry.detail["ids"] == [image.id]
