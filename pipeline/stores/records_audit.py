@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.principals import Principal
+from pipeline.stores import tables
 from pipeline.stores.tables_people import audit_log
 
 LONGEST_SUBJECT = 300
@@ -100,7 +101,11 @@ def entries(
     """Return up to `limit` entries, newest first, of these libraries, or all with None; `before` is an entry's id."""
     statement = sa.select(audit_log).order_by(audit_log.c.id.desc()).limit(limit).offset(offset)
     if libraries is not None:
-        statement = statement.where(audit_log.c.library.in_(libraries))
+        # A library that was purged may have had the same id; what happened in it is not its successor's.
+        lived = sa.exists().where(
+            tables.libraries.c.id == audit_log.c.library, tables.libraries.c.created_at <= audit_log.c.at
+        )
+        statement = statement.where(audit_log.c.library.in_(libraries), lived)
     if before is not None:
         statement = statement.where(audit_log.c.id < before)
     return [Entry(**values) for values in connection.execute(statement).mappings()]
