@@ -85,10 +85,9 @@ def restore(backend: Backend, image_ids: Sequence[str], principal: Principal) ->
     with backend.database.write() as connection:
         wanted = list(dict.fromkeys(image_ids))
         images = records_images.get_present(connection, wanted, principal, deleted_too=True)
+        check_action(images, principal, Action.CHANGE)
         deleted = [image for image in images if image.deleted_at]
-        check_action(deleted, principal, Action.CHANGE)
-        rows = [image.row for image in deleted]
-        records_images.restore(connection, rows)
+        records_images.restore(connection, [image.row for image in deleted])
         records_image_audit.add(connection, principal, Event.IMAGES_RESTORED, deleted)
         return records_images.get_by_rows(connection, [image.row for image in images])
 
