@@ -60,19 +60,26 @@ def act_on_selection(
 
 
 def _act(backend: Backend, principal: Principal, action: str, fields: Fields) -> tuple[str, tuple[str, ...]]:
+    """Do it; return what was done in words, and the images for which it can be undone."""
+    images, done = _changed(backend, principal, action, fields)
+    if not images:
+        raise ImageNotFound(NOTHING_LEFT)
+    return f"{_counted(images)} {done}.", tuple(image.id for image in images) if action == "delete" else ()
+
+
+def _changed(backend: Backend, principal: Principal, action: str, fields: Fields) -> tuple[list[ImageRecord], str]:
     ids = fields["image"]
     if action == "delete":
-        deleted = curation.delete(backend, ids, principal)
-        return f"{_counted(deleted)} deleted.", tuple(image.id for image in deleted)
+        return curation.delete(backend, ids, principal), "deleted"
     if action == "purge":
-        return f"{_counted(curation.delete(backend, ids, principal, purge=True))} deleted for good.", ()
+        return curation.delete(backend, ids, principal, purge=True), "deleted for good"
     if action == "restore":
-        return f"{_counted(curation.restore(backend, ids, principal))} restored.", ()
+        return curation.restore(backend, ids, principal), "restored"
     if action == "tag":
         tags = first(fields, "tags").split(",")
         if not any(tag.strip() for tag in tags):
             raise InvalidQuery("Please write at least one tag.")
-        return f"{_counted(curation.add_tags(backend, ids, principal, tags))} tagged.", ()
+        return curation.add_tags(backend, ids, principal, tags), "tagged"
     raise InvalidQuery("This cannot be done with a selection. It can be tagged, deleted, restored or downloaded.")
 
 
