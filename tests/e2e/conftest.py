@@ -4,6 +4,7 @@ Without a browser the tests are skipped on a laptop; where CI or REQUIRE_BROWSER
 """
 
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -31,6 +32,8 @@ class Site:
 
     url: str
     client: httpx.Client
+    welcome: str = ""
+    """The link that it printed to make the first account."""
 
     def upload(self, name: str, data: bytes, **fields: object) -> str:
         """Send a picture; return its id."""
@@ -49,6 +52,8 @@ class Visitor:
 
     context: BrowserContext
     complaints: list[str] = field(default_factory=list)
+    story: str = ""
+    """How pictures of this visit are called, for people to look at."""
 
     def open(self, address: str) -> Page:
         page = self.context.new_page()
@@ -57,6 +62,11 @@ class Visitor:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.goto(address)
         return page
+
+    def show(self, page: Page, step: str) -> None:
+        """Keep a picture of the page as it is at this step."""
+        if SHOTS:
+            page.screenshot(path=f"{SHOTS}/{self.story}-{step}.png", full_page=True)
 
     def _complain(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"}:
@@ -83,18 +93,23 @@ def pictures() -> dict[str, bytes]:
 
 
 @contextmanager
-def serving(data: Path, models: Path) -> Iterator[Site]:
-    """Serve `data` in a process of its own."""
-    environment = {**os.environ, "LIKENESS_DATA": str(data), "LIKENESS_MODELS": str(models)}
-    command = [PROGRAM, "serve", "--port", "0"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+def serving(
+    data: Path, models: Path, *arguments: object, trusted: Path | None = None, **environment: str
+) -> Iterator[Site]:
+    """Serve `data` in a process of its own; `trusted` is the certificate that its https has."""
+    is_first_run = environment.get("LIKENESS_ACCOUNTS") == "required" and not any(data.glob("*.db"))
+    settings = {"LIKENESS_DATA": str(data), "LIKENESS_MODELS": str(models), **environment}
+    command = [PROGRAM, "serve", "--port", "0", *map(str, arguments)]
+    with subprocess.Popen(command, env={**os.environ, **settings}, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             said = process.stdout.readline()
-            assert "http://" in said, said
-            url = "http://" + said.split("http://", 1)[1].split()[0]
-            with httpx.Client(base_url=url, timeout=60) as client:
-                yield Site(url, client)
+            assert "://" in said, said
+            url = said.removeprefix("Likeness is at ").split()[0]
+            welcome = process.stdout.readline().rpartition(" ")[2].strip() if is_first_run else ""
+            verify = ssl.create_default_context(cafile=trusted) if trusted else True
+            with httpx.Client(base_url=url, timeout=60, verify=verify) as client:
+                yield Site(url, client, welcome)
         finally:
             process.terminate()
 
@@ -130,13 +145,12 @@ def visitor(browser: Browser, request: pytest.FixtureRequest) -> Iterator[OpenVi
 
     def opened(viewport: dict[str, int] = DESKTOP, **options: object) -> Visitor:
         context = browser.new_context(viewport=viewport, permissions=["clipboard-read", "clipboard-write"], **options)
-        visitors.append(Visitor(context))
+        visitors.append(Visitor(context, story=f"{request.node.name.replace('/', '-')}-{len(visitors)}"))
         return visitors[-1]
 
     yield opened
-    for number, each in enumerate(visitors):
+    for each in visitors:
         for page in each.context.pages:
-            if SHOTS:
-                page.screenshot(path=f"{SHOTS}/{request.node.name.replace('/', '-')}-{number}.png", full_page=True)
+            each.show(page, "end")
         each.context.close()
     assert [complaint for each in visitors for complaint in each.complaints] == []
