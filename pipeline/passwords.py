@@ -45,14 +45,13 @@ def is_password(kept: str | None, password: str) -> bool:
     It takes as long when nothing is kept, so that the time of the answer does not tell who has an account.
     """
     kept_or_dummy = kept or _hash_of_nobody()
-    if len(password) > LONGEST_PASSWORD:
-        password = ""
+    is_possible = kept is not None and len(password) <= LONGEST_PASSWORD
     with _room:
         try:
-            _hasher.verify(kept_or_dummy, _as_bytes(password))
+            _hasher.verify(kept_or_dummy, _as_bytes(password[:LONGEST_PASSWORD]))
         except (VerifyMismatchError, InvalidHashError):
             return False
-    return kept is not None
+    return is_possible
 
 
 def is_outdated(kept: str) -> bool:
