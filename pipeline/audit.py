@@ -125,6 +125,8 @@ def _record(entry: Entry, named: Mapping[str, str], principal: Principal) -> Rec
 
 
 def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
         return " ".join(str(part) for part in value)
     return str(value)

@@ -34,10 +34,12 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "X-Frame-Options": "DENY",
     "Cache-Control": "private, no-cache",
 }
+OPENER_POLICY = "Cross-Origin-Opener-Policy"
+"""Only where browsers heed it, over https or on this machine; elsewhere each page would log that it was ignored."""
+
 HTTPS_FOR_TWO_YEARS = "max-age=63072000"
 """Browsers that have once come over https do not come without it again. Other hosts of the domain are not ours."""
 
@@ -171,7 +173,10 @@ def _with_headers(scope: Scope, send: Send) -> Send:
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
-            if scope["scheme"] == "https":
+            is_https = scope["scheme"] == "https"
+            if is_https or _host_name(Headers(scope=scope).get("host", "")) in LOOPBACK_NAMES:
+                headers.setdefault(OPENER_POLICY, "same-origin")
+            if is_https:
                 headers.setdefault("Strict-Transport-Security", HTTPS_FOR_TWO_YEARS)
             fresh_cookie = scope.get("state", {}).get("fresh_cookie")
             if fresh_cookie:

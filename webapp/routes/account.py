@@ -95,7 +95,7 @@ def make_token(
             expires=expires,
         )
         return page(request, "account.html", content, status_code=422)
-    shown = Secret(f"The token “{name}”", secret, "Copy it now: it is not shown again, and only its hash is kept.")
+    shown = Secret(f"The token “{name}”", secret, "Keep it like a password; only its hash is kept here.")
     response = page(request, "account.html", _page(request, backend, visitor, new_token=shown))
     response.headers.update(SECRET_PAGE)
     return response

@@ -13,13 +13,16 @@ from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.forms import fields_of, read_integer
 from webapp.pages_accounts import AuditLine, AuditPage
 from webapp.rendering import page
-from webapp.wording import as_moment
+from webapp.wording import as_date
 
 router = APIRouter(include_in_schema=False)
 
 PAGE_SIZE = 100
 DEEPEST = 1_000_000
-OF_ALL = "What people did on this server, in all libraries. Nothing here can be changed or removed."
+OF_ALL = (
+    "What people did on this server; of libraries that are not yours, only who did what, and when. Nothing here can be "
+    "changed or removed."
+)
 OF_OWN = "What people did in the libraries that you own. Nothing here can be changed or removed."
 
 
@@ -50,7 +53,7 @@ def export_audit(backend: BackendDependency, principal: PrincipalDependency) -> 
 
 def _line(record: Record) -> AuditLine:
     return AuditLine(
-        at=as_moment(record.at),
+        at=f"{as_date(record.at)}, {record.at:%H:%M}",
         datetime=record.at.isoformat(),
         who=record.actor,
         action=record.action,

@@ -82,7 +82,7 @@ def _with_link(request: Request, backend: Backend, principal: Principal, person_
     link = Secret(
         f"A link for {name} to choose a password",
         absolute_url(request, f"/welcome/{secret}"),
-        f"Send it to them. It works once, for {PASSWORD_LINK_DAYS} days, and is not shown again.",
+        f"Send it to them. It works once, for {PASSWORD_LINK_DAYS} days.",
     )
     response = page(request, "people.html", _page(request, backend, principal, new_link=link))
     response.headers.update(SECRET_PAGE)
