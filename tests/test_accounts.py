@@ -1,51 +1,25 @@
 """Accounts: the first one, links that work once, what administrators do, and what people do for themselves."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 
 import pytest
 from people_clock import let_pass
+from signing_in import HERE, PASSWORD, asks, at_once, is_open, log, log_in
 
-from pipeline import accounts, logins, members, sessions
+from pipeline import accounts, members, sessions
 from pipeline.errors import (
     Conflict,
     InvalidQuery,
-    LikenessError,
     LinkNotFound,
     NotAllowed,
     NotLoggedIn,
     PersonNotFound,
     TooManyAttempts,
 )
-from pipeline.principals import EVERY_SCOPE, OWNER, Principal, Role
+from pipeline.principals import EVERY_SCOPE, OWNER, Role
 from pipeline.stores import records_audit, records_libraries, records_people
 
-PASSWORD = "correct horse battery"
 OTHER = "staple of a longer kind"
-HERE = "192.0.2.7"
-
-
-def asks(backend, name, **values):
-    """Return who asks when it is this person."""
-    with backend.database.read() as connection:
-        person = records_people.by_name(connection, name)
-        roles = records_libraries.roles_of(connection, person.id)
-    return Principal(name, roles, person.id, administrator=person.administrator, **values)
-
-
-def log_in(backend, name, password=PASSWORD, address=HERE):
-    return logins.log_in(backend, name, password, address=address, browser="Firefox")
-
-
-def is_open(backend, session):
-    return sessions.identify_session(backend, session.session_id, session.secret, address=HERE) is not None
-
-
-def log(backend):
-    with backend.database.read() as connection:
-        entries = records_audit.entries(connection, None, limit=100)
-    return [(entry.actor, entry.action, entry.subject) for entry in reversed(entries)]
 
 
 @pytest.fixture
@@ -136,21 +110,6 @@ def test_two_who_set_a_password_by_the_same_link_at_the_same_moment_leave_one_pa
     assert sum(isinstance(answer, LinkNotFound) for answer in answers) == 1
     winner = words[0] if isinstance(answers[1], LinkNotFound) else words[1]
     assert log_in(backend, "ada", winner).person.id == ada.id
-
-
-def at_once(*calls):
-    """Return what each call returned or raised, all begun at the same moment."""
-    together = Barrier(len(calls))
-
-    def run(call):
-        together.wait()
-        try:
-            return call()
-        except LikenessError as error:
-            return error
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
 
 
 # ---- Links
