@@ -29,6 +29,9 @@ OVERLAP = timedelta(seconds=60)
 NOTED_AFTER = timedelta(minutes=2)
 """The time of the last use is written down no more often: each time is a write to the disk."""
 
+NEED_READING = frozenset({Scope.MODERATE, Scope.MANAGE})
+"""What is changed or managed must be seen, so a token for it can read as well."""
+
 TOKEN_PREFIX = "lk_"  # noqa: S105 - tells people and scanners of leaked secrets what they have before them
 LONGEST_TOKEN_NAME = 100
 LONGEST_BROWSER = 200
@@ -228,12 +231,15 @@ def make_token(
 ) -> tuple[Token, str]:
     """Return a new token and its secret, which cannot be had a second time. `days` is None for one without an end.
 
-    It is this person's own, or that of `person`, for whoever works at the machine itself. Raises InvalidQuery, or
-    NotAllowed: a token for another person opens their pictures, to which not even administrators have a right.
+    One that is to moderate or manage can read as well. It is this person's own, or that of `person`, for whoever works
+    at the machine itself. Raises InvalidQuery, or NotAllowed: a token for another person opens their pictures, to
+    which not even administrators have a right.
     """
     if person is not None and not principal.owns_everything:
         raise NotAllowed("Nobody makes a token for another person. Please ask them to make one on their account page.")
     label = clean_label(name, "The name of a token", LONGEST_TOKEN_NAME)
+    if scopes & NEED_READING:
+        scopes |= {Scope.READ}
     if not scopes:
         raise InvalidQuery("Please choose at least one thing that the token may be used for.")
     if days is not None and not 0 < days <= 3650:  # noqa: PLR2004 - ten years

@@ -134,7 +134,7 @@ def token() -> None:
     "scopes",
     multiple=True,
     type=click.Choice(SCOPES),
-    help="What it may be used for; may be repeated. Without it: read and upload.",
+    help="What it may be used for; may be repeated. Without it: read and upload. Moderate and manage bring read.",
 )
 @click.option(
     "--days",

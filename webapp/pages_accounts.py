@@ -105,9 +105,9 @@ class LibraryLine:
 
 SCOPE_CHOICES = (
     ScopeChoice("read", "Read", "Search, look at and download pictures.", chosen=True),
-    ScopeChoice("upload", "Upload", "Add pictures; change and delete those you added."),
-    ScopeChoice("moderate", "Moderate", "Change and delete the pictures of others too."),
-    ScopeChoice("manage", "Manage", "Members, libraries, and deleting for good."),
+    ScopeChoice("upload", "Upload", "Add pictures; with Read also change and delete those you added."),
+    ScopeChoice("moderate", "Moderate", "Read, and change and delete pictures, those of others too."),
+    ScopeChoice("manage", "Manage", "Read, and look after members and libraries; delete for good."),
 )
 
 EXPIRY_CHOICES: Choices = (("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("never", "never"))

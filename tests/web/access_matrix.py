@@ -1,8 +1,9 @@
 """Every route, and what each kind of visitor is answered: the rows that `test_access_matrix` tries one by one.
 
 All of it is about a library called "shared". Viewer, uploader, moderator and owner are its members; the stranger owns
-another library; the administrator looks after people and is in no library. The tokens belong to the owner, with one
-scope each. A picture named by `{image_id}` was uploaded by somebody else again, so that nobody owns it but by role.
+another library; the administrator looks after people and is in no library. The tokens belong to the owner and were
+made for one scope each; those to moderate and to manage can read as well. A picture named by `{image_id}` was uploaded
+by somebody else again, so that nobody owns it but by role.
 
 `L` is a redirect to the login. A number is the status of the answer. Whatever is answered with less than 400 has
 worked; of all others the test makes sure that nothing was changed and nothing told.
@@ -43,22 +44,22 @@ POST   /status/retry                                        401  303  303  303  
 GET    /trash                                               L    200  200  200  200  200  200   L    L    L    L
 
 POST   /api/v1/images                                       401  403  201  201  201  422  422   403  201  403  403
-GET    /api/v1/images                                       401  200  200  200  200  200  200   200  403  403  403
-GET    /api/v1/images/{image_id}                            401  200  200  200  200  404  404   200  403  403  403
-PATCH  /api/v1/images/{image_id}                            401  403  403  200  200  404  404   403  403  403  403
-DELETE /api/v1/images/{image_id}                            401  403  403  204  204  404  404   403  403  403  403
-POST   /api/v1/images/{deleted_id}/restore                  401  404  404  200  200  404  404   404  403  403  403
-GET    /api/v1/images/{image_id}/original                   401  200  200  200  200  404  404   200  403  403  403
-GET    /api/v1/images/{image_id}/thumbnail                  401  200  200  200  200  404  404   200  403  403  403
-POST   /api/v1/search                                       401  200  200  200  200  200  200   200  403  403  403
-GET    /api/v1/status                                       401  200  200  200  200  200  200   200  403  403  403
-GET    /api/v1/libraries                                    401  200  200  200  200  200  200   200  403  403  403
+GET    /api/v1/images                                       401  200  200  200  200  200  200   200  403  200  200
+GET    /api/v1/images/{image_id}                            401  200  200  200  200  404  404   200  403  200  200
+PATCH  /api/v1/images/{image_id}                            401  403  403  200  200  404  404   403  403  200  403
+DELETE /api/v1/images/{image_id}                            401  403  403  204  204  404  404   403  403  204  403
+POST   /api/v1/images/{deleted_id}/restore                  401  404  404  200  200  404  404   404  403  200  404
+GET    /api/v1/images/{image_id}/original                   401  200  200  200  200  404  404   200  403  200  200
+GET    /api/v1/images/{image_id}/thumbnail                  401  200  200  200  200  404  404   200  403  200  200
+POST   /api/v1/search                                       401  200  200  200  200  200  200   200  403  200  200
+GET    /api/v1/status                                       401  200  200  200  200  200  200   200  403  200  200
+GET    /api/v1/libraries                                    401  200  200  200  200  200  200   200  403  200  200
 POST   /api/v1/libraries                                    401  201  201  201  201  201  201   403  403  403  201
-GET    /api/v1/libraries/{library}                          401  200  200  200  200  404  404   200  403  403  403
+GET    /api/v1/libraries/{library}                          401  200  200  200  200  404  404   200  403  200  200
 PATCH  /api/v1/libraries/{library}                          401  403  403  403  200  404  404   403  403  403  200
 DELETE /api/v1/libraries/{library}                          401  403  403  403  204  404  404   403  403  403  204
 POST   /api/v1/libraries/{deleted_library}/restore          401  404  404  404  200  404  404   404  404  404  200
-GET    /api/v1/libraries/{library}/members                  401  200  200  200  200  404  404   200  403  403  403
+GET    /api/v1/libraries/{library}/members                  401  200  200  200  200  404  404   200  403  200  200
 POST   /api/v1/libraries/{library}/members                  401  403  403  403  201  404  404   403  403  403  201
 PATCH  /api/v1/libraries/{library}/members/{person_id}      401  403  403  403  200  404  404   403  403  403  200
 DELETE /api/v1/libraries/{library}/members/{person_id}      401  403  403  403  204  404  404   403  403  403  204

@@ -77,6 +77,10 @@ class World:
             records_libraries.rename(connection, self.shared, SECRET_NAME)
             records_libraries.set_deleted(connection, self.shared, None)
 
+    def now(self, name: str) -> Person:
+        """Return the account of somebody as it is now."""
+        return accounts.find_person(self.backend, OWNER, name)
+
     def as_person(self, name: str) -> Principal:
         """Return what somebody may do, as it is now."""
         person = self.people[name]
@@ -134,7 +138,7 @@ class World:
         return members.list_invitations(self.backend, self.as_person("bystander"), self.shared)[0].link_id
 
     def new_session_id(self) -> str:
-        return sessions.begin(self.backend, self.people["bystander"], address="", browser="", how="a test").session_id
+        return sessions.begin(self.backend, self.now("bystander"), address="", browser="", how="a test").session_id
 
     def new_token_id(self) -> str:
         made, _ = sessions.make_token(self.backend, self.as_person("bystander"), "a", frozenset({Scope.READ}), 1.0)
@@ -164,7 +168,7 @@ class Visitor:
         self.kind, self.csrf = kind, ""
         if kind in BROWSERS:
             signer = world.app.state.running.signer
-            begun = sessions.begin(world.backend, world.people[kind], address="", browser="", how="a test")
+            begun = sessions.begin(world.backend, world.now(kind), address="", browser="", how="a test")
             self.client.cookies.set(COOKIE, signer.seal([begun.session_id, begun.secret], SESSION))
             self.csrf = signer.mark(begun.session_id, CSRF)
         elif kind in world.tokens:
