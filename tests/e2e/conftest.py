@@ -53,7 +53,7 @@ class Visitor:
     context: BrowserContext
     complaints: list[str] = field(default_factory=list)
     story: str = ""
-    """How pictures of this visit are called, for people to look at."""
+    """How pictures of this visit are called."""
 
     def open(self, address: str) -> Page:
         page = self.context.new_page()
@@ -64,9 +64,16 @@ class Visitor:
         return page
 
     def show(self, page: Page, step: str) -> None:
-        """Keep a picture of the page as it is at this step."""
-        if SHOTS:
-            page.screenshot(path=f"{SHOTS}/{self.story}-{step}.png", full_page=True)
+        """Keep pictures of the page as it is at this step, for people to look at."""
+        if not SHOTS:
+            return
+        own = page.viewport_size
+        assert own
+        for screen in (DESKTOP, PHONE):
+            page.set_viewport_size(screen)
+            page.evaluate("scrollTo(0, 0)")
+            page.screenshot(path=f"{SHOTS}/{self.story}-{step}-{screen['width']}.png", full_page=True)
+        page.set_viewport_size(own)
 
     def _complain(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"}:
