@@ -10,8 +10,8 @@ from webapp.wording import as_date, as_size, dimensions
 MOST_SOURCES = 5
 
 
-def facts_of(image: ImageRecord, origins: Sequence[Origin]) -> tuple[Fact, ...]:
-    """Return what is known of an image's file, camera and origin, in words."""
+def facts_of(image: ImageRecord, origins: Sequence[Origin], *, with_exif: bool) -> tuple[Fact, ...]:
+    """Return what is known of an image's file, camera and origin, in words; camera and place only `with_exif`."""
     facts = [
         Fact("Dimensions", dimensions(image)),
         Fact("Size", as_size(image.bytes)),
@@ -24,7 +24,8 @@ def facts_of(image: ImageRecord, origins: Sequence[Origin]) -> tuple[Fact, ...]:
         facts.append(Fact("Mood", image.color.scheme))
         facts.append(Fact("Brightness", f"{image.color.brightness:.0%}".replace("%", " %")))
         facts.append(Fact("Saturation", f"{image.color.saturation:.0%}".replace("%", " %")))
-    facts += [Fact(name.replace("_", " ").capitalize(), value) for name, value in image.exif.items()]
+    if with_exif:
+        facts += [Fact(name.replace("_", " ").capitalize(), value) for name, value in image.exif.items()]
     facts.append(Fact("Library", image.library_name))
     people = dict.fromkeys(origin.person for origin in origins if origin.person)
     if people:

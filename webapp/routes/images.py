@@ -148,6 +148,8 @@ def _page(
     tags_text: str | None = None,
 ) -> ImagePage:
     deleted = image.deleted_at is not None
+    # Where originals are sent without their metadata, a page does not tell it either, but to whoever looks after them.
+    with_exif = not backend.settings.strip_originals or access.may(principal, Action.CHANGE, image)
     return ImagePage(
         shell=shell(
             request,
@@ -160,7 +162,7 @@ def _page(
         original_url=f"{image_url(image)}/original",
         palette=palette_bars(image),
         categories=score_bars(image),
-        facts=facts_of(image, access.origins_of(backend, image, principal)),
+        facts=facts_of(image, access.origins_of(backend, image, principal), with_exif=with_exif),
         likes=() if deleted else _likes(backend, principal, image),
         more_like_this_url=f"/?like={image.id}",
         tags_text=", ".join(image.tags) if tags_text is None else tags_text,

@@ -1,7 +1,9 @@
 """`/`: the search page, the search by picture, and the thumbnail of a picture that was searched with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
@@ -38,10 +40,11 @@ from webapp.tiles import tile_of_hit
 
 router = APIRouter(include_in_schema=False)
 
+Advice = tuple[tuple[str, str], ...]
+"""What to do next: the words and the address of each way."""
+
 PAGE_SIZE = 60  # tiles loaded at once: a few screens, and one query of the records
 DEEPEST = 10_000  # offset behind which nobody scrolls
-
-START_ADVICE = (("Upload pictures", "/upload"),)
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,8 @@ def _page(
     ready, waiting = counts.states[ImageState.READY], counts.states[ImageState.WAITING]
     key = first(fields, "picture")
     labels = access.library_labels(backend, principal)
+    is_empty = not asked and not narrowed and not ready and not waiting and not answer.problem
+    addable = access.upload_libraries(backend, principal)
     return SearchPage(
         shell=shell(request, "search"),
         text=first(fields, "text"),
@@ -159,8 +164,11 @@ def _page(
         query_picture_url=f"/pictures/{key}" if key and not answer.problem else None,
         hint=_hint(result, backend.encoder.name),
         problem=answer.problem,
-        empty=_emptiness(answer, asked=asked, ready=ready, waiting=waiting, strong=strong, weak=weak),
-        library_is_empty=not asked and not narrowed and not ready and not waiting and not answer.problem,
+        empty=_emptiness(
+            answer, _upload_advice(fields, addable), asked=asked, ready=ready, waiting=waiting, strong=strong, weak=weak
+        ),
+        library_is_empty=is_empty,
+        libraries=tuple(addable.items()) if is_empty else (),
         more_url=search_url(fields, offset=str(offset + PAGE_SIZE)) if result and _goes_on(result, offset) else None,
         permalink=search_url(fields),
         may_change=access.may_change_any(principal),
@@ -198,8 +206,24 @@ def _hint(result: SearchResult | None, encoder: str) -> str:
     return f"The encoder {encoder} knows names of things only, so {words} did not count."
 
 
+def _upload_advice(fields: Fields, addable: Mapping[str, str]) -> Advice:
+    """Return the way to upload into the library that is looked at, or into any, for whoever may."""
+    looked_at = fields.get("library", ())
+    if len(looked_at) == 1:
+        address = f"/upload?{urlencode({'library': looked_at[0]})}"
+        return (("Upload pictures", address),) if looked_at[0] in addable else ()
+    return (("Upload pictures", "/upload"),) if addable else ()
+
+
 def _emptiness(
-    answer: _Answer, *, asked: bool, ready: int, waiting: int, strong: tuple[object, ...], weak: tuple[object, ...]
+    answer: _Answer,
+    advice: Advice,
+    *,
+    asked: bool,
+    ready: int,
+    waiting: int,
+    strong: tuple[object, ...],
+    weak: tuple[object, ...],
 ) -> Emptiness | None:
     if answer.problem or strong:
         return None
@@ -212,8 +236,8 @@ def _emptiness(
     if not ready:
         return Emptiness(
             "The library is empty",
-            "There is nothing to find yet. Pictures that you add are found at once.",
-            START_ADVICE,
+            "There is nothing to find yet. Pictures that are added are found at once.",
+            advice,
         )
     if asked and weak:
         return Emptiness("No good match", "Nothing here looks much like it. The nearest pictures are below.")
@@ -224,5 +248,5 @@ def _emptiness(
     return Emptiness(
         "No picture passes these filters",
         "Take one of them away, or begin again.",
-        (("Clear all filters", "/"), *START_ADVICE),
+        (("Clear all filters", "/"), *advice),
     )
