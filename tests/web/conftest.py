@@ -59,7 +59,7 @@ def idle_client(open_client: OpenClient, tmp_path: Path) -> Iterator[TestClient]
 @pytest.fixture
 def people_client(open_client: OpenClient, tmp_path: Path) -> Iterator[TestClient]:
     """An application on which everybody logs in; `ada` administrates, and nothing is ever analyzed."""
-    with open_client(tmp_path / "data", with_worker=False, accounts="required") as opened:
+    with open_client(tmp_path / "people", with_worker=False, accounts="required") as opened:
         make_person(opened, "ada", administrator=True)
         yield opened
 
