@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 import told
+from PIL import ExifTags, Image
 from starlette.testclient import TestClient
 from told import SECRET
 
+from pipeline.principals import Role
 from tests.web.conftest import OpenClient, error_of, upload
+from tests.web.members import Browser, api, give_role, make_person, make_token
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +72,23 @@ def test_what_cannot_be_stripped_is_refused_in_a_sentence(open_client: OpenClien
             assert answer.status_code == 422
             assert SECRET not in answer.content
         assert "cannot be given out" in error_of(answer)["message"]
+
+
+def test_a_page_tells_only_moderators_what_the_originals_leave_out(open_client: OpenClient, tmp_path: Path) -> None:
+    with open_client(tmp_path / "data", strip_originals=True, accounts="required") as client:
+        anna, bob = (make_person(client, name) for name in ("anna", "bob"))
+        give_role(client, "main", bob, Role.VIEWER)
+        picture = io.BytesIO()
+        with_place = Image.Exif()
+        with_place[ExifTags.Base.Model] = "Zeitkapsel 3000"
+        Image.new("RGB", (60, 40), "navy").save(picture, "JPEG", exif=with_place)
+        image = upload(api(client, make_token(client, anna)), picture.getvalue(), "a.jpg").json()["id"]
+        pages = {}
+        for name in ("anna", "bob"):
+            browser = Browser(client)
+            browser.log_in(name)
+            pages[name] = browser.get(f"/images/{image}").text
+
+    assert "Zeitkapsel 3000" in pages["anna"]
+    assert "a.jpg" in pages["bob"]
+    assert "Zeitkapsel 3000" not in pages["bob"]
