@@ -4,9 +4,9 @@ A role counts from the moment it is given, because every request reads it anew. 
 owner: the last one can neither leave nor become something less.
 """
 
-import unicodedata
 from datetime import UTC, datetime, timedelta
 
+from pipeline import accounts
 from pipeline.backend import Backend
 from pipeline.errors import Conflict, LinkNotFound, NotAllowed, PersonNotFound
 from pipeline.libraries import check_scope, find_library
@@ -49,7 +49,7 @@ def add(backend: Backend, principal: Principal, library: str, name: str, role: R
     """Make the person whose account is called `name` a member. Raises PersonNotFound, Conflict for who is one."""
     found = find_library(backend, principal, library, Action.MANAGE)
     with backend.database.write() as connection:
-        person = _active(records_people.by_name(connection, _plain(name)), name)
+        person = _active(records_people.by_name(connection, accounts.plain_name(name)), name)
         if records_libraries.role_in(connection, found.id, person.id):
             raise Conflict(f"{person.name} is a member of “{found.name}” already. Please change their role instead.")
         records_libraries.set_role(connection, found.id, person.id, role)
@@ -82,7 +82,7 @@ def grant(backend: Backend, principal: Principal, library: str, name: str, role:
     """Give a person this role, whether they are a member already or not. Raises as `add` and `change_role`."""
     found = find_library(backend, principal, library, Action.MANAGE)
     with backend.database.read() as connection:
-        person = _active(records_people.by_name(connection, _plain(name)), name)
+        person = _active(records_people.by_name(connection, accounts.plain_name(name)), name)
         is_member = records_libraries.role_in(connection, found.id, person.id) is not None
     if is_member:
         return change_role(backend, principal, found.id, person.id, role)
@@ -99,7 +99,7 @@ def remove_by_name(backend: Backend, principal: Principal, library: str, name: s
     """End the membership of the person called `name`. Raises as `remove`."""
     found = find_library(backend, principal, library, Action.MANAGE)
     with backend.database.read() as connection:
-        person = records_people.by_name(connection, _plain(name))
+        person = records_people.by_name(connection, accounts.plain_name(name))
     return _end(backend, principal, found, person.id if person else "", Event.MEMBER_REMOVED)
 
 
@@ -184,11 +184,6 @@ def _end(backend: Backend, principal: Principal, library: Library, person_id: st
 def _check_owner_stays(library: Library, member: Member, *, others: bool) -> None:
     if member.role == Role.OWNER and member.is_active and not others:
         raise Conflict(LAST_OWNER.format(library=library.name, person=member.name))
-
-
-def _plain(name: str) -> str:
-    """Return a typed name as those of accounts are kept."""
-    return unicodedata.normalize("NFKC", name).strip().lower()
 
 
 def _active(person: Person | None, name: str) -> Person:

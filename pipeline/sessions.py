@@ -23,8 +23,12 @@ Session = records_sessions.Session
 Token = records_sessions.Token
 
 ROTATE_AFTER = timedelta(hours=1)
-OVERLAP = timedelta(seconds=60)
-"""How long a replaced secret still works, for the requests that were under way when it was replaced."""
+OVERLAP = timedelta(minutes=10)
+"""How long a replaced secret still works once its successor was seen, for requests that were under way by then: a
+proxy may hand on a large upload only when it has all of it."""
+
+LOST_AFTER = timedelta(seconds=60)
+"""An answer with a new secret that was not used for so long has not arrived; the old one then gets another."""
 
 NOTED_AFTER = timedelta(minutes=2)
 """The time of the last use is written down no more often: each time is a write to the disk."""
@@ -96,7 +100,7 @@ def identify_session(backend: Backend, session_id: str, secret: str, *, address:
         return None
     if session.confirmed_at is None:
         # The answer with the new secret may have been lost. One that is only under way must not be overtaken.
-        lost = now - session.rotated_at > OVERLAP
+        lost = now - session.rotated_at > LOST_AFTER
         return Identity(principal, session.id, _rotate(backend, session, hashed) if lost else None)
     if now - session.confirmed_at < OVERLAP:
         return Identity(principal, session.id)

@@ -68,8 +68,17 @@ def public(route: Route) -> Route:
     return route
 
 
+def unasked(route: Route) -> Route:
+    """Mark a public route that answers everybody the same, so that not even the database is asked who it is."""
+    route.is_unasked = True  # type: ignore[attr-defined]
+    return public(route)
+
+
 def identify(request: Request) -> Visitor:
     """Return who asks, and remember it in `request.state`. Raises NotLoggedIn where that is not `public`."""
+    if getattr(request.scope.get("endpoint"), "is_unasked", False):
+        request.state.visitor = UNKNOWN
+        return UNKNOWN
     is_public = getattr(request.scope.get("endpoint"), "is_public", False)
     try:
         visitor = request.state.visitor = _visitor(request)

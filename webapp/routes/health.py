@@ -9,7 +9,7 @@ from pipeline.health import check_stores
 from pipeline.listing import count_all_states
 from webapp.dependencies import VERSION, BackendDependency, PrincipalDependency
 from webapp.errors import RETRY_AFTER_SECONDS
-from webapp.identity import public
+from webapp.identity import public, unasked
 
 router = APIRouter(include_in_schema=False)
 
@@ -17,7 +17,7 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @router.get("/livez")
-@public
+@unasked
 def is_alive() -> Response:
     """Answer as long as the process does; no store is asked."""
     return JSONResponse({"status": "alive"})

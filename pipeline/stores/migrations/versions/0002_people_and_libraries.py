@@ -158,6 +158,11 @@ def _make_audit_log() -> None:
                 f"CREATE TRIGGER audit_log_no_{event.lower()} BEFORE {event} ON audit_log "
                 f"BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END"
             )
+        op.execute(  # INSERT OR REPLACE removes a row without the trigger above
+            "CREATE TRIGGER audit_log_no_replace BEFORE INSERT ON audit_log "
+            "WHEN EXISTS (SELECT 1 FROM audit_log WHERE id = NEW.id) "
+            "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+        )
     else:
         op.execute(
             "CREATE FUNCTION audit_log_refuse() RETURNS trigger LANGUAGE plpgsql AS "
