@@ -8,6 +8,7 @@ from pipeline.errors import NotFound
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.filters import COLOR_TOLERANCE
 from pipeline.principals import Principal
+from pipeline.query_pictures import get_query_picture
 from webapp.facets import SCHEME_SWATCHES, SWATCHES
 from webapp.forms import HEX_COLOR, Fields, first
 from webapp.links import search_url, without_value
@@ -32,10 +33,7 @@ def chips_of(
 ) -> tuple[Chip, ...]:
     """Return the subject of the search first, then its filters; `library_labels` has names for ids of libraries."""
     chips = [Chip("text", text, search_url(fields, text=None)) for text in fields.get("text", ())[:1]]
-    chips += [
-        Chip("picture", "this picture", search_url(fields, picture=None), f"/pictures/{key}")
-        for key in fields.get("picture", ())[:1]
-    ]
+    chips += [_picture_chip(backend, fields, key) for key in fields.get("picture", ())[:1]]
     chips += [_image_chip(backend, principal, fields, image_id) for image_id in fields.get("like", ())[:1]]
     for name in CHOICES:
         chips += [_choice_chip(fields, name, value, library_labels) for value in fields.get(name, ())]
@@ -45,6 +43,15 @@ def chips_of(
             for value in fields.get(name, ())[:1]
         ]
     return tuple(chips)
+
+
+def _picture_chip(backend: Backend, fields: Fields, key: str) -> Chip:
+    without = search_url(fields, picture=None)
+    try:
+        kept = get_query_picture(backend, key)
+    except NotFound:
+        return Chip("picture", "a picture that is no longer kept", without)
+    return Chip("picture", "this picture", without, f"/pictures/{kept.key}")
 
 
 def _image_chip(backend: Backend, principal: Principal, fields: Fields, image_id: str) -> Chip:
