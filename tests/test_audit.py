@@ -39,7 +39,7 @@ def as_table(backend, principal):
         "UPDATE audit_log SET actor = 'eve'",
         "UPDATE audit_log SET id = id + 1000",
         "DELETE FROM audit_log",
-        "REPLACE INTO audit_log SELECT id, at, actor_id, 'eve', action, library, subject, detail, address FROM audit_log",
+        "REPLACE INTO audit_log SELECT * FROM audit_log",
         "INSERT INTO audit_log SELECT * FROM audit_log WHERE true ON CONFLICT (id) DO UPDATE SET actor = 'eve'",
     ],
 )
