@@ -141,7 +141,7 @@ def watch(browser: Browser, house: HostileHouse) -> Iterator[Opened]:
 def searches(_: HostileHouse) -> list[str]:
     """Return addresses with each string as words, as a tag, and in the place of what has to be something else."""
     others = ["category", "library", "color", "created_after", "min_width", "like", "picture", "offset", "scheme"]
-    found = [f"/?{urlencode({'text': text[:PIECE], 'tag': text[:PIECE]})}" for text in STRINGS]
+    found = [f"/?{urlencode({'text': f'cat {text}'[:PIECE], 'tag': text[:PIECE]})}" for text in STRINGS]
     found += [f"/?{urlencode({others[n % len(others)]: text})}" for n, text in enumerate(STRINGS)]
     return ["/", *found, f"/?{urlencode([(name, NASTY) for name in others])}"]
 
@@ -341,11 +341,10 @@ def test_what_is_typed_into_a_page_comes_back_as_text(house: HostileHouse, watch
         ("/account", "What it is for", "Make the token"),
     ):
         page = visit.goto(address)
-        page.evaluate(
-            "for (const field of document.querySelectorAll('[maxlength]')) field.removeAttribute('maxlength')"
-        )
+        page.evaluate(WITHOUT_LIMITS)
         page.get_by_label(label, exact=True).last.fill(text)
-        page.get_by_role("button", name=button, exact=True).last.click()
+        with page.expect_navigation():
+            page.get_by_role("button", name=button, exact=True).last.click()
         visit.look(f"{address} with {text[:40]}")
 
     page = visit.goto(f"/images/{house.images[0]}")
