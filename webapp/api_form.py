@@ -34,7 +34,8 @@ FILTERS = {
 """The filters of listings and searches with their kinds."""
 
 MEANING = {
-    403: "Another website asked.",
+    401: "Nobody said who asks, or with a token that is not valid.",
+    403: "The role or the token does not reach that far, or another website asked.",
     404: "There is no such thing.",
     409: "It cannot be done as things stand.",
     413: "Too many bytes or pixels.",
@@ -76,5 +77,5 @@ def filter_parameters() -> dict[str, Any]:
     return {"parameters": parameters}
 
 
-ANY_CALL = api_errors(403, 422, 503)
-"""What every call can meet: another website asking, a wrong parameter, a store that is down."""
+ANY_CALL = api_errors(401, 403, 422, 503)
+"""What every call can meet: no token or one that may not, a wrong parameter, a store that is down."""

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from threading import BoundedSemaphore, Thread
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Security
+from fastapi.security import HTTPBearer
 
 from pipeline import accounts
 from pipeline.backend import Backend, open_backend
@@ -40,6 +41,12 @@ from webapp.security import Guard
 
 FORM_BYTES = 512 << 10  # room in a body for fields: a thousand selected pictures take a third of it
 PAGE_UPLOAD_FILES = 32  # files of the largest size that one form without JavaScript may hold together
+
+
+TOKEN_SCHEME = HTTPBearer(
+    scheme_name="token", auto_error=False, description="An API token. Not needed on loopback without accounts."
+)
+"""For the OpenAPI document alone: who asks is found out by `identify`."""
 
 
 def create_app(
@@ -83,7 +90,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(identify), Depends(check_csrf)],
+        dependencies=[Depends(identify), Depends(check_csrf), Security(TOKEN_SCHEME)],
     )
     app.state.oidc = open_provider(settings)
     errors.install(app)

@@ -14,7 +14,8 @@ router = APIRouter(include_in_schema=False)
 
 INTRODUCTION = (
     "Everything the pages do, programs can do too. Errors are always "
-    '{"error": {"code", "message"}} with the right status. On this machine no login is needed.'
+    '{"error": {"code", "message"}} with the right status. Where people log in, programs send a token: '
+    "Authorization: Bearer TOKEN. It is made on the account page."
 )
 EXAMPLES = {
     ("post", "/api/v1/images"): "curl -F file=@photo.jpg -F wait=true {base}/api/v1/images",
