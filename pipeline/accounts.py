@@ -22,6 +22,7 @@ Person = records_people.Person
 FIRST_RUN_HOURS = 24
 PASSWORD_LINK_DAYS = 7
 LONGEST_NAME = 64
+LONGEST_TYPED = 256  # characters of a name that are looked at; before it is normalized it may be a little longer
 LONGEST_EMAIL = 254
 SIGNING_KEY = "signing key"
 
@@ -88,8 +89,11 @@ def checked_name(name: str) -> str:
 
 
 def plain_name(name: str) -> str:
-    """Return what was typed as the name would be kept, whether or not it may be one."""
-    return unicodedata.normalize("NFKC", name).strip().lower()
+    """Return what was typed as the name would be kept, whether or not it may be one; a far longer one is cut.
+
+    Normalizing takes time with the square of the combining marks, and nobody else gets a turn meanwhile.
+    """
+    return unicodedata.normalize("NFKC", name[:LONGEST_TYPED]).strip().lower()
 
 
 def may_be_name(plain: str) -> bool:
