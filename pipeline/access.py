@@ -18,6 +18,7 @@ from pipeline.principals import OWNER, Action, Principal, Scope
 from pipeline.stores import records_images, records_libraries, records_people
 
 GONE = "There is no such picture. It may have been deleted."
+NOWHERE = "There is no library that you may add pictures to. Please make one first, or ask for a role."
 NO_LIBRARY = "There is no such library."
 DELETED_LIBRARY = "The library “{name}” has been deleted. Please restore it, or choose another name."
 ANOTHER_ROLE = "Its owners can give you another role."
@@ -201,6 +202,12 @@ def upload_library(backend: Backend, asked: str | None, principal: Principal) ->
     return _new_library(asked, principal)
 
 
+def check_uploading_somewhere(principal: Principal) -> None:
+    """Raise NotAllowed when there is no library at all that `principal` may add pictures to."""
+    if principal.libraries(Action.UPLOAD) == frozenset():
+        raise NotAllowed(NOWHERE)
+
+
 def check_uploading(library: str, principal: Principal) -> None:
     """Raise InvalidQuery or NotAllowed unless `principal` may add pictures to the library with this id."""
     check_library_name(library)
@@ -228,7 +235,7 @@ def _usual_library(backend: Backend, principal: Principal) -> str:
     if len(allowed) == 1:
         return allowed[0]
     if not allowed:
-        raise NotAllowed("There is no library that you may add pictures to. Please make one first, or ask for a role.")
+        raise NotAllowed(NOWHERE)
     labels = sorted(f"“{names[library]}”" for library in allowed)
     raise InvalidQuery(f"Please say which library the pictures go into: {_either(labels)}.")
 

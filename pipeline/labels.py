@@ -3,11 +3,13 @@
 They are kept as they were written, without control characters, and within lengths that pages and indexes can bear.
 """
 
+import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
 from pipeline.errors import InvalidQuery
 
 JOINERS = "\u200c\u200d"
+MOST_MARKS = 8  # combining marks in a row; Hebrew and Thai need three, scholars of Sanskrit a few more
 LONGEST_FILENAME = 255  # characters kept; common file systems allow no more
 LONGEST_CAPTION = 2000
 LONGEST_TAG = 100
@@ -79,10 +81,15 @@ def check_tag_counts(tagged: Sequence[Iterable[str]], added: Collection[str]) ->
 def _printable(text: str) -> str:
     """Return `text` with every space as a plain one, and without what is invisible or turns the direction of text.
 
-    The two joiners stay: Persian words and composed emoji need them.
+    The two joiners stay: Persian words and composed emoji need them. Of accents on one letter those stay that a
+    language may need; a tower of them would be drawn over the lines above.
     """
-    return "".join(
-        " " if letter.isspace() else letter
-        for letter in text
-        if letter.isprintable() or letter in JOINERS or letter.isspace()
-    )
+    kept: list[str] = []
+    marks = 0
+    for letter in text:
+        marks = marks + 1 if unicodedata.combining(letter) else 0
+        if letter.isspace():
+            kept.append(" ")
+        elif marks <= MOST_MARKS and (letter.isprintable() or letter in JOINERS):
+            kept.append(letter)
+    return "".join(kept)

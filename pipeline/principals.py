@@ -67,7 +67,8 @@ class Principal:
     `roles` maps the ids of the libraries that exist for them to their role; None stands for the owner of everything,
     for whom only the `hidden` libraries, which are deleted, do not exist. `person_id` is None for whoever works at
     the machine itself. An `administrator` looks after people and the server, which gives no right to any picture.
-    `scopes` are those of the API token they came with. `address` is where from, for the audit log.
+    `scopes` are those of the API token they came with. `address` is where from, for the audit log. `session_id` and
+    `token_id` are what they proved with who they are, which may have ended since.
     """
 
     name: str
@@ -77,6 +78,8 @@ class Principal:
     hidden: frozenset[str] = frozenset()
     scopes: frozenset[Scope] = EVERY_SCOPE
     address: str = ""
+    session_id: str | None = None
+    token_id: str | None = None
 
     @property
     def owns_everything(self) -> bool:
@@ -101,6 +104,10 @@ class Principal:
     def may_administrate(self) -> bool:
         """Whether this principal may look after people and the server."""
         return (self.administrator or self.owns_everything) and Scope.MANAGE in self.scopes
+
+    def may_observe(self) -> bool:
+        """Whether this principal may read figures of the whole server, which tell of all libraries together."""
+        return (self.administrator or self.owns_everything) and Scope.READ in self.scopes
 
     def libraries(self, action: Action = Action.SEE) -> frozenset[str] | None:
         """Return the ids of the libraries in which `action` is allowed; None for all but the `hidden` ones."""

@@ -37,7 +37,7 @@ def add_user(name: str, email: str | None, *, administrator: bool, link: bool, p
         from pipeline.access import local_owner
 
         owner = local_owner(backend)
-        accounts.checked_name(name)  # before anybody types a password for nothing
+        account_names.checked_name(name)  # before anybody types a password for nothing
         password = None if link else _password(from_stdin=password_stdin)
         person = accounts.add_person(backend, owner, name, administrator=administrator, password=password, email=email)
         click.echo(f"Added {person.name}{', an administrator' if person.administrator else ''}.")

@@ -109,7 +109,7 @@ class _Beginning:
         active = accounts.are_active(backend)
         if self._is_open and not active:
             raise click.UsageError(ONLY_WITH_ACCOUNTS)
-        self.secret = accounts.first_run_secret(backend) if active else None
+        self.secret = welcomes.first_run_secret(backend) if active else None
 
     def tell(self) -> None:
         """Print where the server is, and what there is to know about it."""

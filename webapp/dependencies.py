@@ -83,6 +83,7 @@ def shell(
         person=who.name if visitor.has_accounts and visitor.is_known else "",
         has_accounts=visitor.has_accounts,
         may_upload=who.libraries(Action.UPLOAD) != frozenset(),
+        has_libraries=who.roles is None or bool(who.roles),
         may_administrate=who.may_administrate(),
         may_read_audit=who.may_administrate() or who.libraries(Action.MANAGE) != frozenset(),
         bare=not visitor.is_known,

@@ -15,7 +15,7 @@ from webapp.identity import recognize
 from webapp.links import login_url
 from webapp.pages import ErrorPage
 from webapp.rendering import page, wants_fragment
-from webapp.security import HEADERS
+from webapp.security import harmless_headers
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +159,10 @@ def _answer_nobody(request: Request, error: Exception) -> Response:
 
 
 def _answer_unexpected(request: Request, error: Exception) -> Response:
-    log.error("unexpected error at %s", request.url.path, exc_info=error)
+    # Not the address itself, which may have a secret in it.
+    log.error("unexpected error at %s", getattr(request.scope.get("route"), "path", "no route"), exc_info=error)
     response = answer(request, 500, "error", UNEXPECTED)
-    response.headers.update(HEADERS)  # this answer is given outside of the guard, which adds them to all others
+    response.headers.update(
+        harmless_headers(request.scope)
+    )  # this answer is given outside of the guard, which adds them to all others
     return response

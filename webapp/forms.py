@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Annotated
 
 from fastapi import Depends, Request
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, ImmutableMultiDict, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -14,6 +15,8 @@ from starlette.formparsers import MultiPartException
 from pipeline.errors import InvalidQuery
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES
 from pipeline.filters import COLOR_SHARE, COLOR_TOLERANCE, Filter
+
+UTF_8 = frozenset({b"utf-8", b"utf8", b"us-ascii"})
 
 Fields = Mapping[str, Sequence[str]]
 """Every value sent under each name."""
@@ -47,7 +50,13 @@ FILTER_FIELDS = (
 
 
 async def parse_form(request: Request) -> FormData:
-    """Return the form of a request, files spooled to disk; a second call returns the same. Raises InvalidQuery."""
+    """Return the form of a request, files spooled to disk; a second call returns the same. Raises InvalidQuery.
+
+    Browsers send UTF-8. Another charset is refused, because some that Python knows take very long to decode.
+    """
+    _, options = parse_options_header(request.headers.get("content-type", ""))
+    if options.get(b"charset", b"utf-8").lower() not in UTF_8:
+        raise InvalidQuery("A form is sent as UTF-8. Please leave the charset out.")
     try:
         return await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS)
     except (MultiPartException, HTTPException) as error:

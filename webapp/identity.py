@@ -1,6 +1,7 @@
 """Who asks: found out before every route, from a session cookie, an API token, or the mode of the server.
 
-Everything is closed but what is marked `public`. Without accounts whoever reaches the server, which is then on
+Everything is closed but what is marked `public`, the static files, and the OpenAPI document, which tells no more than
+the source does. Without accounts whoever reaches the server, which is then on
 loopback alone, owns everything. A session proves who asks but not that they wanted it, so what changes anything also
 needs the session's CSRF token; an API token is never sent by a browser on its own, and needs none.
 """
@@ -11,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from pipeline import accounts, sessions
-from pipeline.access import local_owner
+from pipeline.access import check_uploading_somewhere, local_owner
 from pipeline.backend import Backend
 from pipeline.errors import NotAllowed, NotLoggedIn, StoreUnavailable
 from pipeline.principals import NOBODY, OWNER, Principal
@@ -74,6 +76,12 @@ def unasked(route: Route) -> Route:
     return public(route)
 
 
+def for_pictures(route: Route) -> Route:
+    """Mark a route that takes pictures in, so that many megabytes are not read from those who may add none."""
+    route.takes_pictures = True  # type: ignore[attr-defined]
+    return route
+
+
 def identify(request: Request) -> Visitor:
     """Return who asks, and remember it in `request.state`. Raises NotLoggedIn where that is not `public`."""
     if getattr(request.scope.get("endpoint"), "is_unasked", False):
@@ -109,20 +117,34 @@ def recognize(request: Request) -> None:
 
 
 async def check_csrf(request: Request) -> AsyncIterator[None]:
-    """Refuse a change that comes with a session but without its token. Raises NotAllowed."""
-    visitor: Visitor = request.state.visitor
-    if request.method in SAFE_METHODS or visitor.session_id is None:
+    """Read what a change sends, find out again who asks, and refuse it without the CSRF token of the session.
+
+    A body may arrive as slowly as its sender likes; what was revoked meanwhile is revoked. Raises NotLoggedIn,
+    NotAllowed, and InvalidQuery for a form that cannot be read.
+    """
+    visitor = visitor_of(request)
+    if request.method in SAFE_METHODS or not visitor.is_known:
         yield
         return
+    if getattr(request.scope.get("endpoint"), "takes_pictures", False):
+        check_uploading_somewhere(visitor.principal)
     sent = request.headers.get(CSRF_HEADER, "")
-    if not sent and request.headers.get("content-type", "").startswith(FORM_TYPES):
-        form = await parse_form(request)
-        sent = str(form.get(CSRF_FIELD, ""))
-    if not hmac.compare_digest(sent.encode(), visitor.csrf_token.encode()):
+    try:
+        if request.headers.get("content-type", "").startswith(FORM_TYPES):
+            form = await parse_form(request)
+            sent = sent or str(form.get(CSRF_FIELD, ""))
+        else:
+            await request.body()
+        visitor = await run_in_threadpool(identify, request)
+        if visitor.session_id is not None and not hmac.compare_digest(_bytes(sent), _bytes(visitor.csrf_token)):
+            raise NotAllowed(STALE_PAGE)
+        yield
+    finally:
         await request.close()
-        raise NotAllowed(STALE_PAGE)
-    yield
-    await request.close()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="replace")
 
 
 def begin_session(response: Response, request: Request, logged_in: LoggedIn) -> None:

@@ -112,6 +112,7 @@ class Shell:
     person: str = ""
     has_accounts: bool = False
     may_upload: bool = True
+    has_libraries: bool = True
     may_administrate: bool = False
     may_read_audit: bool = False
     bare: bool = False

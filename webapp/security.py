@@ -5,6 +5,7 @@ another site may lead a person here. Without accounts the person at the machine 
 also be a loopback name (against DNS rebinding), and no proxy may have passed the request on for somebody else.
 """
 
+import logging
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.errors import TooManyBytes
+
+log = logging.getLogger(__name__)
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -55,7 +58,11 @@ THROUGH_A_PROXY = (
     "This request came through a proxy, so it may be from anybody. Likeness answers others only with accounts: please "
     "set LIKENESS_ACCOUNTS=required and start it again."
 )
-PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+PROXY_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+NOT_BELIEVED = (
+    "Requests come through a proxy that LIKENESS_TRUSTED_PROXIES does not name, so everybody behind it counts as one: "
+    "a few wrong passwords slow all of them down, and cookies are not kept to https."
+)
 WRONG_ORIGIN = "Another website asked for this, so it was refused. Please use the pages of Likeness itself."
 
 
@@ -63,9 +70,16 @@ class Guard:
     """ASGI middleware: checks Host and Origin, limits the body, and adds the headers above."""
 
     def __init__(
-        self, app: ASGIApp, *, max_body_bytes: Mapping[str, int], default_body_bytes: int, public_url: str = ""
+        self,
+        app: ASGIApp,
+        *,
+        max_body_bytes: Mapping[str, int],
+        default_body_bytes: int,
+        public_url: str = "",
+        believes_proxies: bool = False,
     ) -> None:
         self.app = app
+        self.believes_proxies = believes_proxies
         self.public_place = _network_place(public_url)
         self.max_body_bytes = max_body_bytes
         self.default_body_bytes = default_body_bytes
@@ -74,6 +88,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        self._warn_of_a_proxy(scope)
         refusal = _refusal(scope, self.public_place)
         if refusal:
             await refusal(scope, receive, _with_headers(scope, send))
@@ -82,6 +97,14 @@ class Guard:
         if scope["method"] == "HEAD":  # every page that can be got can be asked for without its body
             scope, send = {**scope, "method": "GET"}, _without_body(send)
         await self.app(scope, _limited(receive, limit), _with_headers(scope, send))
+
+    def _warn_of_a_proxy(self, scope: Scope) -> None:
+        """Say once that a proxy is not believed: all who come through it count as one when logins are slowed down."""
+        if self.believes_proxies or not scope["app"].state.running.accounts_active:
+            return
+        if "x-forwarded-for" in Headers(scope=scope):
+            self.believes_proxies = True
+            log.warning(NOT_BELIEVED)
 
 
 def _refusal(scope: Scope, public_place: str) -> Response | None:
@@ -167,20 +190,35 @@ def _without_body(send: Send) -> Send:
     return send_head
 
 
+def harmless_headers(scope: Scope) -> dict[str, str]:
+    """Return the headers that every answer to this request carries, unless it says otherwise itself."""
+    headers = dict(HEADERS)
+    is_https = scope["scheme"] == "https"
+    if is_https or _host_name(Headers(scope=scope).get("host", "")) in LOOPBACK_NAMES:
+        headers[OPENER_POLICY] = "same-origin"
+    if is_https:
+        headers["Strict-Transport-Security"] = HTTPS_FOR_TWO_YEARS
+    return headers
+
+
 def _with_headers(scope: Scope, send: Send) -> Send:
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
+            for name, value in harmless_headers(scope).items():
                 headers.setdefault(name, value)
-            is_https = scope["scheme"] == "https"
-            if is_https or _host_name(Headers(scope=scope).get("host", "")) in LOOPBACK_NAMES:
-                headers.setdefault(OPENER_POLICY, "same-origin")
-            if is_https:
-                headers.setdefault("Strict-Transport-Security", HTTPS_FOR_TWO_YEARS)
             fresh_cookie = scope.get("state", {}).get("fresh_cookie")
             if fresh_cookie:
                 headers.append("Set-Cookie", fresh_cookie)
+            if scope["scheme"] == "https":
+                message = {**message, "headers": [_secured(header) for header in message["headers"]]}
         await send(message)
 
     return send_with_headers
+
+
+def _secured(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """Return a header; a cookie is given out over https for https alone."""
+    name, value = header
+    is_open = name.lower() == b"set-cookie" and b"; secure" not in value.lower()
+    return (name, value + b"; Secure") if is_open else header

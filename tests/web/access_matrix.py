@@ -30,7 +30,7 @@ POST   /search                                              401  303  303  303  
 GET    /pictures/{key}                                      L    200  200  200  200  200  200   L    L    L    L
 GET    /upload                                              L    200  200  200  200  200  200   L    L    L    L
 GET    /upload/changes                                      L    200  200  200  200  200  200   L    L    L    L
-POST   /upload                                              401  403  303  303  303  422  422   401  401  401  401
+POST   /upload                                              401  403  303  303  303  422  403   401  401  401  401
 GET    /images/{image_id}                                   L    200  200  200  200  404  404   L    L    L    L
 GET    /images/{image_id}/thumbnail                         L    200  200  200  200  404  404   L    L    L    L
 GET    /images/{image_id}/original                          L    200  200  200  200  404  404   L    L    L    L
@@ -43,7 +43,7 @@ GET    /status                                              L    200  200  200  
 POST   /status/retry                                        401  303  303  303  303  303  303   401  401  401  401
 GET    /trash                                               L    200  200  200  200  200  200   L    L    L    L
 
-POST   /api/v1/images                                       401  403  201  201  201  422  422   403  201  403  403
+POST   /api/v1/images                                       401  403  201  201  201  422  403   403  201  403  403
 GET    /api/v1/images                                       401  200  200  200  200  200  200   200  403  200  200
 GET    /api/v1/images/{image_id}                            401  200  200  200  200  404  404   200  403  200  200
 PATCH  /api/v1/images/{image_id}                            401  403  403  200  200  404  404   403  403  200  403

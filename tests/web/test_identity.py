@@ -259,7 +259,7 @@ def test_an_old_copy_of_a_cookie_ends_the_session_for_the_thief_and_the_owner(pe
     let_pass(backend_of(people_client).database, AN_HOUR)
     assert ada.get("/account").status_code == 200
     assert ada.get("/account").status_code == 200
-    let_pass(backend_of(people_client).database, timedelta(minutes=2))
+    let_pass(backend_of(people_client).database, timedelta(minutes=11))
     assert thief.get("/account").status_code == 303
     assert ada.get("/account").status_code == 303
 
@@ -374,5 +374,5 @@ def test_where_accounts_are_required_everything_is_closed_before_there_is_one(op
 
 def test_where_accounts_are_required_they_stay_so_with_people(people_client):
     assert accounts.are_active(backend_of(people_client))
-    assert accounts.first_run_secret(backend_of(people_client)) is None
+    assert welcomes.first_run_secret(backend_of(people_client)) is None
     assert people_client.get("/").headers["location"] == "/login"

@@ -1,6 +1,7 @@
 """`/api/v1/images`: upload, list, read, change, delete and restore images."""
 
 import time
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -13,6 +14,7 @@ from pipeline.errors import ImageNotFound, InvalidQuery
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord, ImageState
 from pipeline.ingest import accept, failure_code
+from pipeline.labels import clean_filename
 from pipeline.principals import Principal
 from pipeline.uploads import spooled
 from webapp import schemas
@@ -20,6 +22,7 @@ from webapp.api_form import ANY_CALL, api_errors, file_answer, filter_parameters
 from webapp.dependencies import BackendDependency, PrincipalDependency, Running, RunningDependency
 from webapp.errors import STATUS_OF_CODE
 from webapp.forms import FormDependency, fields_of, first, one_file, read_filter
+from webapp.identity import for_pictures
 from webapp.routes.images import KnownHeader, original_response, thumbnail_response
 
 router = APIRouter(prefix="/api/v1", tags=["images"], responses=ANY_CALL)
@@ -38,6 +41,7 @@ TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
     responses={**api_errors(413, 415), 200: {"model": schemas.UploadedImage}},
     openapi_extra=upload_body(library="string", caption="string", tags="strings", wait="boolean"),
 )
+@for_pictures
 def upload_image(running: RunningDependency, principal: PrincipalDependency, form: FormDependency) -> Response:
     """Add a picture: 201 when it is new, 200 with `existing: true` when the very same bytes are there already.
 
@@ -58,9 +62,12 @@ def upload_image(running: RunningDependency, principal: PrincipalDependency, for
             tags=fields.get("tags", ()),
         )
     running.worker.bell.set()
-    # Who may add and not look is answered at once, with what they have sent.
-    can_wait = wait and principal.may_see(accepted.image.library)
-    image = _wait_for(running, accepted.image, principal) if can_wait else accepted.image
+    image, may_see = accepted.image, principal.may_see(accepted.image.library)
+    if wait and may_see:
+        image = _wait_for(running, image, principal)
+    if accepted.existing and not may_see:
+        # Who may add and not look is not told what others have written to the same bytes.
+        image = replace(image, filename=clean_filename(sent.filename or ""), caption="", tags=())
     if wait and image.state == ImageState.FAILED:
         return _failed(running, image)
     body = describe(image) | {"existing": accepted.existing}

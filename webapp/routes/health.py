@@ -40,7 +40,7 @@ def is_ready(backend: BackendDependency, principal: PrincipalDependency) -> Resp
 @router.get("/metrics")
 def show_metrics(backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Return figures of all libraries together in the text format of Prometheus."""
-    if not principal.may_administrate():
+    if not principal.may_observe():
         raise NotAllowed("The figures of the server are for those who look after it. An administrator may read them.")
     counts = count_all_states(backend)
     lines = [

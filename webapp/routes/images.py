@@ -125,13 +125,16 @@ def thumbnail_response(backend: Backend, image: ImageRecord, px: int) -> Respons
 
 def original_response(backend: Backend, image: ImageRecord, *, download: bool, known: str = "") -> Response:
     """Return the original with headers under which nothing in it can act, unless its ETag is among those `known`."""
-    kept = {"Cache-Control": "private, no-cache", "ETag": entity_tag(backend, image)}
+    kept = {
+        "Cache-Control": "private, no-cache",
+        "ETag": entity_tag(backend, image),
+        "Content-Security-Policy": FILE_POLICY,  # with a 304 too: a browser may take its headers for those it has kept
+    }
     if kept["ETag"] in known:
         return Response(status_code=304, headers=kept)
     sent = open_download(backend, image)
     disposition = "inline" if sent.media_type in INLINE_TYPES and not download else "attachment"
     headers = {
-        "Content-Security-Policy": FILE_POLICY,
         "Content-Disposition": f"{disposition}; filename*=UTF-8''{quote(sent.filename, safe='')}",
         "Content-Length": str(sent.size_bytes),
     }

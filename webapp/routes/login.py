@@ -32,7 +32,9 @@ def show_login(request: Request, backend: BackendDependency, visitor: VisitorDep
     wanted = _wanted(first(fields_of(request.query_params), "next"))
     if visitor.is_known:
         return RedirectResponse(wanted or "/", 303)
-    return page(request, "login.html", _login_page(request, backend, wanted))
+    response = page(request, "login.html", _login_page(request, backend, wanted))
+    response.headers.update(SECRET_PAGE)  # where one wants to go may be an invitation
+    return response
 
 
 @router.post("/login")
@@ -82,7 +84,7 @@ def use_welcome(secret: str, request: Request, backend: BackendDependency, form:
     """Make the first account, or set the password, and log in."""
     name = first(fields_of(form), "name")
     try:
-        person = accounts.use_welcome(backend, secret, name, new_password(form), address=address_of(request))
+        person = welcomes.use_welcome(backend, secret, name, new_password(form), address=address_of(request))
     except (InvalidQuery, Conflict) as error:
         return _welcome(request, backend, secret, name=name, problem=error.user_message, status=status_of(error))
     request.app.state.running.accounts_active = True
@@ -95,7 +97,7 @@ def join_with_new_account(secret: str, request: Request, backend: BackendDepende
     """Make an account for whoever was invited by an administrator, and let them in."""
     name = first(fields_of(form), "name")
     try:
-        person = accounts.join_with_new_account(backend, secret, name, new_password(form), address=address_of(request))
+        person = welcomes.join_with_new_account(backend, secret, name, new_password(form), address=address_of(request))
     except (InvalidQuery, Conflict) as error:
         content = WelcomePage(
             shell(request),
@@ -113,7 +115,7 @@ def join_with_new_account(secret: str, request: Request, backend: BackendDepende
 def _welcome(
     request: Request, backend: Backend, secret: str, *, name: str = "", problem: str = "", status: int = 200
 ) -> Response:
-    welcome = accounts.read_welcome(backend, secret)
+    welcome = welcomes.read_welcome(backend, secret)
     content = WelcomePage(
         shell(request),
         purpose="password" if welcome.name else "first",

@@ -24,6 +24,7 @@ from pipeline.upload_list import Card, ListedUpload, add_card, list_uploads
 from pipeline.uploads import spooled
 from webapp.dependencies import BackendDependency, PrincipalDependency, Running, RunningDependency, shell
 from webapp.forms import FormDependency, fields_of, files_of, first
+from webapp.identity import for_pictures
 from webapp.number_ranges import numbers_from, ranges_of
 from webapp.pages import Tile, UploadCard, UploadPage
 from webapp.rendering import page, wants_fragment
@@ -71,6 +72,7 @@ def show_changes(request: Request, backend: BackendDependency, principal: Princi
 
 
 @router.post("/upload")
+@for_pictures
 def receive_uploads(
     request: Request,
     running: RunningDependency,
