@@ -33,6 +33,21 @@ PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
 """Made once: it holds the second in which it was made."""
 
 
+def profile(tags=(), tail=b"", shift=0):
+    """A color profile with these tags more, its declared length off by `shift`, and a tail that it does not declare."""
+    (count,) = struct.unpack_from(">I", PROFILE, 128)
+    old = [struct.unpack_from(">4sII", PROFILE, 132 + 12 * number) for number in range(count)]
+    added = 12 * len(tags)
+    table = [(name, offset + added, length) for name, offset, length in old]
+    body = PROFILE[132 + 12 * count :]
+    for name, data in tags:
+        table.append((name, 132 + 12 * (count + len(tags)) + len(body), len(data)))
+        body += data + bytes(-len(data) % 4)
+    packed = struct.pack(">I", len(table)) + b"".join(struct.pack(">4sII", *tag) for tag in table)
+    size = 128 + len(packed) + len(body)
+    return struct.pack(">I", size + shift) + PROFILE[4:128] + packed + body + tail
+
+
 def segment(marker, data):
     return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
 

@@ -22,6 +22,7 @@ from pipeline.features.stripping.parts import (
     read_part,
     size_of,
 )
+from pipeline.features.stripping.profiles import LARGEST_PROFILE_BYTES, rebuilt
 
 _START, _END, _SCAN, _COMMENT = 0xD8, 0xD9, 0xDA, 0xFE
 _JFIF, _EXIF, _PROFILE, _ADOBE = 0xE0, 0xE1, 0xE2, 0xEE
@@ -33,6 +34,9 @@ _PICTURE = _FRAMES | {_HUFFMAN, _ARITHMETIC, _QUANTIZATION, _LINES, _RESTART, _S
 _JFIF_MARK, _PROFILE_MARK, _ADOBE_MARK = b"JFIF\0", b"ICC_PROFILE\0", b"Adobe"
 _JFIF_BYTES = 12  # mark, version and density; the size of a preview and the preview follow
 _ADOBE_BYTES = 12
+_PROFILE_HEAD_BYTES = len(_PROFILE_MARK) + 2  # with the number of the part and how many there are
+_MOST_PROFILE_BYTES = 65_533 - _PROFILE_HEAD_BYTES
+_MOST_COMPONENTS, _MOST_TABLES, _HUFFMAN_CLASSES = 4, 4, 2
 
 _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """What ends the coded data of a scan: neither a stuffed zero, nor a restart, nor a byte to fill."""
@@ -53,20 +57,28 @@ class _Segment:
 def parts_of(stream: Stream) -> Parts:
     """Return the parts that are kept. Raises DamagedImage for what does not stand as the standard has it."""
     segments = bounded(_segments(stream))
-    if not any(segment.marker == _SCAN for segment in segments):
-        raise damaged("a JPEG without a scan")
     kept = Parts()
     kept.put(bytes([0xFF, _START]))
     _put_jfif(kept, stream, segments)
     _put_orientation(kept, stream, segments)
+    _put_profile(kept, stream, segments)
+    _put_adobe(kept, stream, segments)
+    defined: set[tuple[int, int]] = set()
+    scans = frames = 0
     for segment in segments:
-        if segment.marker in _PICTURE:
-            _check(stream, segment)
-            kept.keep(segment.start - 4, segment.data_end)
-        elif segment.marker == _PROFILE and _data(stream, segment).startswith(_PROFILE_MARK):
-            kept.keep(segment.start - 4, segment.end)
-        elif segment.marker == _ADOBE and _data(stream, segment).startswith(_ADOBE_MARK):
-            kept.put(_written(_ADOBE, _data(stream, segment)[:_ADOBE_BYTES]))
+        if segment.marker not in _PICTURE:
+            continue
+        for table in _checked(segment.marker, _data(stream, segment)):
+            if (segment.marker, table) in defined:
+                raise damaged("a JPEG table that is defined again before it is used")
+            defined.add((segment.marker, table))
+        frames += segment.marker in _FRAMES
+        if segment.marker == _SCAN:
+            scans += 1
+            defined.clear()
+        kept.keep(segment.start - 4, segment.data_end)
+    if not scans or frames != 1 or not defined <= {(_LINES, 0)}:
+        raise damaged("a JPEG without a scan, of several frames, or with tables for nothing")
     kept.put(bytes([0xFF, _END]))
     return kept
 
@@ -133,40 +145,76 @@ def _put_orientation(kept: Parts, stream: Stream, segments: list[_Segment]) -> N
             return
 
 
+def _put_profile(kept: Parts, stream: Stream, segments: list[_Segment]) -> None:
+    """Put the color profile together from its parts; when one is missing or there twice, decoders take none."""
+    parts: dict[int, bytes] = {}
+    marked = [data for data in _all_data(stream, segments, _PROFILE) if data.startswith(_PROFILE_MARK)]
+    if sum(map(len, marked)) > LARGEST_PROFILE_BYTES:
+        raise damaged("a color profile that is too large")
+    for data in marked:
+        if len(data) < _PROFILE_HEAD_BYTES or data[len(_PROFILE_MARK) + 1] != len(marked):
+            return
+        parts[data[len(_PROFILE_MARK)]] = data[_PROFILE_HEAD_BYTES:]
+    if sorted(parts) != list(range(1, len(marked) + 1)):
+        return
+    profile = rebuilt(b"".join(parts[number] for number in sorted(parts)))
+    starts = range(0, len(profile or b""), _MOST_PROFILE_BYTES)
+    for number, at in enumerate(starts, start=1):
+        head = _PROFILE_MARK + bytes([number, len(starts)])
+        kept.put(_written(_PROFILE, head + (profile or b"")[at : at + _MOST_PROFILE_BYTES]))
+
+
+def _put_adobe(kept: Parts, stream: Stream, segments: list[_Segment]) -> None:
+    notes = [data for data in _all_data(stream, segments, _ADOBE) if data.startswith(_ADOBE_MARK)]
+    if notes and len(notes[-1]) >= _ADOBE_BYTES:  # decoders go by the last
+        kept.put(_written(_ADOBE, notes[-1][:_ADOBE_BYTES]))
+
+
+def _all_data(stream: Stream, segments: list[_Segment], marker: int) -> Iterator[bytes]:
+    return (_data(stream, segment) for segment in segments if segment.marker == marker)
+
+
 def _written(marker: int, data: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
 
 
-def _check(stream: Stream, segment: _Segment) -> None:
-    """Refuse tables and headers with more in them than what they are for."""
-    data = _data(stream, segment)
-    if segment.marker in _FRAMES:
-        fits = len(data) > 5 and len(data) == 6 + 3 * data[5]  # noqa: PLR2004 - as the standard has it
-    elif segment.marker == _SCAN:
-        fits = len(data) > 0 and len(data) == 4 + 2 * data[0]
-    elif segment.marker == _HUFFMAN:
-        fits = _are_huffman_tables(data)
-    elif segment.marker == _QUANTIZATION:
-        fits = _are_quantization_tables(data)
+def _checked(marker: int, data: bytes) -> list[int]:
+    """Return the numbers of what a segment defines. One with more in it than what it is for is a DamagedImage."""
+    defined = [0]
+    if marker in _FRAMES:
+        components = data[5] if len(data) > 5 else 0  # noqa: PLR2004 - as the standard has it
+        fits = 1 <= components <= _MOST_COMPONENTS and len(data) == 6 + 3 * components
+    elif marker == _SCAN:
+        fits = len(data) > 0 and 1 <= data[0] <= _MOST_COMPONENTS and len(data) == 4 + 2 * data[0]
+    elif marker == _HUFFMAN:
+        fits, defined = _huffman_tables(data)
+    elif marker == _QUANTIZATION:
+        fits, defined = _quantization_tables(data)
+    elif marker == _ARITHMETIC:
+        fits, defined = len(data) % 2 == 0, list(data[::2])
     else:
-        fits = len(data) == 2 or (segment.marker == _ARITHMETIC and len(data) <= 64)  # noqa: PLR2004 - the same
+        fits = len(data) == 2  # noqa: PLR2004 - the same
     if not fits:
-        raise damaged(f"a JPEG segment {segment.marker:x} that is too long or too short")
+        raise damaged(f"a JPEG segment {marker:x} that is too long or too short")
+    return defined
 
 
-def _are_huffman_tables(data: bytes) -> bool:
+def _huffman_tables(data: bytes) -> tuple[bool, list[int]]:
     """Whether nothing but tables is there: a number, how many codes of each of 16 lengths, and a value for each."""
-    at = 0
+    at, defined = 0, []
     while at < len(data):
+        defined.append(data[at])
         at += 17 + sum(data[at + 1 : at + 17])
-    return at == len(data)
+    right = all(table >> 4 < _HUFFMAN_CLASSES and table & 15 < _MOST_TABLES for table in defined)
+    return at == len(data) and right, defined
 
 
-def _are_quantization_tables(data: bytes) -> bool:
+def _quantization_tables(data: bytes) -> tuple[bool, list[int]]:
     """Whether nothing but tables is there: precision and number, and 64 values of one byte or of two."""
-    at = 0
+    at, defined = 0, []
     while at < len(data):
-        if data[at] >> 4 > 1:
-            return False
+        if data[at] >> 4 > 1 or data[at] & 15 >= _MOST_TABLES:
+            return False, []
+        defined.append(data[at] & 15)
         at += 1 + (64 << (data[at] >> 4))
-    return at == len(data)
+    return at == len(data), defined

@@ -52,6 +52,8 @@ class Parts:
 
     def keep(self, start: int, end: int) -> None:
         """Add what stands in the original from `start` up to `end`."""
+        if start == end:
+            return
         last = self._parts[-1] if self._parts else b""
         if isinstance(last, range) and last.stop == start:
             self._parts[-1] = range(last.start, end)
@@ -60,7 +62,8 @@ class Parts:
 
     def put(self, data: bytes) -> None:
         """Add bytes that are not in the original."""
-        self._parts.append(data)
+        if data:
+            self._parts.append(data)
 
     def add(self, others: "Parts") -> None:
         """Add the parts of another list."""
