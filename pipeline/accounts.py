@@ -1,46 +1,38 @@
-"""Accounts: made, changed, and begun with a link that works once.
+"""Accounts: made and changed by administrators, and by people for themselves.
 
 Whoever makes the first account administrates, and owns the libraries that were there before anybody had one.
 """
 
-import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pipeline import throttle
+from pipeline.account_names import checked_name, may_be_name, plain_name
 from pipeline.backend import Backend
-from pipeline.errors import Conflict, InvalidQuery, LinkNotFound, NotAllowed, PersonNotFound
+from pipeline.errors import Conflict, InvalidQuery, NotAllowed, PersonNotFound
 from pipeline.passwords import checked_password, hash_password, hash_secret, is_password, new_secret
 from pipeline.principals import Principal, Role
-from pipeline.stores import records_audit, records_invitations, records_libraries, records_people, records_sessions
+from pipeline.stores import (
+    records_audit,
+    records_libraries,
+    records_people,
+    records_principals,
+    records_sessions,
+)
 from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
-from pipeline.stores.records_people import Link, LinkKind
+from pipeline.stores.records_people import LinkKind
 
 Person = records_people.Person
 
-FIRST_RUN_HOURS = 24
 PASSWORD_LINK_DAYS = 7
-LONGEST_NAME = 64
-LONGEST_TYPED = 256  # characters of a name that are looked at; before it is normalized it may be a little longer
 LONGEST_EMAIL = 254
 SIGNING_KEY = "signing key"
 
-GONE = "This link has been used, or its time is over. Please ask for a new one."
 NOT_ADMINISTRATOR = "Only administrators look after accounts. Please ask one of them."
 DEACTIVATED = "{name} cannot log in, so a link would be of no use. Please let them in again first."
-ALPHABETS = frozenset({"LATIN", "GREEK", "CYRILLIC"})
-"""Many of their letters look the same, so a name has those of one alone: nobody is to be taken for another."""
 
 WRONG_PASSWORD = "This is not your present password. Please try again."  # noqa: S105 - a sentence about one
-
-
-@dataclass(frozen=True)
-class Welcome:
-    """What a link is good for: making the first account, or setting the password of `name`."""
-
-    kind: LinkKind
-    name: str
 
 
 @dataclass(frozen=True)
@@ -76,85 +68,6 @@ def signing_key(backend: Backend) -> str:
     return kept
 
 
-def checked_name(name: str) -> str:
-    """Return a name as it is kept, in lower case. Raises InvalidQuery."""
-    plain = plain_name(name)
-    if not may_be_name(plain):
-        raise InvalidQuery(
-            f"The name of an account has up to {LONGEST_NAME} letters and digits, and . _ - @ +, but no spaces."
-        )
-    if len(ALPHABETS & {unicodedata.name(letter, "").partition(" ")[0] for letter in plain}) > 1:
-        raise InvalidQuery("The letters of a name are all from one alphabet, so that no two names look the same.")
-    return plain
-
-
-def plain_name(name: str) -> str:
-    """Return what was typed as the name would be kept, whether or not it may be one; a far longer one is cut.
-
-    Normalizing takes time with the square of the combining marks, and nobody else gets a turn meanwhile.
-    """
-    return unicodedata.normalize("NFKC", name[:LONGEST_TYPED]).strip().lower()
-
-
-def may_be_name(plain: str) -> bool:
-    """Whether an account may be called `plain`, which `plain_name` returned."""
-    return 0 < len(plain) <= LONGEST_NAME and all(letter.isalnum() or letter in "._-@+" for letter in plain)
-
-
-# ---- The first account
-
-
-def first_run_secret(backend: Backend) -> str | None:
-    """Return the secret of a new link to make the first account, or None when there is one. Older links end."""
-    secret = new_secret()
-    until = datetime.now(UTC) + timedelta(hours=FIRST_RUN_HOURS)
-    with backend.database.write() as connection:
-        if records_people.any_people(connection):
-            return None
-        records_people.forget_links(connection, LinkKind.FIRST_RUN)
-        records_people.add_link(connection, hash_secret(secret), LinkKind.FIRST_RUN, until)
-    return secret
-
-
-def read_welcome(backend: Backend, secret: str) -> Welcome:
-    """Return what a link of the first run or for a password is good for. Raises LinkNotFound."""
-    with backend.database.read() as connection:
-        link, person = _welcome(connection, secret)
-    return Welcome(link.kind, person.name if person else "")
-
-
-def use_welcome(backend: Backend, secret: str, name: str, password: str, *, address: str) -> Person:
-    """Make the first account, or set the password of the person whom the link is for; the link is used up.
-
-    Raises LinkNotFound, or InvalidQuery, after which the link still works.
-    """
-    read_welcome(backend, secret)  # before anything is hashed, which would be much work for whoever makes up links
-    hashed = hash_password(checked_password(password))
-    with backend.database.write() as connection:
-        link, person = _welcome(connection, secret)
-        if person is None:
-            person = _add(connection, None, name, administrator=True, address=address)
-        records_people.use_link(connection, link.id)
-        return _set_password(connection, person, hashed, Principal(person.name, {}, person.id, address=address))
-
-
-def join_with_new_account(backend: Backend, secret: str, name: str, password: str, *, address: str) -> Person:
-    """Make an account for whoever was invited by an administrator, and a member of them; the link is used up.
-
-    Raises LinkNotFound or NotAllowed, or InvalidQuery and Conflict, after which the link still works.
-    """
-    with backend.database.read() as connection:
-        _check_invitation(connection, secret)  # before anything is hashed, as above
-    hashed = hash_password(checked_password(password))
-    with backend.database.write() as connection:
-        _check_invitation(connection, secret)
-        person = make_account(connection, name, hashed, address=address)
-        who = Principal(person.name, {}, person.id, address=address)
-        if records_invitations.join(connection, hash_secret(secret), who, person.id) is None:
-            raise LinkNotFound(GONE)
-    return person
-
-
 # ---- What administrators do
 
 
@@ -168,9 +81,10 @@ def add_person(
     email: str | None = None,
 ) -> Person:
     """Make an account; the first one administrates whatever is asked. Raises Conflict when the name is taken."""
-    _check_administrator(principal)
+    _check_administrator(principal)  # before anything is hashed
     hashed = hash_password(checked_password(password)) if password is not None else None
     with backend.database.write() as connection:
+        principal = _administrator(connection, principal)
         person = _add(connection, principal, name, administrator=administrator, email=email)
         if hashed:
             records_people.change(connection, person.id, password_hash=hashed)
@@ -188,7 +102,8 @@ def find_person(backend: Backend, principal: Principal, name: str) -> Person:
     """Return the account called so. For administrators. Raises PersonNotFound."""
     _check_administrator(principal)
     with backend.database.read() as connection:
-        person = records_people.by_name(connection, checked_name(name))
+        plain = plain_name(name)
+        person = records_people.by_name(connection, plain) if may_be_name(plain) else None
     if person is None:
         raise PersonNotFound(f"Nobody here is called {name}.")
     return person
@@ -213,12 +128,14 @@ def describe_people(backend: Backend, principal: Principal) -> list[PersonInfo]:
 def password_link(backend: Backend, principal: Principal, person_id: str) -> str:
     """Return the secret of a link with which somebody sets a password, once; older links of theirs end.
 
+    An administrator who uses it, instead of giving it to them, gets into their account. Nobody who runs a server can
+    be kept from that; but it is in the log, and the person is logged out everywhere and their password has changed.
     Raises Conflict when they are deactivated.
     """
-    _check_administrator(principal)
     secret = new_secret()
     until = datetime.now(UTC) + timedelta(days=PASSWORD_LINK_DAYS)
     with backend.database.write() as connection:
+        principal = _administrator(connection, principal)
         person = _existing(connection, person_id)
         if person.deactivated_at:
             raise Conflict(DEACTIVATED.format(name=person.name))
@@ -228,13 +145,19 @@ def password_link(backend: Backend, principal: Principal, person_id: str) -> str
     return secret
 
 
-def set_password(backend: Backend, principal: Principal, person_id: str, password: str) -> None:
-    """Give somebody another password and end their sessions. For whoever works at the machine itself."""
+def set_password(backend: Backend, principal: Principal, person_id: str, password: str) -> int:
+    """Give somebody another password, and end their sessions and tokens; return how many tokens.
+
+    For whoever works at the machine itself.
+    """
     if not principal.owns_everything:
         raise NotAllowed("Nobody sets a password for another person. Please give them a link to choose one.")
     hashed = hash_password(checked_password(password))
     with backend.database.write() as connection:
-        _set_password(connection, _existing(connection, person_id), hashed, principal)
+        person = _existing(connection, person_id)
+        revoked = len(records_sessions.tokens_of(connection, person.id))
+        put_password(connection, person, hashed, principal)
+    return revoked
 
 
 def deactivate(backend: Backend, principal: Principal, person_id: str) -> Person:
@@ -242,8 +165,8 @@ def deactivate(backend: Backend, principal: Principal, person_id: str) -> Person
 
     Raises Conflict for the last administrator.
     """
-    _check_administrator(principal)
     with backend.database.write() as connection:
+        principal = _administrator(connection, principal)
         person = _existing(connection, person_id)
         _check_not_last(connection, person)
         records_people.change(connection, person.id, deactivated_at=datetime.now(UTC))
@@ -255,8 +178,8 @@ def deactivate(backend: Backend, principal: Principal, person_id: str) -> Person
 
 def activate(backend: Backend, principal: Principal, person_id: str) -> Person:
     """Let somebody in again, with their roles and tokens as they were."""
-    _check_administrator(principal)
     with backend.database.write() as connection:
+        principal = _administrator(connection, principal)
         person = _existing(connection, person_id)
         records_people.change(connection, person.id, deactivated_at=None)
         records_audit.add(connection, principal, Event.PERSON_ACTIVATED, person.name)
@@ -265,8 +188,8 @@ def activate(backend: Backend, principal: Principal, person_id: str) -> Person:
 
 def set_administrator(backend: Backend, principal: Principal, person_id: str, *, administrator: bool) -> Person:
     """Let somebody administrate, or no more. Raises Conflict for the last administrator."""
-    _check_administrator(principal)
     with backend.database.write() as connection:
+        principal = _administrator(connection, principal)
         person = _existing(connection, person_id)
         if not administrator:
             _check_not_last(connection, person)
@@ -279,22 +202,28 @@ def set_administrator(backend: Backend, principal: Principal, person_id: str, *,
 # ---- What people do for themselves
 
 
-def change_password(backend: Backend, principal: Principal, session_id: str | None, present: str, wanted: str) -> None:
-    """Change one's own password; every other session ends.
+def change_password(backend: Backend, principal: Principal, session_id: str | None, present: str, wanted: str) -> int:
+    """Change one's own password; every other session ends. Return how many API tokens still work.
 
     Raises InvalidQuery when `present` is not the password, and TooManyAttempts as logging in does: a browser that was
     left alone is no place to guess it.
     """
     checked_password(wanted)
-    with backend.database.write() as connection:
+    with backend.database.read() as connection:
         person = _existing(connection, principal.person_id or "")
-        throttle.count_try(connection, person.name, principal.address)
+    throttle.count_try(backend, person.name, principal.address, person)
     if not is_password(person.password_hash, present):
+        with backend.database.write() as connection:
+            records_audit.add(connection, principal, Event.PASSWORD_REFUSED, person.name)
         raise InvalidQuery(WRONG_PASSWORD)
     hashed = hash_password(wanted)
     with backend.database.write() as connection:
+        principal = records_principals.current(connection, principal)
+        if _existing(connection, person.id).password_hash != person.password_hash:
+            raise InvalidQuery(WRONG_PASSWORD)  # it was changed meanwhile
         throttle.forgive(connection, person.name, principal.address)
-        _set_password(connection, person, hashed, principal, but=session_id)
+        put_password(connection, person, hashed, principal, but=session_id, tokens_stay=True)
+        return records_sessions.count_current(connection, person.id)
 
 
 def renew_hash(backend: Backend, person: Person, password: str) -> Person:
@@ -326,6 +255,26 @@ def make_account(
     return _existing(connection, person.id)
 
 
+def put_password(
+    connection: Connection,
+    person: Person,
+    hashed: str,
+    principal: Principal,
+    *,
+    but: str | None = None,
+    tokens_stay: bool = False,
+) -> Person:
+    """Set a password and end every session but one. Tokens end as well where somebody else may have made them."""
+    records_people.change(connection, person.id, password_hash=hashed)
+    records_people.forget_links(connection, LinkKind.PASSWORD, person.id)
+    ended = records_sessions.end_sessions_of(connection, person.id, but=but)
+    records_audit.add(connection, principal, Event.PASSWORD_CHANGED, person.name, sessions_ended=ended)
+    revoked = 0 if tokens_stay else records_sessions.revoke_tokens_of(connection, person.id)
+    if revoked:
+        records_audit.add(connection, principal, Event.TOKEN_REVOKED, "all", person=person.name, tokens=revoked)
+    return _existing(connection, person.id)
+
+
 def _add(
     connection: Connection,
     principal: Principal | None,
@@ -350,40 +299,8 @@ def _add(
     if first:
         for library in records_libraries.without_owner(connection):
             records_libraries.set_role(connection, library, person.id, Role.OWNER)
+            records_audit.add(connection, who, Event.MEMBER_ADDED, plain, library=library, role=Role.OWNER)
     return person
-
-
-def _set_password(
-    connection: Connection, person: Person, hashed: str, principal: Principal, *, but: str | None = None
-) -> Person:
-    records_people.change(connection, person.id, password_hash=hashed)
-    records_people.forget_links(connection, LinkKind.PASSWORD, person.id)
-    ended = records_sessions.end_sessions_of(connection, person.id, but=but)
-    records_audit.add(connection, principal, Event.PASSWORD_CHANGED, person.name, sessions_ended=ended)
-    return _existing(connection, person.id)
-
-
-def _welcome(connection: Connection, secret: str) -> tuple[Link, Person | None]:
-    """Return a link that is good, and whose password it sets; None for the first run. Raises LinkNotFound."""
-    link = records_people.find_link(connection, hash_secret(secret))
-    if link is None or link.kind is LinkKind.INVITATION:
-        raise LinkNotFound(GONE)
-    if link.kind is LinkKind.FIRST_RUN:
-        if records_people.any_people(connection):
-            raise LinkNotFound(GONE)
-        return link, None
-    person = records_people.get(connection, link.person_id or "")
-    if person is None or person.deactivated_at:
-        raise LinkNotFound(GONE)
-    return link, person
-
-
-def _check_invitation(connection: Connection, secret: str) -> None:
-    invitation = records_invitations.find(connection, hash_secret(secret))
-    if invitation is None:
-        raise LinkNotFound(GONE)
-    if not invitation.may_make_account:
-        raise NotAllowed("This invitation is for people with an account. Please log in, or ask an administrator.")
 
 
 def _existing(connection: Connection, person_id: str) -> Person:
@@ -391,6 +308,13 @@ def _existing(connection: Connection, person_id: str) -> Person:
     if person is None:
         raise PersonNotFound("There is no such account.")
     return person
+
+
+def _administrator(connection: Connection, principal: Principal) -> Principal:
+    """Return the principal as they are now, who may administrate. Raises NotAllowed, or NotLoggedIn."""
+    principal = records_principals.current(connection, principal)
+    _check_administrator(principal)
+    return principal
 
 
 def _check_administrator(principal: Principal) -> None:

@@ -1,19 +1,19 @@
 """What people do to images that are there: edit, delete, restore, purge, and have them analyzed again.
 
-Each checks in its own transaction that the images exist for whoever asks and may be changed by them; if some may not
-be changed, nothing is done to any.
+Each reads in its own transaction who asks, as they are at that moment, and checks that the images exist for them and
+may be changed by them; if some may not be changed, nothing is done to any.
 """
 
 from collections.abc import Sequence
 
 from pipeline import purging
-from pipeline.access import GONE, check_action, check_reading, get_images
+from pipeline.access import GONE, check_action, check_reading
 from pipeline.backend import Backend
 from pipeline.errors import ImageNotFound
 from pipeline.images import ImageRecord
 from pipeline.labels import check_tag_counts, clean_caption, clean_tags
 from pipeline.principals import Action, Principal
-from pipeline.stores import records_image_audit, records_images
+from pipeline.stores import records_image_audit, records_images, records_principals
 from pipeline.stores.records_audit import Event
 
 
@@ -32,6 +32,7 @@ def edit(
     check_reading(principal)
     clean = (None if caption is None else clean_caption(caption), None if tags is None else clean_tags(tags))
     with backend.database.write() as connection:
+        principal = records_principals.current(connection, principal)
         images = records_images.get_present(connection, [image_id], principal)
         if not images:
             raise ImageNotFound(GONE)
@@ -50,6 +51,7 @@ def add_tags(
     check_reading(principal)
     added = clean_tags(tags)
     with backend.database.write() as connection:
+        principal = records_principals.current(connection, principal)
         images = records_images.get_present(connection, list(dict.fromkeys(image_ids)), principal)
         check_action(images, principal, Action.CHANGE)
         check_tag_counts([image.tags for image in images], added)
@@ -66,16 +68,19 @@ def delete(
     Return those that were there. Raises NotAllowed. Files that a store which is down cannot remove now, a later sweep
     removes.
     """
-    if purge:
-        images = get_images(backend, image_ids, principal, Action.PURGE, deleted_too=True)
-        purging.purge(backend, [image.row for image in images], principal)
-        return images
     check_reading(principal)
+    wanted = list(dict.fromkeys(image_ids))
     with backend.database.write() as connection:
-        images = records_images.get_present(connection, list(dict.fromkeys(image_ids)), principal)
-        check_action(images, principal, Action.CHANGE)
-        records_images.delete(connection, [image.row for image in images])
-        records_image_audit.add(connection, principal, Event.IMAGES_DELETED, images)
+        principal = records_principals.current(connection, principal)
+        images = records_images.get_present(connection, wanted, principal, deleted_too=purge)
+        check_action(images, principal, Action.PURGE if purge else Action.CHANGE)
+        if purge:
+            purging.forget(connection, images, principal)
+        else:
+            records_images.delete(connection, [image.row for image in images])
+            records_image_audit.add(connection, principal, Event.IMAGES_DELETED, images)
+    if purge:
+        purging.remove_files(backend, images)
     return images
 
 
@@ -83,6 +88,7 @@ def restore(backend: Backend, image_ids: Sequence[str], principal: Principal) ->
     """Bring deleted images back; return those that are there then. Raises NotAllowed."""
     check_reading(principal)
     with backend.database.write() as connection:
+        principal = records_principals.current(connection, principal)
         wanted = list(dict.fromkeys(image_ids))
         images = records_images.get_present(connection, wanted, principal, deleted_too=True)
         check_action(images, principal, Action.CHANGE)
@@ -97,9 +103,12 @@ def retry(backend: Backend, principal: Principal, image_ids: Sequence[str] | Non
 
     Raises NotAllowed when one of these may not be changed.
     """
-    if image_ids is None:
-        with backend.database.write() as connection:
-            return records_images.wait_again_all(connection, principal)
-    rows = [image.row for image in get_images(backend, image_ids, principal, Action.CHANGE)]
+    if image_ids is not None:
+        check_reading(principal)
     with backend.database.write() as connection:
-        return records_images.wait_again(connection, rows)
+        principal = records_principals.current(connection, principal)
+        if image_ids is None:
+            return records_images.wait_again_all(connection, principal)
+        images = records_images.get_present(connection, list(dict.fromkeys(image_ids)), principal)
+        check_action(images, principal, Action.CHANGE)
+        return records_images.wait_again(connection, [image.row for image in images])

@@ -22,13 +22,14 @@ from pipeline.labels import check_tag_counts, clean_caption, clean_filename, cle
 from pipeline.originals import original_bytes, put_thumbnail
 from pipeline.principals import Action, Principal
 from pipeline.stores import (
-    records_audit,
     records_image_audit,
     records_images,
     records_imports,
     records_libraries,
+    records_principals,
     records_queue,
 )
+from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_images import NewImage
 from pipeline.uploads import Upload, file_stamp
@@ -95,12 +96,7 @@ def accept_into(
     if not in_place:
         _keep_original(backend, new, upload.path)
     with backend.database.write() as connection:
-        there = records_libraries.get(connection, library)
-        if there is None and principal.owns_everything:
-            there = records_libraries.make_for_the_house(connection, library, library)
-            records_audit.add(connection, principal, Event.LIBRARY_MADE, library, library=library)
-        if there is None or there.deleted_at:  # meanwhile
-            raise InvalidQuery(NO_LIBRARY)
+        principal = _check_still_uploading(connection, library, principal)
         before = records_images.find_by_sha256(connection, library, new.sha256)
         image, existing = records_images.add(connection, new)
         if before is None or may(principal, Action.CHANGE, before):
@@ -119,6 +115,21 @@ def accept_into(
         image = records_images.get_by_rows(connection, [image.row])[0]
     log.info("accepted", extra={"image_id": image.id, "existing": existing})
     return Accepted(image, existing)
+
+
+def _check_still_uploading(connection: Connection, library: str, principal: Principal) -> Principal:
+    """Return the principal as they are now, who may add pictures to a library that there is now.
+
+    Raises NotLoggedIn, NotAllowed, or InvalidQuery for a library that has been deleted, or is theirs no more.
+    """
+    principal = records_principals.current(connection, principal)
+    there = records_libraries.get(connection, library)
+    if there is None and principal.owns_everything:
+        there = records_libraries.make_for_the_house(connection, principal, library, library)
+    if there is None or there.deleted_at or principal.role_in(library) is None:
+        raise InvalidQuery(NO_LIBRARY)
+    check_uploading(library, principal)
+    return principal
 
 
 def _unchanged_file(stamps: Mapping[str, str]) -> str | None:

@@ -14,13 +14,17 @@ from pipeline.errors import Conflict, InvalidQuery, LibraryNotFound, NotAllowed
 from pipeline.labels import LONGEST_LIBRARY, check_library_name
 from pipeline.principals import Action, Principal, Role, Scope
 from pipeline.purging import CARETAKER, purge
-from pipeline.stores import records_audit, records_libraries, records_people
+from pipeline.stores import records_audit, records_libraries, records_people, records_principals
 from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_libraries import Library
 
 MOST_OWNED = 200
-"""Libraries that one person may own: all roles are read with every request."""
+MOST_JOINED = 400
+"""Libraries that one person may own, and be a member of at all: all roles are read with every request."""
+
+SHARE_OF_OTHERS = 0.5
+"""The part of both that others may fill unasked, so that nobody is kept from making libraries of their own."""
 
 PURGE_BATCH = 500  # images purged in one transaction, so that others need not wait long for the database
 
@@ -65,7 +69,22 @@ def find_library(backend: Backend, principal: Principal, name: str, action: Acti
     Raises LibraryNotFound when none exists for them, InvalidQuery when several are called so, NotAllowed.
     """
     with backend.database.read() as connection:
-        found = records_libraries.find_among(connection, name, _existing(principal))
+        return _find(connection, principal, name, action)
+
+
+def find_now(
+    connection: Connection, principal: Principal, name: str, action: Action = Action.MANAGE
+) -> tuple[Principal, Library]:
+    """Return the principal as they are now, and the library as `find_library` finds it, in a transaction that writes.
+
+    Raises as `find_library`, and NotLoggedIn.
+    """
+    principal = records_principals.current(connection, principal)
+    return principal, _find(connection, principal, name, action)
+
+
+def _find(connection: Connection, principal: Principal, name: str, action: Action) -> Library:
+    found = records_libraries.find_among(connection, name, _existing(principal))
     found = [library for library in found if principal.role_in(library.id)]
     if not found:
         raise LibraryNotFound(UNKNOWN)
@@ -105,14 +124,17 @@ def list_deleted(backend: Backend, principal: Principal) -> list[DeletedLibrary]
     """Return the deleted libraries that `principal` may restore, those deleted last first."""
     if Scope.MANAGE not in principal.scopes:
         return []
-    period = timedelta(days=backend.settings.trash_days)
-    now = datetime.now(UTC)
     with backend.database.read() as connection:
-        if principal.owns_everything:
-            found = records_libraries.deleted_before(connection, now)
-        else:
-            found = records_libraries.deleted_of_owner(connection, principal.person_id or "")
-        images = records_libraries.count_images(connection, [library.id for library in found])
+        return _deleted(connection, principal, timedelta(days=backend.settings.trash_days))
+
+
+def _deleted(connection: Connection, principal: Principal, period: timedelta) -> list[DeletedLibrary]:
+    now = datetime.now(UTC)
+    if principal.owns_everything:
+        found = records_libraries.deleted_before(connection, now)
+    else:
+        found = records_libraries.deleted_of_owner(connection, principal.person_id or "")
+    images = records_libraries.count_images(connection, [library.id for library in found])
     return [
         DeletedLibrary(library.id, library.name, images.get(library.id, 0), library.deleted_at, purged_at)
         for library in found
@@ -131,10 +153,10 @@ def make(backend: Backend, principal: Principal, name: str) -> LibraryInfo:
         raise NotAllowed("Please log in to make a library.")
     name = checked_name(name, principal)
     with backend.database.write() as connection:
+        principal = records_principals.current(connection, principal)
         library = _own(connection, principal, name)
         if library is None:
             library = _make(connection, principal, name)
-            records_audit.add(connection, principal, Event.LIBRARY_MADE, name, library=library.id)
         images = records_libraries.count_images(connection, [library.id])
     return LibraryInfo(library.id, library.name, Role.OWNER, images.get(library.id, 0))
 
@@ -154,20 +176,24 @@ def _make(connection: Connection, principal: Principal, name: str) -> Library:
         taken = records_libraries.get(connection, name)
         if taken and taken.deleted_at:
             raise Conflict(f"A library with the id “{name}” was deleted. Please restore it, or use another name.")
-        return records_libraries.make_for_the_house(connection, name, None if taken else name)
-    owned = principal.libraries(Action.MANAGE)
-    if owned is not None and len(owned) >= MOST_OWNED:
+        return records_libraries.make_for_the_house(connection, principal, name, None if taken else name)
+    roles = records_libraries.roles_of(connection, principal.person_id)
+    owned = [library for library, role in roles.items() if role is Role.OWNER]
+    if len(owned) >= MOST_OWNED:
         raise Conflict(f"You own {len(owned):,} libraries, and nobody can own more. Please delete one first.")
+    if len(roles) >= MOST_JOINED:
+        raise Conflict(f"You are in {len(roles):,} libraries, and nobody can be in more. Please leave one first.")
     library = records_libraries.make(connection, name)
     records_libraries.set_role(connection, library.id, principal.person_id, Role.OWNER)
+    records_audit.add(connection, principal, Event.LIBRARY_MADE, name, library=library.id)
     return library
 
 
 def rename(backend: Backend, principal: Principal, name: str, new_name: str) -> LibraryInfo:
     """Call a library by another name; its id stays. Raises as `find_library` and `make`."""
-    library = find_library(backend, principal, name, Action.MANAGE)
-    new_name = checked_name(new_name, principal)
     with backend.database.write() as connection:
+        principal, library = find_now(connection, principal, name)
+        new_name = checked_name(new_name, principal)
         same = records_libraries.find_among(connection, new_name, principal.libraries(Action.MANAGE))
         if any(other.id != library.id for other in same):
             raise Conflict(f"There is a library called “{new_name}” already. Please choose another name.")
@@ -181,8 +207,8 @@ def rename(backend: Backend, principal: Principal, name: str, new_name: str) -> 
 
 def delete(backend: Backend, principal: Principal, name: str) -> Library:
     """Hide a library and everything in it from all, at once; return it. Raises as `find_library`."""
-    library = find_library(backend, principal, name, Action.MANAGE)
     with backend.database.write() as connection:
+        principal, library = find_now(connection, principal, name)
         images = records_libraries.count_images(connection, [library.id]).get(library.id, 0)
         records_libraries.set_deleted(connection, library.id, datetime.now(UTC))
         records_audit.add(
@@ -197,15 +223,17 @@ def restore(backend: Backend, principal: Principal, name: str) -> DeletedLibrary
     Raises LibraryNotFound when there is none that `principal` may restore, or its time is over; InvalidQuery when
     several are called so.
     """
-    # What is due is not given back: its pictures may be half gone already.
-    deleted = list_deleted(backend, principal)
-    found = [library for library in deleted if library.id == name] or [lib for lib in deleted if lib.name == name]
-    if not found:
-        raise LibraryNotFound(UNKNOWN)
-    if len(found) > 1:
-        raise InvalidQuery(SEVERAL.format(name=name, ids=", ".join(library.id for library in found)))
-    library = found[0]
+    period = timedelta(days=backend.settings.trash_days)
     with backend.database.write() as connection:
+        principal = records_principals.current(connection, principal)
+        # What is due is not given back: its pictures may be half gone already.
+        deleted = _deleted(connection, principal, period) if Scope.MANAGE in principal.scopes else []
+        found = [library for library in deleted if library.id == name] or [lib for lib in deleted if lib.name == name]
+        if not found:
+            raise LibraryNotFound(UNKNOWN)
+        if len(found) > 1:
+            raise InvalidQuery(SEVERAL.format(name=name, ids=", ".join(library.id for library in found)))
+        library = found[0]
         records_libraries.set_deleted(connection, library.id, None)
         records_audit.add(connection, principal, Event.LIBRARY_RESTORED, library.name, library=library.id)
     return library

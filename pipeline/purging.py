@@ -1,7 +1,7 @@
 """Forgetting images for good: first their records, then at once their files.
 
-Whoever forgets an image calls `purge`; objects that no record names are removed by `remove_orphans` alone, which
-`reconcile` calls for those that it finds.
+Whoever forgets an image calls `purge`, or `forget` and then `remove_files`; objects that no record names are removed
+by `remove_orphans` alone, which `reconcile` calls for those that it finds.
 """
 
 import logging
@@ -10,10 +10,11 @@ from datetime import datetime
 
 from pipeline.backend import Backend
 from pipeline.errors import StoreUnavailable
-from pipeline.images import original_key, thumbnail_key
+from pipeline.images import ImageRecord, original_key, thumbnail_key
 from pipeline.originals import SIZES
 from pipeline.principals import Principal
 from pipeline.stores import records_image_audit, records_images, records_repair
+from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
 
 log = logging.getLogger(__name__)
@@ -25,18 +26,12 @@ CARETAKER = Principal("Likeness")
 """Who forgets what is due, in the audit log."""
 
 
-def purge(
-    backend: Backend,
-    rows: Sequence[int],
-    principal: Principal = CARETAKER,
-    *,
-    deleted_before: datetime | None = None,
-) -> int:
+def purge(backend: Backend, rows: Sequence[int], *, deleted_before: datetime | None = None) -> int:
     """Forget the images of these rows, and remove their originals and thumbnails; return how many images there were.
 
-    Whether `principal` may do so is for the caller to know. With `deleted_before`, those that were restored or deleted
-    again meanwhile stay. Files that were imported in place are left alone. When the object store does not answer, the
-    records are gone nevertheless, and a later sweep of `reconcile` removes the files.
+    It is for what is due. With `deleted_before`, those that were restored or deleted again meanwhile stay. Files that
+    were imported in place are left alone. When the object store does not answer, the records are gone nevertheless,
+    and a later sweep of `reconcile` removes the files.
     """
     if not rows:
         return 0
@@ -44,14 +39,24 @@ def purge(
         images = records_images.get_by_rows(connection, rows)
         if deleted_before:
             images = [image for image in images if image.deleted_at and image.deleted_at < deleted_before]
-        records_images.purge(connection, [image.row for image in images])
-        records_image_audit.add(connection, principal, Event.IMAGES_PURGED, images)
+        forget(connection, images, CARETAKER)
+    remove_files(backend, images)
+    return len(images)
+
+
+def forget(connection: Connection, images: Sequence[ImageRecord], principal: Principal) -> None:
+    """Forget images whose files `remove_files` removes once this is committed; `principal` may do so."""
+    records_images.purge(connection, [image.row for image in images])
+    records_image_audit.add(connection, principal, Event.IMAGES_PURGED, images)
+
+
+def remove_files(backend: Backend, images: Sequence[ImageRecord]) -> None:
+    """Remove the originals and thumbnails of images that have been forgotten, or leave them to a later sweep."""
     owners = [(image.library, image.sha256) for image in images]
     try:
         remove_orphans(backend, [(key, owner) for owner in owners for key in _keys(*owner)])
     except StoreUnavailable as error:
         log.warning("the files of purged images stay until the next sweep: %s", error)
-    return len(images)
 
 
 def remove_orphans(backend: Backend, orphans: Sequence[tuple[str, Owner]]) -> int:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pipeline.backend import Backend
-from pipeline.errors import InvalidQuery, NotAllowed, NotFound, NotLoggedIn
+from pipeline.errors import Conflict, InvalidQuery, NotAllowed, NotFound, NotLoggedIn
 from pipeline.labels import clean_label
 from pipeline.passwords import hash_secret, new_secret
 from pipeline.principals import EVERY_SCOPE, Principal, Scope
-from pipeline.stores import records_audit, records_libraries, records_people, records_sessions
+from pipeline.stores import records_audit, records_libraries, records_people, records_principals, records_sessions
 from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_people import Person
@@ -37,6 +37,8 @@ NEED_READING = frozenset({Scope.MODERATE, Scope.MANAGE})
 """What is changed or managed must be seen, so a token for it can read as well."""
 
 TOKEN_PREFIX = "lk_"  # noqa: S105 - tells people and scanners of leaked secrets what they have before them
+MOST_SESSIONS = 50  # of one person; each has a line on their page
+MOST_TOKENS = 50
 LONGEST_TOKEN_NAME = 100
 LONGEST_BROWSER = 200
 
@@ -62,7 +64,8 @@ class Identity:
 def begin(backend: Backend, person: Person, *, address: str, browser: str, how: str) -> LoggedIn:
     """Begin a session of somebody who has shown who they are, and record `how` they did.
 
-    Raises NotLoggedIn when they were deactivated, or their password was changed, since `person` was read.
+    Of more than `MOST_SESSIONS` those end that were not used for longest. Raises NotLoggedIn when they were
+    deactivated, or their password was changed, since `person` was read.
     """
     secret = new_secret()
     until = datetime.now(UTC) + timedelta(days=backend.settings.session_days)
@@ -75,7 +78,17 @@ def begin(backend: Backend, person: Person, *, address: str, browser: str, how: 
         )
         who = Principal(person.name, {}, person.id, address=address)
         records_audit.add(connection, who, Event.LOGGED_IN, how)
+        _end_oldest(connection, who, person.id)
     return LoggedIn(session.id, secret, person)
+
+
+def _end_oldest(connection: Connection, who: Principal, person_id: str) -> None:
+    too_many = records_sessions.sessions_of(connection, person_id)[MOST_SESSIONS:]
+    for session in too_many:
+        records_sessions.end_session(connection, session.id)
+    if too_many:
+        subject = f"not used for longest; nobody has more than {MOST_SESSIONS}"
+        records_audit.add(connection, who, Event.SESSION_REVOKED, subject, sessions=len(too_many))
 
 
 def identify_session(backend: Backend, session_id: str, secret: str, *, address: str) -> Identity | None:
@@ -91,7 +104,10 @@ def identify_session(backend: Backend, session_id: str, secret: str, *, address:
         if session is None or person is None or person.deactivated_at:
             return None
         roles = records_libraries.roles_of(connection, person.id)
-    principal = Principal(person.name, roles, person.id, administrator=person.administrator, address=address)
+    administrator = person.administrator
+    principal = Principal(
+        person.name, roles, person.id, administrator=administrator, address=address, session_id=session.id
+    )
     hashed = hash_secret(secret)
     if hmac.compare_digest(hashed, session.secret_hash):
         return Identity(principal, session.id, _keep_fresh(backend, session, now))
@@ -185,6 +201,7 @@ def replace(backend: Backend, principal: Principal, session_id: str) -> None:
 
 def _end(backend: Backend, principal: Principal, session_id: str, event: Event) -> None:
     with backend.database.write() as connection:
+        principal = records_principals.current(connection, principal)
         own = {session.id for session in records_sessions.sessions_of(connection, _person_id(principal))}
         if session_id not in own:
             raise NotFound("This session has ended already.")
@@ -195,6 +212,7 @@ def _end(backend: Backend, principal: Principal, session_id: str, event: Event) 
 def end_other_sessions(backend: Backend, principal: Principal, session_id: str | None) -> int:
     """End all of this person's sessions but one; return how many."""
     with backend.database.write() as connection:
+        principal = records_principals.current(connection, principal)
         ended = records_sessions.end_sessions_of(connection, _person_id(principal), but=session_id)
         if ended:
             records_audit.add(connection, principal, Event.SESSION_REVOKED, "all others", sessions=ended)
@@ -220,7 +238,15 @@ def identify_token(backend: Backend, secret: str, *, address: str) -> Identity |
             records_sessions.mark_used(connection, token.id, now)
     administrator, scopes = person.administrator, token.scopes
     return Identity(
-        Principal(person.name, roles, person.id, administrator=administrator, scopes=scopes, address=address)
+        Principal(
+            person.name,
+            roles,
+            person.id,
+            administrator=administrator,
+            scopes=scopes,
+            address=address,
+            token_id=token.id,
+        )
     )
 
 
@@ -236,8 +262,8 @@ def make_token(
     """Return a new token and its secret, which cannot be had a second time. `days` is None for one without an end.
 
     One that is to moderate or manage can read as well. It is this person's own, or that of `person`, for whoever works
-    at the machine itself. Raises InvalidQuery, or NotAllowed: a token for another person opens their pictures, to
-    which not even administrators have a right.
+    at the machine itself. Raises InvalidQuery, Conflict for more than `MOST_TOKENS`, or NotAllowed: a token for another
+    person opens their pictures, to which not even administrators have a right.
     """
     if person is not None and not principal.owns_everything:
         raise NotAllowed("Nobody makes a token for another person. Please ask them to make one on their account page.")
@@ -254,6 +280,9 @@ def make_token(
     until = datetime.now(UTC) + timedelta(days=days) if days is not None else None
     owner_id = person.id if person else _person_id(principal)
     with backend.database.write() as connection:
+        principal = records_principals.current(connection, principal)
+        if len(records_sessions.tokens_of(connection, owner_id)) >= MOST_TOKENS:
+            raise Conflict(f"Nobody can have more than {MOST_TOKENS} tokens. Please revoke one first.")
         token = records_sessions.add_token(connection, owner_id, label, hash_secret(secret), scopes, until)
         named = sorted(scope.value for scope in scopes)
         whose = {"person": person.name} if person else {}
@@ -275,6 +304,7 @@ def has_expired(token: Token) -> bool:
 def revoke_token(backend: Backend, principal: Principal, token_id: str) -> None:
     """End a token at once: one's own, or anybody's for the owner of everything. Raises NotFound."""
     with backend.database.write() as connection:
+        principal = records_principals.current(connection, principal)
         token = records_sessions.get_token(connection, token_id)
         if token is None or not (principal.owns_everything or token.person_id == principal.person_id):
             raise NotFound("There is no such token. It may have been revoked already.")

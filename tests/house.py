@@ -1,10 +1,35 @@
 """People with accounts, written into the tables of a backend, and who they are when they ask for something."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pipeline.backend import Backend
-from pipeline.principals import EVERY_SCOPE, Principal, Role, Scope
+from pipeline.principals import EVERY_SCOPE, OWNER, Principal, Role, Scope
 from pipeline.stores import records_audit, records_libraries, records_people
+from pipeline.stores.database import Connection
+from pipeline.stores.tables_people import people
+
+
+def ensure_library(connection: Connection, library_id: str) -> None:
+    """Make a library called as its id, which is nobody's in particular, if there is none with it."""
+    if records_libraries.get(connection, library_id) is None:
+        records_libraries.make_for_the_house(connection, OWNER, library_id, library_id)
+
+
+def settle(backend: Backend, *principals: Principal) -> None:
+    """Give principals that a test has made up an account each, and in the libraries that there are their roles."""
+    with backend.database.write() as connection:
+        for who in principals:
+            if records_people.get(connection, who.person_id or "") is None:
+                connection.execute(
+                    people.insert().values(
+                        id=who.person_id, name=who.name, administrator=who.administrator, created_at=datetime.now(UTC)
+                    )
+                )
+            for library in records_libraries.list_ids(connection):
+                records_libraries.remove_member(connection, library, who.person_id or "")
+                if who.roles and library in who.roles:
+                    records_libraries.set_role(connection, library, who.person_id or "", who.roles[library])
 
 
 @dataclass(frozen=True)

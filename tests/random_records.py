@@ -4,12 +4,13 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from house import ensure_library
 from sqlalchemy.engine import Connection
 
 from pipeline.features.color import lab_to_srgb, rgb_to_hex
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES, Category, Facts, Features, Palette, Swatch
 from pipeline.images import ImageRecord
-from pipeline.stores import records_images, records_libraries, records_queue
+from pipeline.stores import records_images, records_queue
 from pipeline.stores.records_images import NewImage
 from pipeline.stores.tables import images
 
@@ -57,7 +58,7 @@ def add_image(
     size: tuple[int, int] = (640, 480),
 ) -> ImageRecord:
     """Write one analyzed image, whose bytes are said to be those of `name`; return its record."""
-    records_libraries.ensure(connection, library)
+    ensure_library(connection, library)
     sha256 = hashlib.sha256(name.encode()).hexdigest()
     new = NewImage(library, sha256, 1000, "image/png", *size, filename=f"{name}.png")
     image, _ = records_images.add(connection, new)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from house import settle
 from pictures import picture_bytes
 
 from pipeline import access, curation
@@ -19,7 +20,7 @@ from pipeline.principals import OWNER, Action, Principal, Role, Scope
 from pipeline.query_pictures import keep_query_picture
 from pipeline.reconcile import reconcile
 from pipeline.search import SearchQuery, Term, search
-from pipeline.stores import records_audit, records_images, records_libraries, records_people
+from pipeline.stores import records_audit, records_images, records_libraries
 from pipeline.stores.records_audit import Event
 from pipeline.stores.tables import images
 from pipeline.uploads import spooled
@@ -45,6 +46,7 @@ def backend(backend: Backend) -> Backend:
     with backend.database.write() as connection:
         records_libraries.make(connection, "family", FAMILY)
         records_libraries.make(connection, "family", OTHER)
+    settle(backend, *EVERYBODY.values())
     return backend
 
 
@@ -161,6 +163,7 @@ def test_what_somebody_else_has_uploaded_as_well_is_no_longer_ones_own(backend):
 def test_nothing_is_ones_own_for_who_may_only_look_now(backend):
     image = send(backend, UPLOADER)
     demoted = Principal("uploader", {FAMILY: Role.VIEWER}, person_id=UPLOADER.person_id)
+    settle(backend, demoted)
 
     with pytest.raises(NotAllowed):
         curation.edit(backend, image.id, demoted, caption="still mine")
@@ -370,12 +373,12 @@ def test_who_may_not_change_a_picture_does_not_change_it_by_sending_it_again(bac
 
 
 def test_where_a_file_lies_on_the_server_is_told_to_who_looks_after_it(backend, tmp_path):
-    with backend.database.write() as connection:
-        ada = records_people.add(connection, "Ada", administrator=False)
+    who = Principal("Ada", {FAMILY: Role.UPLOADER}, person_id="ada")
+    settle(backend, who)
     data = picture_bytes()
     with spooled(io.BytesIO(data), "a.png", max_bytes=len(data)) as upload:
         image = accept_into(backend, upload, OWNER, FAMILY, place=tmp_path / "a.png").image
-        accept_into(backend, upload, Principal("Ada", {FAMILY: Role.UPLOADER}, person_id=ada.id), FAMILY)
+        accept_into(backend, upload, who, FAMILY)
 
     def told(principal: Principal) -> list[tuple[str, str | None]]:
         return [(origin.found_as, origin.person) for origin in access.origins_of(backend, image, principal)]
@@ -390,6 +393,7 @@ def test_where_a_file_lies_on_the_server_is_told_to_who_looks_after_it(backend, 
 
 def test_what_is_deleted_restored_and_purged_is_in_the_log_of_each_library(backend):
     both = Principal("both", {FAMILY: Role.OWNER, OTHER: Role.OWNER}, person_id="both", address="192.0.2.7")
+    settle(backend, both)
     ids = [send(backend, OWNER, seed, library).id for seed, library in ((1, FAMILY), (2, FAMILY), (3, OTHER))]
 
     curation.delete(backend, ids, both)

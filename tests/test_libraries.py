@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from house import House
+from house import House, ensure_library
 from putting import putting
 from shelf import Shelf
 
@@ -156,7 +156,7 @@ def test_what_is_made_at_the_machine_belongs_to_all_active_administrators(backen
 
     made = libraries.make(backend, OWNER, "scans")
     with backend.database.write() as connection:
-        records_libraries.ensure(connection, "imports")
+        ensure_library(connection, "imports")
 
     for name in ("ann", "bob"):
         assert house.asks(name).roles == {made.id: Role.OWNER, "imports": Role.OWNER}
@@ -397,8 +397,8 @@ def test_repair_forgets_a_deleted_library_and_its_files_when_its_time_is_over(
     with backend.database.read() as connection:
         assert records_libraries.list_ids(connection) == ["main"]
         assert connection.execute(members_table.select()).all() == []
-    assert ("owner", "library deleted", "scans") in house.log("scans")
-    assert house.log("scans")[-1] == ("Likeness", "library purged", "scans")
+    assert ("owner", "library deleted", "scans") in house.log()
+    assert house.log()[-1] == ("Likeness", "library purged", "scans")
     assert backend.vectors.count() == 1
     assert reconcile(backend).purged_images == 0
     libraries.make(backend, OWNER, "scans")

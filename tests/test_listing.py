@@ -4,6 +4,7 @@ import io
 from datetime import UTC, datetime
 
 import pytest
+from house import settle
 from pictures import picture_bytes
 
 from pipeline import access, curation, listing, upload_list
@@ -33,6 +34,7 @@ def backend(backend: Backend) -> Backend:
     with backend.database.write() as connection:
         records_libraries.make(connection, "photos", MINE)
         records_libraries.make(connection, "photos", THEIRS)
+    settle(backend, ADA, BEN, VIEWER, UPLOADER, BOTH)
     return backend
 
 

@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 from people_clock import let_pass
 from signing_in import HERE, PASSWORD, asks, is_open, log, log_in
 
-from pipeline import accounts, sessions, throttle
+from pipeline import accounts, sessions, throttle, welcomes
 from pipeline.errors import LikenessError, NotLoggedIn, TooManyAttempts
 from pipeline.principals import EVERY_SCOPE, OWNER
 from pipeline.reconcile import reconcile
@@ -241,9 +241,8 @@ def test_a_name_that_many_places_try_waits_at_every_place(backend):
 
 
 def count(backend, tries):
-    with backend.database.write() as connection:
-        for name, address in tries:
-            throttle.count_try(connection, name, address)
+    for name, address in tries:
+        throttle.count_try(backend, name, address, None)
 
 
 def test_failures_and_ended_sessions_are_forgotten_in_the_end(backend, ada):
@@ -266,8 +265,8 @@ def test_failures_and_ended_sessions_are_forgotten_in_the_end(backend, ada):
 
 def test_no_secret_is_in_the_database_or_in_the_log_as_it_is(backend, caplog):
     caplog.set_level(logging.DEBUG)
-    first = accounts.first_run_secret(backend)
-    ada = accounts.use_welcome(backend, first, "ada", PASSWORD, address=HERE)
+    first = welcomes.first_run_secret(backend)
+    ada = welcomes.use_welcome(backend, first, "ada", PASSWORD, address=HERE)
     link = accounts.password_link(backend, asks(backend, "ada"), ada.id)
     session = log_in(backend, "ada")
     let_pass(backend.database, timedelta(hours=2))

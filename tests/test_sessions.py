@@ -5,6 +5,7 @@ from datetime import timedelta
 from threading import Barrier
 
 import pytest
+from house import ensure_library
 from people_clock import let_pass
 from signing_in import HERE, PASSWORD, asks, is_open, log, log_in
 
@@ -181,7 +182,7 @@ def test_all_others_end_but_the_one_in_which_it_is_asked(backend, session):
 
 def test_a_session_gives_the_roles_of_this_moment(backend, session):
     with backend.database.write() as connection:
-        records_libraries.ensure(connection, "attic")
+        ensure_library(connection, "attic")
     assert identify(backend, session, session.secret).principal.roles["attic"] is Role.OWNER
     with backend.database.write() as connection:
         records_libraries.remove_member(connection, "attic", asks(backend, "ada").person_id)
@@ -208,7 +209,7 @@ def acts_for(backend, secret):
 
 def test_a_token_acts_for_its_person_as_far_as_its_scopes_reach(backend):
     with backend.database.write() as connection:
-        records_libraries.ensure(connection, "attic")
+        ensure_library(connection, "attic")
     _, secret = make(backend, Scope.READ, Scope.UPLOAD)
     who = acts_for(backend, secret)
     assert (who.name, who.address) == ("ada", HERE)

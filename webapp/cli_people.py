@@ -33,7 +33,7 @@ def add_user(name: str, email: str | None, *, administrator: bool, link: bool, p
     if link and password_stdin:
         raise click.UsageError("Either --link or --password-stdin: the password is chosen by them or by you.")
     with opened() as backend:
-        from pipeline import accounts
+        from pipeline import account_names, accounts
         from pipeline.access import local_owner
 
         owner = local_owner(backend)
@@ -66,7 +66,7 @@ def list_users() -> None:
 @click.option("--link", is_flag=True, help="Print a link with which they choose it themselves.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 def change_user_password(name: str, *, link: bool, password_stdin: bool) -> None:
-    """Set another password, and log the person out everywhere."""
+    """Set another password, log the person out everywhere, and revoke their API tokens."""
     with opened() as backend:
         from pipeline import accounts
         from pipeline.access import local_owner
@@ -76,8 +76,9 @@ def change_user_password(name: str, *, link: bool, password_stdin: bool) -> None
         if link:
             _print_link(backend, owner, person.id)
             return
-        accounts.set_password(backend, owner, person.id, _password(from_stdin=password_stdin))
-        click.echo(f"The password of {person.name} is changed.")
+        revoked = accounts.set_password(backend, owner, person.id, _password(from_stdin=password_stdin))
+        tokens = f" {revoked} API {'token was' if revoked == 1 else 'tokens were'} revoked." if revoked else ""
+        click.echo(f"The password of {person.name} is changed, and they are logged out everywhere.{tokens}")
 
 
 @user.command("deactivate")

@@ -104,7 +104,7 @@ class _Beginning:
 
     def check(self, backend: "Backend") -> None:
         """Make the link for the first account where one is needed. Raises a sentence where anybody could get in."""
-        from pipeline import accounts
+        from pipeline import accounts, welcomes
 
         active = accounts.are_active(backend)
         if self._is_open and not active:

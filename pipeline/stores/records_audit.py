@@ -25,12 +25,15 @@ class Event(StrEnum):
     LOGIN_FAILED = "login failed"
     LOGGED_OUT = "logged out"
     SESSION_REVOKED = "session revoked"
+    LOGIN_SLOWED = "login slowed down"
+    PASSWORD_REFUSED = "wrong present password"  # noqa: S105
     PASSWORD_CHANGED = "password changed"  # noqa: S105 - no password
     TOKEN_MADE = "token made"  # noqa: S105
     TOKEN_REVOKED = "token revoked"  # noqa: S105
     PERSON_ADDED = "person added"
     PERSON_DEACTIVATED = "person deactivated"
     PERSON_ACTIVATED = "person activated"
+    PERSON_LINKED = "account linked to single sign-on"
     PERSON_LINK_MADE = "link to set a password made"
     ADMINISTRATOR_CHANGED = "administrator changed"
     LIBRARY_MADE = "library made"
@@ -88,6 +91,14 @@ def add(
         "address": principal.address,
     }
     connection.execute(audit_log.insert().values(values))
+
+
+def has_since(connection: Connection, moment: datetime, event: Event, subject: str, *, address: str) -> bool:
+    """Whether an entry like this was appended since `moment`."""
+    like = (audit_log.c.action == event, audit_log.c.subject == subject, audit_log.c.address == address)
+    return (
+        connection.execute(sa.select(audit_log.c.id).where(audit_log.c.at > moment, *like).limit(1)).first() is not None
+    )
 
 
 def entries(

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.principals import Role
-from pipeline.stores import records_people
+from pipeline.principals import Principal, Role
+from pipeline.stores import records_audit, records_people
+from pipeline.stores.records_audit import Event
 from pipeline.stores.tables import images, libraries
 from pipeline.stores.tables_people import members, people
 
@@ -45,17 +46,21 @@ def make(connection: Connection, name: str, library_id: str | None = None) -> Li
     return library
 
 
-def ensure(connection: Connection, library_id: str) -> None:
-    """Make a library called as its id if there is none with it."""
-    if get(connection, library_id) is None:
-        make_for_the_house(connection, library_id, library_id)
+def make_for_the_house(
+    connection: Connection, principal: Principal, name: str, library_id: str | None = None
+) -> Library:
+    """Make a library that no person in particular has asked for: if there are people, all administrators own it.
 
-
-def make_for_the_house(connection: Connection, name: str, library_id: str | None = None) -> Library:
-    """Make a library that no person in particular has asked for: if there are people, all administrators own it."""
+    The audit log has it as a deed of `principal`.
+    """
     library = make(connection, name, library_id)
-    for person_id in records_people.administrators(connection):
-        set_role(connection, library.id, person_id, Role.OWNER)
+    records_audit.add(connection, principal, Event.LIBRARY_MADE, name, library=library.id)
+    for person in records_people.list_all(connection):
+        if person.administrator and not person.deactivated_at:
+            set_role(connection, library.id, person.id, Role.OWNER)
+            records_audit.add(
+                connection, principal, Event.MEMBER_ADDED, person.name, library=library.id, role=Role.OWNER
+            )
     return library
 
 
@@ -201,6 +206,17 @@ def counts_of_members(connection: Connection) -> dict[str, int]:
     """Return person id -> number of libraries, deleted ones too, that each is a member of."""
     found = connection.execute(sa.select(members.c.person_id, sa.func.count()).group_by(members.c.person_id))
     return dict(found.all())
+
+
+def count_memberships(connection: Connection, person_id: str, *, deleted_too: bool) -> tuple[int, int]:
+    """Return how many libraries a person owns, and is in at all; deleted ones, which may come back, only if asked."""
+    statement = sa.select(members.c.role).where(members.c.person_id == person_id)
+    if not deleted_too:
+        statement = statement.join(libraries, libraries.c.id == members.c.library).where(
+            libraries.c.deleted_at.is_(None)
+        )
+    roles = connection.scalars(statement).all()
+    return sum(role == Role.OWNER for role in roles), len(roles)
 
 
 def role_in(connection: Connection, library_id: str, person_id: str) -> Role | None:

@@ -84,6 +84,11 @@ def by_email(connection: Connection, email: str) -> Person | None:
     return Person(**found[0]) if len(found) == 1 else None
 
 
+def has_email(connection: Connection, email: str) -> bool:
+    """Whether anybody has this address, deactivated or not."""
+    return connection.execute(sa.select(people.c.id).where(people.c.email == email).limit(1)).first() is not None
+
+
 def list_all(connection: Connection) -> list[Person]:
     """Return every account, by name."""
     return [Person(**values) for values in connection.execute(sa.select(people).order_by(people.c.name)).mappings()]

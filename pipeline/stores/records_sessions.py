@@ -149,6 +149,11 @@ def get_token(connection: Connection, token_id: str) -> Token | None:
     return next(iter(_tokens(connection, tokens.c.id == token_id)), None)
 
 
+def is_current(connection: Connection, token_id: str) -> bool:
+    """Whether a token is there and its time is not over."""
+    return bool(_tokens(connection, tokens.c.id == token_id, _is_current()))
+
+
 def mark_used(connection: Connection, token_id: str, moment: datetime) -> None:
     """Record when a token was last used."""
     connection.execute(tokens.update().where(tokens.c.id == token_id).values(last_used_at=moment))
@@ -157,6 +162,16 @@ def mark_used(connection: Connection, token_id: str, moment: datetime) -> None:
 def revoke_token(connection: Connection, token_id: str) -> bool:
     """Remove a token at once; return whether it was there."""
     return connection.execute(tokens.delete().where(tokens.c.id == token_id)).rowcount == 1
+
+
+def revoke_tokens_of(connection: Connection, person_id: str) -> int:
+    """Remove all tokens of a person at once; return how many."""
+    return connection.execute(tokens.delete().where(tokens.c.person_id == person_id)).rowcount
+
+
+def count_current(connection: Connection, person_id: str) -> int:
+    """Return how many tokens of a person still work."""
+    return len(_tokens(connection, tokens.c.person_id == person_id, _is_current()))
 
 
 def _is_current() -> sa.ColumnElement[bool]:

@@ -17,7 +17,7 @@ from oidc_provider import free_listener, listening
 from pictures import picture_bytes, torn
 from PIL import Image
 
-from pipeline import accounts, curation, libraries, members, sessions
+from pipeline import account_names, accounts, curation, libraries, members, sessions
 from pipeline.backend import Backend
 from pipeline.labels import LONGEST_CAPTION, LONGEST_LIBRARY, LONGEST_TAG
 from pipeline.principals import EVERY_SCOPE, OWNER, Principal, Role
@@ -53,7 +53,7 @@ STRINGS = (
     "W" * LONGEST_CAPTION,
 )
 VIEWER = "viewer@a_b-c+d.e"
-NAME = "w" * accounts.LONGEST_NAME
+NAME = "w" * account_names.LONGEST_NAME
 """As bad as the name of an account may be: it has no sign that means anything."""
 
 

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from house import ensure_library
 
 from pipeline.errors import ConfigurationError, StoreUnavailable
 from pipeline.stores import records_libraries
@@ -59,7 +60,7 @@ def test_migrating_twice_changes_nothing(url):
     database = Database(url)
     database.migrate()
     with database.write() as connection:
-        records_libraries.ensure(connection, "kept")
+        ensure_library(connection, "kept")
     database.migrate()
 
     with database.read() as connection:
@@ -145,7 +146,7 @@ def test_writers_of_several_threads_queue_and_lose_nothing(database):
 
 def test_a_reader_does_not_wait_for_a_writer_and_sees_nothing_unfinished(database):
     with database.write() as writing:
-        records_libraries.ensure(writing, "unfinished")
+        ensure_library(writing, "unfinished")
         with database.read() as reading:
             assert records_libraries.list_ids(reading) == ["main"]
 
@@ -157,14 +158,14 @@ def test_a_reader_keeps_one_view_while_others_write(database):
     with database.read() as reading:
         assert records_libraries.list_ids(reading) == ["main"]
         with database.write() as writing:
-            records_libraries.ensure(writing, "later")
+            ensure_library(writing, "later")
         assert records_libraries.list_ids(reading) == ["main"]
 
 
 def test_a_block_that_raises_writes_nothing(database):
     def write_and_fail() -> None:
         with database.write() as connection:
-            records_libraries.ensure(connection, "half")
+            ensure_library(connection, "half")
             raise RuntimeError("the power of this argument")
 
     with pytest.raises(RuntimeError):
@@ -233,7 +234,7 @@ def test_a_database_that_only_may_be_read_is_down(url):
     Database(url).migrate()
     database = Database(f"{url.replace('///', '///file:')}?mode=ro&uri=true")
     with pytest.raises(StoreUnavailable, match="does not answer"), database.write() as connection:
-        records_libraries.ensure(connection, "more")
+        ensure_library(connection, "more")
     database.close()
 
 

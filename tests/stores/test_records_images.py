@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 from fakes import GridEncoder
+from house import ensure_library
 from random_records import add_image, fill, random_features
 
 from pipeline.filters import Filter
@@ -16,7 +17,6 @@ from pipeline.stores import (
     records_embeddings,
     records_images,
     records_imports,
-    records_libraries,
     records_listing,
     records_repair,
 )
@@ -215,7 +215,7 @@ def test_a_list_by_color_is_paged_like_any_other(database):
 
 def test_images_are_counted_by_state_and_library(database, ready):
     with database.write() as connection:
-        records_libraries.ensure(connection, "private")
+        ensure_library(connection, "private")
         records_images.add(connection, new(1))
         records_images.add(connection, new(1, library="private"))
         records_images.delete(connection, [ready[0].row])

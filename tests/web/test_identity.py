@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from fastapi.routing import APIRoute
 from people_clock import let_pass
 
-from pipeline import accounts, sessions
+from pipeline import accounts, sessions, welcomes
 from pipeline.principals import OWNER, Scope
 from pipeline.stores.tables import metadata
 from tests.web.conftest import LOCAL, OpenClient, error_of

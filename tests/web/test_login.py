@@ -8,7 +8,7 @@ import pytest
 from people_clock import let_pass
 from signing_in import at_once
 
-from pipeline import accounts
+from pipeline import accounts, welcomes
 from pipeline.principals import OWNER
 from tests.web.conftest import LOCAL, OpenClient
 from tests.web.members import PASSWORD, SECURE, Browser, backend_of, log_in, make_person
@@ -191,7 +191,7 @@ def test_what_changes_and_what_was_seen_is_not_kept_by_the_browser_for_the_next_
 
 def test_the_first_link_makes_the_first_account_and_lets_them_in(empty):
     browser = Browser(empty)
-    secret = accounts.first_run_secret(backend_of(empty))
+    secret = welcomes.first_run_secret(backend_of(empty))
     page = browser.get(f"/welcome/{secret}")
     assert page.status_code == 200
     assert (page.headers["cache-control"], page.headers["referrer-policy"]) == ("no-store", "strict-origin")
@@ -214,7 +214,7 @@ def test_the_first_link_makes_the_first_account_and_lets_them_in(empty):
     ],
 )
 def test_a_mistake_in_the_form_is_told_beside_it_and_the_link_still_works(empty, fields, said):
-    secret = accounts.first_run_secret(backend_of(empty))
+    secret = welcomes.first_run_secret(backend_of(empty))
     answer = welcome(Browser(empty), secret, **fields)
     assert (answer.status_code, said in answer.text, HOSTILE in answer.text) == (422, True, False)
     assert answer.headers["cache-control"] == "no-store"
@@ -222,7 +222,7 @@ def test_a_mistake_in_the_form_is_told_beside_it_and_the_link_still_works(empty,
 
 
 def test_two_who_open_the_first_link_at_once_make_one_account(empty):
-    secret = accounts.first_run_secret(backend_of(empty))
+    secret = welcomes.first_run_secret(backend_of(empty))
     browsers = [Browser(empty), Browser(empty)]
     answers = at_once(lambda: welcome(browsers[0], secret, "ada"), lambda: welcome(browsers[1], secret, "eve"))
     assert sorted(answer.status_code for answer in answers) == [303, 404]

@@ -8,7 +8,7 @@ import uvicorn
 from command import wait_until
 from playwright.sync_api import Browser, expect
 
-from pipeline import accounts
+from pipeline import welcomes
 from pipeline.settings import read_settings
 from tests.web.members import PASSWORD
 from webapp.app import create_app
@@ -24,7 +24,7 @@ def server(tmp_path, models) -> Iterator[tuple[str, Callable[[], str | None]]]:
     thread.start()
     wait_until(lambda: running.started)
     address = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
-    yield address, lambda: accounts.first_run_secret(app.state.running.backend)
+    yield address, lambda: welcomes.first_run_secret(app.state.running.backend)
     running.should_exit = True
     thread.join()
 

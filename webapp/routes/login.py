@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
-from pipeline import accounts, logins, sessions
+from pipeline import logins, sessions, welcomes
 from pipeline.accounts import Person
 from pipeline.backend import Backend
 from pipeline.errors import Conflict, InvalidQuery, NotLoggedIn, TooManyAttempts
