@@ -25,7 +25,7 @@ LARGEST_WEBP_PX = 16_383
 
 WEBP_TYPE, WEBP_SUFFIX = "image/webp", ".webp"
 
-STRIPPING_VERSION = 1
+STRIPPING_VERSION = 2
 """Raised when files are stripped in another way, so that nobody keeps one that was stripped in the old."""
 
 _NOT_STRIPPED = (

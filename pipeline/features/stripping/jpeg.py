@@ -1,7 +1,7 @@
 """JPEG: tables, frames and scans are kept, and of the application segments those that decide how it looks.
 
-Those are the color profile, Adobe's note on the color space, and the JFIF header without its preview. Everything after
-the end of the picture goes: phones append videos, depth maps and second pictures there.
+Those are what counts of the color profile, Adobe's note on the color space, and the JFIF header without its preview.
+Everything after the end of the picture goes: phones append videos, depth maps and second pictures there.
 """
 
 import re
