@@ -18,6 +18,7 @@ from pipeline.principals import OWNER, Action, Principal, Scope
 from pipeline.stores import records_images, records_libraries, records_people
 
 GONE = "There is no such picture. It may have been deleted."
+SCOPE_MISSING = "This token may not be used for that. It would need the scope “{scope}”."
 NOWHERE = "There is no library that you may add pictures to. Please make one first, or ask for a role."
 NO_LIBRARY = "There is no such library."
 DELETED_LIBRARY = "The library “{name}” has been deleted. Please restore it, or choose another name."
@@ -108,7 +109,7 @@ def _refusal(principal: Principal, action: Action, library: str, name: str) -> s
     """Return why `principal` may not do `action` in a library that they see."""
     role = principal.role_in(library)
     if role is not None and role.includes(action.role):
-        return f"This token may not be used for that. It would need the scope “{action.scope}”."
+        return SCOPE_MISSING.format(scope=action.scope)
     return f"You may look at the pictures of “{name}” but not {DEEDS[action]}. {ANOTHER_ROLE}"
 
 
@@ -204,6 +205,8 @@ def upload_library(backend: Backend, asked: str | None, principal: Principal) ->
 
 def check_uploading_somewhere(principal: Principal) -> None:
     """Raise NotAllowed when there is no library at all that `principal` may add pictures to."""
+    if Action.UPLOAD.scope not in principal.scopes:
+        raise NotAllowed(SCOPE_MISSING.format(scope=Action.UPLOAD.scope))
     if principal.libraries(Action.UPLOAD) == frozenset():
         raise NotAllowed(NOWHERE)
 

@@ -32,6 +32,7 @@ GET    /upload                                              L    200  200  200  
 GET    /upload/changes                                      L    200  200  200  200  200  200   L    L    L    L
 POST   /upload                                              401  403  303  303  303  422  403   401  401  401  401
 GET    /images/{image_id}                                   L    200  200  200  200  404  404   L    L    L    L
+GET    /images/{deleted_id}                                 L    404  404  200  200  404  404   L    L    L    L
 GET    /images/{image_id}/thumbnail                         L    200  200  200  200  404  404   L    L    L    L
 GET    /images/{image_id}/original                          L    200  200  200  200  404  404   L    L    L    L
 POST   /images/{image_id}/edit                              401  403  403  303  303  404  404   401  401  401  401
@@ -49,6 +50,7 @@ GET    /api/v1/images/{image_id}                            401  200  200  200  
 PATCH  /api/v1/images/{image_id}                            401  403  403  200  200  404  404   403  403  200  403
 DELETE /api/v1/images/{image_id}                            401  403  403  204  204  404  404   403  403  204  403
 POST   /api/v1/images/{deleted_id}/restore                  401  404  404  200  200  404  404   404  403  200  404
+GET    /api/v1/images/{deleted_id}                          401  404  404  404  404  404  404   404  403  404  404
 GET    /api/v1/images/{image_id}/original                   401  200  200  200  200  404  404   200  403  200  200
 GET    /api/v1/images/{image_id}/thumbnail                  401  200  200  200  200  404  404   200  403  200  200
 POST   /api/v1/search                                       401  200  200  200  200  200  200   200  403  200  200
@@ -79,6 +81,7 @@ POST   /welcome/{password_secret}                           303  303  303  303  
 GET    /invitations/{invitation_secret}                     200  200  200  200  200  200  200   200  200  200  200
 POST   /invitations/{invitation_secret}                     401  303  303  303  303  303  303   401  401  401  401
 POST   /invitations/{invitation_secret}/account             403  403  403  403  403  403  403   403  403  403  403
+POST   /invitations/{administrator_secret}/account          303  303  303  303  303  303  303   303  303  303  303
 GET    /oidc/start                                          404  404  404  404  404  404  404   404  404  404  404
 GET    /oidc/callback                                       404  404  404  404  404  404  404   404  404  404  404
 
@@ -127,6 +130,7 @@ SAME_PARAMETER = {
     "deleted_library": "library",
     "password_secret": "secret",
     "invitation_secret": "secret",
+    "administrator_secret": "secret",
 }
 """Several kinds of things go into one parameter of a route; the matrix names them apart."""
 
