@@ -116,10 +116,10 @@ def invite(backend: Backend, principal: Principal, library: str, role: Role) -> 
 
     Raises Conflict when there are `MOST_INVITATIONS` that nobody has used.
     """
-    found = find_library(backend, principal, library, Action.MANAGE)
     secret = new_secret()
     until = datetime.now(UTC) + timedelta(days=INVITATION_DAYS)
     with backend.database.write() as connection:
+        principal, found = find_now(connection, principal, library)
         if len(records_people.invitations_of(connection, found.id)) >= MOST_INVITATIONS:
             raise Conflict(TOO_MANY_LINKS.format(library=found.name))
         records_people.add_link(

@@ -109,6 +109,8 @@ class LibraryPage:
     new_link: Secret | None = None
     problem: str = ""
     roles: Choices = ROLE_CHOICES
+    roles_unasked: Choices = ROLE_CHOICES[:-1]
+    """Nobody is made an owner who is not in the library yet."""
 
 
 @dataclass(frozen=True)
