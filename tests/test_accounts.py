@@ -219,13 +219,29 @@ def test_a_name_that_is_the_same_in_its_plain_form_is_taken(backend, typed):
         accounts.add_person(backend, asks(backend, "ada"), typed)
 
 
-@pytest.mark.parametrize("name", ["\u0430da", "ad\u03b1", "paypa\u04cf"])
+@pytest.mark.parametrize("name", ["\u0430da", "ad\u03b1", "paypa\u04cf", "ad\u0561", "ada\u0660x", "\ua4d0da", "ひ김"])
 def test_a_name_that_mixes_alphabets_to_look_like_another_is_refused(name):
     with pytest.raises(InvalidQuery, match="one alphabet"):
         account_names.checked_name(name)
 
 
-@pytest.mark.parametrize("name", ["анна", "σοφία", "太郎", "ひろし", "josé-maría.2", "anna1990"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "анна",
+        "σοφία",
+        "太郎",
+        "佐々木ひろし",
+        "コーヒー",
+        "김金",
+        "李ㄇㄧㄥ",
+        "अनिता",
+        "הנרי",
+        "فاطمه۱۲",
+        "josé-maría.2",
+        "anna1990",
+    ],
+)
 def test_names_of_every_script_are_names(name):
     assert account_names.checked_name(name) == name
 
