@@ -16,6 +16,10 @@ DEFAULT_DAYS = 90.0
 DOES = {"yes": "administrates", "no": "does not administrate"}
 NAME = click.argument("name")
 
+# This command need not run where the server does, and does not know at which host and port that listens.
+AT_YOUR_SERVER = " Open this at the address of your server:"
+WHOLE_ADDRESS = "With LIKENESS_PUBLIC_URL set to that address, the whole link is printed."
+
 
 @click.group("user")
 def user() -> None:
@@ -214,6 +218,8 @@ def _print_link(backend: "Backend", owner: "Principal", person_id: str) -> None:
     from pipeline import accounts
 
     secret = accounts.password_link(backend, owner, person_id)
-    base = backend.settings.public_url or "http://127.0.0.1:8000"
-    click.echo(f"This link works once, for {accounts.PASSWORD_LINK_DAYS} days:")
+    base = backend.settings.public_url
+    click.echo(f"This link works once, for {accounts.PASSWORD_LINK_DAYS} days.{'' if base else AT_YOUR_SERVER}")
     click.echo(f"{base}/welcome/{secret}")
+    if not base:
+        click.echo(WHOLE_ADDRESS, err=True)
