@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pipeline.backend import Backend
 from pipeline.errors import ImageRejected, StoreUnavailable
-from pipeline.ingest import accept_into
+from pipeline.ingest import Accepted, accept_into
 from pipeline.principals import Principal
 from pipeline.stores import records_imports
 from pipeline.uploads import Upload, existing_file, file_stamp, spooled
@@ -49,6 +49,7 @@ class Outcome(StrEnum):
 
     NEW = "new"
     EXISTING = "existing"
+    RESTORED = "restored"  # its bytes were there already, and deleted
     UNCHANGED = "unchanged"
     REFUSED = "refused"
 
@@ -140,7 +141,7 @@ def _import_file(backend: Backend, path: str, known_stamp: str | None, destinati
         stamp = file_stamp(Path(path).stat())
         if stamp == known_stamp:
             return FileResult(path, Outcome.UNCHANGED)
-        existing = _accept_file(backend, path, stamp, destination)
+        accepted = _accept_file(backend, path, stamp, destination)
     except ImageRejected as error:
         return FileResult(path, Outcome.REFUSED, error.user_message)
     except PermissionError:
@@ -151,11 +152,16 @@ def _import_file(backend: Backend, path: str, known_stamp: str | None, destinati
         if error.errno in NO_FAULT_OF_THE_FILE:
             raise StoreUnavailable(NO_ROOM, detail=str(error)) from error
         return FileResult(path, Outcome.REFUSED, UNREADABLE.format(reason=error.strerror or error))
-    return FileResult(path, Outcome.EXISTING if existing else Outcome.NEW)
+    return FileResult(path, _outcome(accepted))
 
 
-def _accept_file(backend: Backend, path: str, stamp: str, destination: Destination) -> bool:
-    """Accept one file; return whether its bytes were there already."""
+def _outcome(accepted: Accepted) -> Outcome:
+    if accepted.restored:
+        return Outcome.RESTORED
+    return Outcome.EXISTING if accepted.existing else Outcome.NEW
+
+
+def _accept_file(backend: Backend, path: str, stamp: str, destination: Destination) -> Accepted:
     limit = backend.settings.max_upload_bytes
     if destination.in_place:
         if as_text(path) != path:
@@ -167,7 +173,7 @@ def _accept_file(backend: Backend, path: str, stamp: str, destination: Destinati
         return _accept(backend, upload, path, stamp, destination)
 
 
-def _accept(backend: Backend, upload: Upload, path: str, stamp: str, destination: Destination) -> bool:
+def _accept(backend: Backend, upload: Upload, path: str, stamp: str, destination: Destination) -> Accepted:
     return accept_into(
         backend,
         upload,
@@ -176,4 +182,4 @@ def _accept(backend: Backend, upload: Upload, path: str, stamp: str, destination
         place=Path(as_text(path)),
         in_place=destination.in_place,
         file_stamp=stamp,
-    ).existing
+    )

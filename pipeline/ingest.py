@@ -39,10 +39,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Accepted:
-    """An image that is in. `existing` says that the very same bytes were there before."""
+    """An image that is in. `existing`: the very same bytes were there before; `restored`: and had been deleted."""
 
     image: ImageRecord
     existing: bool
+    restored: bool
 
 
 def accept(
@@ -104,7 +105,8 @@ def accept_into(
             if not existing or caption:
                 records_images.edit(connection, image.row, caption=caption)
             records_images.add_tags(connection, [image.row], tags)
-        if before and before.deleted_at:
+        restored = before is not None and before.deleted_at is not None
+        if before and restored:
             records_image_audit.add(connection, principal, Event.IMAGES_RESTORED, [before])
         if place:
             for row in records_imports.mark_replaced(connection, library, str(place), image.row):
@@ -114,7 +116,7 @@ def accept_into(
             _keep_original(backend, new, upload.path)
         image = records_images.get_by_rows(connection, [image.row])[0]
     log.info("accepted", extra={"image_id": image.id, "existing": existing})
-    return Accepted(image, existing)
+    return Accepted(image, existing, restored)
 
 
 def _check_still_uploading(connection: Connection, library: str, principal: Principal) -> Principal:

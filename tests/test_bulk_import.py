@@ -57,6 +57,15 @@ def test_a_deleted_picture_does_not_come_back_with_its_folder(backend: Backend, 
     assert [image.id for image in all_images(backend) if image.deleted_at] == [thrown_away.id]
 
 
+def test_a_deleted_picture_that_comes_in_from_a_new_file_is_restored_and_told(backend: Backend, folder: Path) -> None:
+    bring_in(backend, folder)
+    delete(backend, [image.id for image in all_images(backend)], OWNER)
+    shutil.copy(folder / "one.png", folder / "more" / "z.png")
+
+    assert outcomes(bring_in(backend, folder)) == ["unchanged", "unchanged", "restored"]
+    assert [image.filename for image in all_images(backend) if not image.deleted_at] == ["one.png"]
+
+
 def test_a_file_that_changed_is_a_new_picture(backend: Backend, folder: Path) -> None:
     bring_in(backend, folder)
     (folder / "one.png").write_bytes(picture_bytes(seed=3, size=(120, 80)))
@@ -134,7 +143,7 @@ def test_a_file_in_place_that_was_replaced_leaves_one_picture_on_its_path(
 
     padded.write_bytes(first)
     os.utime(padded, ns=(1, 1))
-    assert sorted(outcomes(bring_in(backend, folder, IN_PLACE))) == ["existing", "unchanged"]
+    assert sorted(outcomes(bring_in(backend, folder, IN_PLACE))) == ["restored", "unchanged"]
     deleted = [image.row for image in all_images(backend) if image.deleted_at]
     assert deleted == [new.row]
     assert outcomes(bring_in(backend, folder, IN_PLACE)) == ["unchanged", "unchanged"]

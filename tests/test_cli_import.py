@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import sqlite3
 from dataclasses import replace
@@ -8,6 +9,11 @@ from pathlib import Path
 import pytest
 from command import CommandHere, CommandLine, wait_until
 from pictures import picture_bytes, torn
+
+from pipeline.backend import open_backend
+from pipeline.curation import delete
+from pipeline.principals import OWNER
+from pipeline.settings import Settings
 
 MANY = 60  # pictures of an import that is interrupted: enough that the signal falls in its middle
 
@@ -72,6 +78,18 @@ def test_an_empty_folder_is_no_failure(command: CommandHere, tmp_path: Path) -> 
     done = command.run("import", tmp_path / "empty")
     assert done.returncode == 0
     assert "nothing to import" in done.stderr
+
+
+def test_a_picture_that_comes_back_from_the_trash_is_told_of(command: CommandHere, folder: Path) -> None:
+    command.run("import", folder)
+    with open_backend(Settings(data=command.data, models=command.models)) as backend:
+        delete(backend, [str(image["id"]) for image in listed(command)][:1], OWNER)
+    shutil.copytree(folder / "more", folder / "again")
+
+    done = command.run("import", folder)
+
+    assert "3 were there already, 1 restored from the trash, 4 unchanged since the last import." in done.stderr
+    assert len(listed(command)) == 4
 
 
 def test_the_data_folder_is_not_imported_into_itself(command: CommandHere, folder: Path) -> None:

@@ -44,7 +44,8 @@ def import_command(
     """Import folders of pictures, with everything below them.
 
     Files that were imported before and have not changed are skipped without being read, so an import that was
-    stopped is simply run again. Refused files are listed on stdout with the reason, and the others go in.
+    stopped is simply run again. A deleted picture comes back when a new file has the very same bytes. Refused files
+    are listed on stdout with the reason, and the others go in.
     """
     with stopped_gently(), opened() as backend:
         from pipeline.access import local_owner, upload_library
@@ -131,6 +132,7 @@ def _report(results: "list[FileResult]") -> None:
     parts = [
         (counts["new"], "imported"),
         (counts["existing"], "were there already"),
+        (counts["restored"], "restored from the trash"),
         (counts["unchanged"], "unchanged since the last import"),
         (counts["refused"], "refused"),
     ]
