@@ -34,7 +34,7 @@ NO_MEMBER = "There is no such member. They may have left."
 
 
 def list_members(backend: Backend, principal: Principal, library: str) -> list[Member]:
-    """Return the members, those with most rights first; whoever is no moderator is told the owners alone.
+    """Return the members, those with most rights first; whoever is no moderator is told the owners and themselves.
 
     Raises as `libraries.find_library`, as all functions here do that take the id or name of a library.
     """
@@ -43,24 +43,23 @@ def list_members(backend: Backend, principal: Principal, library: str) -> list[M
         members = records_libraries.members_of(connection, found.id)
     if sees_all_members(principal, found.id):
         return members
-    return [member for member in members if member.role == Role.OWNER]
+    return [member for member in members if member.role == Role.OWNER or member.person_id == principal.person_id]
 
 
 def sees_all_members(principal: Principal, library_id: str) -> bool:
-    """Whether all members are listed for `principal`, and not the owners alone."""
+    """Whether all members are listed for `principal`, and not the owners and they themselves alone."""
     role = principal.role_in(library_id)
     return role is not None and role.includes(Role.MODERATOR)
 
 
 def add(backend: Backend, principal: Principal, library: str, name: str, role: Role) -> Member:
-    """Make the person whose account is called `name` a member, but no owner: that they can be made once they are in.
+    """Make the person whose account is called `name` a member.
 
-    Raises PersonNotFound, Conflict for who is one or is in too many libraries, InvalidQuery for an owner.
+    Raises PersonNotFound, Conflict for who is one or is in too many libraries, and InvalidQuery for an owner, which
+    only a member can be made, but at the machine itself.
     """
     with backend.database.write() as connection:
         principal, found = find_now(connection, principal, library)
-        if role is Role.OWNER:
-            raise InvalidQuery(NO_NEW_OWNER)
         person = _active(records_people.by_name(connection, plain_name(name)), name)
         return _add(connection, principal, found, person, role)
 
@@ -73,14 +72,9 @@ def change_role(backend: Backend, principal: Principal, library: str, person_id:
 
 
 def grant(backend: Backend, principal: Principal, library: str, name: str, role: Role) -> Member:
-    """Give a person any role, whether they are a member already or not. For whoever works at the machine itself.
-
-    Raises NotAllowed for others, and as `add` and `change_role`.
-    """
+    """Give a person a role, whether they are a member already or not. Raises as `add` and `change_role`."""
     with backend.database.write() as connection:
         principal, found = find_now(connection, principal, library)
-        if not principal.owns_everything:
-            raise NotAllowed("Only whoever works at the machine itself gives roles to people who are not members.")
         person = _active(records_people.by_name(connection, plain_name(name)), name)
         if records_libraries.role_in(connection, found.id, person.id):
             return _change_role(connection, principal, found, person.id, role)
@@ -186,6 +180,8 @@ def accept_invitation(backend: Backend, principal: Principal, secret: str) -> In
 def _add(connection: Connection, principal: Principal, library: Library, person: Person, role: Role) -> Member:
     if records_libraries.role_in(connection, library.id, person.id):
         raise Conflict(f"{person.name} is a member of “{library.name}” already. Please change their role instead.")
+    if role is Role.OWNER and not principal.owns_everything:
+        raise InvalidQuery(NO_NEW_OWNER)
     _check_room(connection, person, None, role, asked=principal.owns_everything)
     records_libraries.set_role(connection, library.id, person.id, role)
     records_audit.add(connection, principal, Event.MEMBER_ADDED, person.name, library=library.id, role=role)
