@@ -10,6 +10,10 @@ import "./zoom.js";
 const [arrival] = performance.getEntriesByType("navigation");
 if (arrival && arrival.name.split("#")[0] !== location.href.split("#")[0]) location.reload();
 
+// A page that shows a secret is the answer to a form; loaded again, it would make another one.
+const secret = document.querySelector("[data-page-url]");
+if (secret) history.replaceState(history.state, "", secret.dataset.pageUrl);
+
 /** Say something to screen readers, and to nobody else. */
 function say(words) {
   document.getElementById("live").textContent = words;

@@ -27,6 +27,7 @@ from webapp.routes import (
     audit,
     health,
     images,
+    invitations,
     libraries,
     login,
     oidc,
@@ -113,6 +114,7 @@ def create_app(
         people,
         audit,
         libraries,
+        invitations,
     ):
         app.include_router(module.router)
     mount_static(app)

@@ -17,12 +17,14 @@ from starlette.responses import Response
 
 from pipeline import accounts, sessions
 from pipeline.access import check_uploading_somewhere, local_owner
+from pipeline.accounts import Person
 from pipeline.backend import Backend
 from pipeline.errors import NotAllowed, NotLoggedIn, StoreUnavailable
 from pipeline.principals import NOBODY, OWNER, Principal
 from pipeline.sessions import Identity, LoggedIn
 from webapp.cookies import Signer
 from webapp.forms import parse_form
+from webapp.security import LOOPBACK_NAMES
 
 COOKIE = "likeness"
 SECURE_COOKIE = "__Host-likeness"
@@ -158,11 +160,22 @@ def begin_session(response: Response, request: Request, logged_in: LoggedIn) -> 
     response.headers.append("set-cookie", _cookie(request, value, backend.settings.session_days * SECONDS_A_DAY))
 
 
+def let_in(response: Response, request: Request, person: Person) -> None:
+    """Begin a session of whoever came with a link that works once, and now has an account."""
+    how = "by a link that works once"
+    logged_in = sessions.begin(
+        _backend(request), person, address=address_of(request), browser=browser_of(request), how=how
+    )
+    begin_session(response, request, logged_in)
+
+
 def forget_session(response: Response, request: Request) -> None:
-    """Take the cookie from the browser, and what it has kept of our pages."""
+    """Take the cookie from the browser, and what it has kept of our pages where browsers let us."""
     _drop_fresh_cookie(request)
     response.headers.append("set-cookie", _cookie(request, "", 0))
-    response.headers["Clear-Site-Data"] = '"cache"'
+    if request.url.scheme == "https" or request.url.hostname in LOOPBACK_NAMES:
+        # Elsewhere browsers pass it over, and complain.
+        response.headers["Clear-Site-Data"] = '"cache"'
 
 
 def address_of(request: Request) -> str:

@@ -19,12 +19,13 @@ class Secret:
     """Something that is shown this once: a token, or a link that works once.
 
     `title` says what it is ("The token “backup”"), `value` is to be copied, `sentence` says what to do with it and how
-    long it works.
+    long it works. `page_url` is the page without it, which a reload shall lead to instead of making another.
     """
 
     title: str
     value: str
     sentence: str
+    page_url: str
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,12 @@ class LoginPage:
 class WelcomePage:
     """A one-time link that makes an account or sets a password, posted to `action_url`: `name`, `password`, `again`.
 
-    `purpose` chooses the words: the first account of this server, a password for an account that is there already, or
-    an account made through an invitation. With `name_is_fixed` the name is shown, and sent, but cannot be changed.
+    `purpose` chooses the words: the first account of this server, or a password for an account that is there already.
+    With `name_is_fixed` the name is shown, and sent, but cannot be changed.
     """
 
     shell: Shell
-    purpose: Literal["first", "password", "invitation"]
+    purpose: Literal["first", "password"]
     action_url: str
     name: str = ""
     name_is_fixed: bool = False

@@ -17,6 +17,9 @@ ROLE_CHOICES: Choices = (
     ("owner", "Owner"),
 )
 
+SOMEBODY = "Whoever looks after this server"
+"""Who invites, where the invitation was made at the machine itself."""
+
 
 @dataclass(frozen=True)
 class LibraryCard:

@@ -61,7 +61,6 @@ def welcome_pages() -> dict[str, pages_accounts.WelcomePage]:
             name_is_fixed=True,
             problem="The two passwords are not the same. Please type them again.",
         ),
-        "invitation": pages_accounts.WelcomePage(STRANGER, "invitation", "/welcome/abc"),
     }
 
 
@@ -87,7 +86,9 @@ def account_page() -> pages_accounts.AccountPage:
 
 def account_pages() -> dict[str, pages_accounts.AccountPage]:
     full = account_page()
-    new = pages_accounts.Secret(f"The token “{HOSTILE}”", TOKEN, "Keep it like a password. It works for 90 days.")
+    new = pages_accounts.Secret(
+        f"The token “{HOSTILE}”", TOKEN, "Keep it like a password. It works for 90 days.", "/account"
+    )
     return {
         "full": full,
         "new-token": replace(full, new_token=new),
@@ -119,7 +120,9 @@ def people_pages() -> dict[str, pages_accounts.PeoplePage]:
         replace(ada, id="p4", name=RIGHT_TO_LEFT, email="", administrator=False, is_me=False, active=False),
     )
     full = pages_accounts.PeoplePage(replace(KEEPER, active="people"), (ada, *others), asks_email=True)
-    link = pages_accounts.Secret(f"The link for {LONG_NAME}", LINK, "Give it to them; it works once, for 7 days.")
+    link = pages_accounts.Secret(
+        f"The link for {LONG_NAME}", LINK, "Give it to them; it works once, for 7 days.", "/people"
+    )
     return {
         "full": full,
         "new-link": replace(full, people=(ada,), new_link=link, asks_email=False),
@@ -176,7 +179,7 @@ def library_pages() -> dict[str, pages_libraries.LibraryPage]:
         invitations=(),
         may_manage=False,
     )
-    link = pages_accounts.Secret("The invitation as viewer", LINK, "It works once, for 7 days.")
+    link = pages_accounts.Secret("The invitation as viewer", LINK, "It works once, for 7 days.", "/libraries/018f")
     return {
         "owner": owned,
         "new-link": replace(owned, name=HOSTILE, new_link=link),

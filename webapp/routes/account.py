@@ -28,7 +28,7 @@ from webapp.pages_accounts import (
 )
 from webapp.rendering import page
 from webapp.security import SECRET_PAGE
-from webapp.wording import as_browser, as_date, as_moment
+from webapp.wording import as_browser, as_short_date, as_short_moment, shortened
 
 router = APIRouter(include_in_schema=False)
 
@@ -47,7 +47,7 @@ def change_password(
 ) -> Response:
     """Change the password, and end all other sessions."""
     try:
-        accounts.change_password(
+        working_tokens = accounts.change_password(
             backend, visitor.principal, visitor.session_id, exact(form, "current"), new_password(form)
         )
     except (InvalidQuery, TooManyAttempts) as error:
@@ -56,7 +56,7 @@ def change_password(
         if isinstance(error, TooManyAttempts):
             answer.headers["Retry-After"] = str(error.retry_seconds)
         return answer
-    return _back("The password is changed. Everywhere else you have been logged out.")
+    return _back(f"The password is changed. You are logged out everywhere else{_still_working(working_tokens)}.")
 
 
 @router.post("/account/sessions/revoke-others")
@@ -95,7 +95,7 @@ def make_token(
             expires=expires,
         )
         return page(request, "account.html", content, status_code=422)
-    shown = Secret(f"The token “{name}”", secret, "Keep it like a password; only its hash is kept here.")
+    shown = Secret(f"The token “{shortened(name)}”", secret, "Keep it like a password; only its hash is kept here.", "/account")
     response = page(request, "account.html", _page(request, backend, visitor, new_token=shown))
     response.headers.update(SECRET_PAGE)
     return response
@@ -105,7 +105,7 @@ def make_token(
 def revoke_token(token_id: str, backend: BackendDependency, visitor: VisitorDependency) -> Response:
     """Let a token work no more, from now on."""
     sessions.revoke_token(backend, visitor.principal, token_id)
-    return _back("The token is revoked. It does not work any more.")
+    return _back("The token is revoked. It no longer works.")
 
 
 def _page(request: Request, backend: Backend, visitor: Visitor, **shown: Any) -> AccountPage:
@@ -131,8 +131,8 @@ def _session(session: Session, visitor: Visitor) -> SessionLine:
         id=session.id,
         browser=as_browser(session.browser),
         address=session.address,
-        since=as_moment(session.created_at),
-        last_used=as_moment(session.last_used_at),
+        since=as_short_moment(session.created_at),
+        last_used=as_short_moment(session.last_used_at),
         this_one=session.id == visitor.session_id,
     )
 
@@ -142,9 +142,9 @@ def _token(token: Token) -> TokenLine:
         id=token.id,
         name=token.name,
         scopes=", ".join(scope.value for scope in Scope if scope in token.scopes),
-        made=as_date(token.created_at),
-        expires=as_date(token.expires_at) if token.expires_at else NO_END,
-        last_used=as_moment(token.last_used_at) if token.last_used_at else "never",
+        made=as_short_date(token.created_at),
+        expires=as_short_date(token.expires_at) if token.expires_at else NO_END,
+        last_used=as_short_moment(token.last_used_at) if token.last_used_at else "never",
         expired=sessions.has_expired(token),
     )
 
@@ -162,6 +162,12 @@ def _days(text: str) -> float | None:
     if not text.isascii() or not text.isdigit():
         raise InvalidQuery("Please choose for how long the token works.")
     return float(text)
+
+
+def _still_working(tokens: int) -> str:
+    if not tokens:
+        return ""
+    return f"; {tokens:,} API {'token still works' if tokens == 1 else 'tokens still work'}"
 
 
 def _back(notice: str) -> Response:

@@ -1,4 +1,4 @@
-"""`/libraries` and `/invitations/…`: libraries, who is in them, and how others get in."""
+"""`/libraries`: the libraries, who is in them, and whom their owners invite."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,19 +12,18 @@ from pipeline.access import library_labels
 from pipeline.backend import Backend
 from pipeline.errors import Conflict, InvalidQuery, LikenessError, PersonNotFound
 from pipeline.libraries import LibraryInfo
-from pipeline.members import INVITATION_DAYS, Invitation, Member
+from pipeline.members import INVITATION_DAYS, Member
 from pipeline.principals import Action, Principal, Role
 from webapp.dependencies import BackendDependency, PrincipalDependency, VisitorDependency, shell
 from webapp.errors import status_of
 from webapp.flash import leave_notice
 from webapp.forms import Fields, FormDependency, fields_of, first
-from webapp.identity import Visitor, public
-from webapp.links import login_url
+from webapp.identity import Visitor
 from webapp.pages_accounts import Secret
 from webapp.pages_libraries import (
+    SOMEBODY,
     DeletedLibrary,
     InvitationLine,
-    InvitationPage,
     LibrariesPage,
     LibraryCard,
     LibraryPage,
@@ -32,7 +31,7 @@ from webapp.pages_libraries import (
 )
 from webapp.rendering import page
 from webapp.security import SECRET_PAGE
-from webapp.wording import as_date
+from webapp.wording import as_date, as_short_date, shortened, with_article
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,8 +40,7 @@ MENDABLE = (InvalidQuery, Conflict, PersonNotFound)
 
 NOT_CONFIRMED = "Nothing was deleted. Please tick the box that says so."
 NO_ACCOUNTS = "There are no accounts here, so there is nobody to invite. `likeness user add NAME` makes the first one."
-OWNERS_ONLY = "Only the owners are listed here. They, and the moderators, see everybody."
-SOMEBODY = "Whoever looks after this server"
+OWNERS_ONLY = "Only owners and moderators see all members."
 
 
 # ---- All of them
@@ -65,7 +63,7 @@ def make_library(
     except MENDABLE as error:
         content = _libraries_page(request, backend, visitor, problem=error.user_message, typed_name=name)
         return page(request, "libraries.html", content, status_code=status_of(error))
-    return _to(f"/libraries/{made.id}", f"The library “{made.name}” is there.")
+    return _to(f"/libraries/{made.id}", f"The library “{shortened(made.name)}” is made.")
 
 
 def _libraries_page(request: Request, backend: Backend, visitor: Visitor, **shown: Any) -> LibrariesPage:
@@ -110,7 +108,7 @@ def rename_library(
         renamed = libraries.rename(backend, visitor.principal, library, first(fields_of(form), "name"))
     except MENDABLE as error:
         return _again(request, backend, visitor, library, error)
-    return _to(f"/libraries/{renamed.id}", f"It is called “{renamed.name}” now.")
+    return _to(f"/libraries/{renamed.id}", f"It is now called “{shortened(renamed.name)}”.")
 
 
 @router.post("/libraries/{library}/delete")
@@ -122,14 +120,14 @@ def delete_library(
     if not first(fields_of(form), "confirmed"):
         return _again(request, backend, visitor, library, InvalidQuery(NOT_CONFIRMED))
     deleted = libraries.delete(backend, visitor.principal, library)
-    return _to("/libraries", f"The library “{deleted.name}” is deleted.")
+    return _to("/libraries", f"The library “{shortened(deleted.name)}” is deleted.")
 
 
 @router.post("/libraries/{library}/restore")
 def restore_library(library: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Bring back a deleted library."""
     restored = libraries.restore(backend, principal, library)
-    return _to(f"/libraries/{restored.id}", f"The library “{restored.name}” is back, with all its pictures.")
+    return _to(f"/libraries/{restored.id}", f"The library “{shortened(restored.name)}” is back, with all its pictures.")
 
 
 @router.post("/libraries/{library}/leave")
@@ -139,7 +137,7 @@ def leave_library(library: str, request: Request, backend: BackendDependency, vi
         left = members.leave(backend, visitor.principal, library)
     except MENDABLE as error:
         return _again(request, backend, visitor, library, error)
-    return _to("/libraries", f"You have left “{left.name}”.")
+    return _to("/libraries", f"You have left “{shortened(left.name)}”.")
 
 
 # ---- Its members
@@ -156,7 +154,7 @@ def add_member(
         added = members.add(backend, visitor.principal, library, first(fields, "person"), _role(fields))
     except MENDABLE as error:
         return _again(request, backend, visitor, library, error)
-    return _to(f"/libraries/{library}", f"{added.name} is in, as {added.role}.")
+    return _to(f"/libraries/{library}", f"{shortened(added.name)} is now {with_article(added.role)} here.")
 
 
 @router.post("/libraries/{library}/members/{person_id}/role")
@@ -174,7 +172,7 @@ def change_role(
         changed = members.change_role(backend, visitor.principal, library, person_id, _role(fields_of(form)))
     except MENDABLE as error:
         return _again(request, backend, visitor, library, error)
-    return _to(f"/libraries/{library}", f"{changed.name} is {changed.role} now.")
+    return _to(f"/libraries/{library}", f"{shortened(changed.name)} is now {with_article(changed.role)}.")
 
 
 @router.post("/libraries/{library}/members/{person_id}/remove")
@@ -186,7 +184,7 @@ def remove_member(
         removed = members.remove(backend, visitor.principal, library, person_id)
     except MENDABLE as error:
         return _again(request, backend, visitor, library, error)
-    return _to(f"/libraries/{library}", f"{removed.name} is in it no more.")
+    return _to(f"/libraries/{library}", f"{shortened(removed.name)} is no longer in it.")
 
 
 @router.post("/libraries/{library}/invitations")
@@ -204,9 +202,10 @@ def invite(
         return _again(request, backend, visitor, library, error)
     base = backend.settings.public_url or str(request.base_url).rstrip("/")
     link = Secret(
-        f"An invitation as {role}",
+        f"An invitation as {with_article(role)}",
         f"{base}/invitations/{secret}",
         f"Send it to one person: it works once, within {INVITATION_DAYS} days.",
+        f"/libraries/{library}",
     )
     response = page(request, "library.html", _library_page(request, backend, visitor, library, new_link=link))
     response.headers.update(SECRET_PAGE)
@@ -217,7 +216,7 @@ def invite(
 def revoke(library: str, link_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Make a link useless."""
     members.revoke(backend, principal, library, link_id)
-    return _to(f"/libraries/{library}", "The link does not work any more.")
+    return _to(f"/libraries/{library}", "The link no longer works.")
 
 
 def _again(request: Request, backend: Backend, visitor: Visitor, library: str, error: LikenessError) -> Response:
@@ -258,7 +257,7 @@ def _member_lines(listed: Sequence[Member], principal: Principal) -> tuple[Membe
             name=member.name,
             role=member.role,
             role_words=member.role.capitalize() if member.is_active else f"{member.role.capitalize()}, deactivated",
-            since=as_date(member.created_at),
+            since=as_short_date(member.created_at),
             is_me=member.person_id == principal.person_id,
             may_change=owners != [member.person_id],
         )
@@ -275,42 +274,6 @@ def _invitation_lines(backend: Backend, principal: Principal, info: LibraryInfo)
             by=invitation.inviter or SOMEBODY,
         )
         for invitation in members.list_invitations(backend, principal, info.id)
-    )
-
-
-# ---- Invitations
-
-
-@router.get("/invitations/{secret}")
-@public
-def show_invitation(secret: str, request: Request, backend: BackendDependency, visitor: VisitorDependency) -> Response:
-    """Show what a link offers, with the way in for whoever is not logged in."""
-    invitation = members.read_invitation(backend, secret)
-    content = _invitation_page(request, visitor, invitation, secret)
-    response = page(request, "invitation.html", content)
-    response.headers.update(SECRET_PAGE)
-    return response
-
-
-@router.post("/invitations/{secret}")
-def accept_invitation(secret: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
-    """Join a library."""
-    joined = members.accept_invitation(backend, principal, secret)
-    return _to(f"/?library={joined.library}", f"You are in “{joined.library_name}” now.")
-
-
-def _invitation_page(request: Request, visitor: Visitor, invitation: Invitation, secret: str) -> InvitationPage:
-    address = f"/invitations/{secret}"
-    already = visitor.principal.role_in(invitation.library) if visitor.principal.person_id else None
-    return InvitationPage(
-        shell=shell(request),
-        library=invitation.library_name,
-        role=invitation.role,
-        inviter=invitation.inviter or SOMEBODY,
-        action_url=address,
-        login_url="" if visitor.is_known else login_url(address),
-        account_url="" if visitor.is_known or not invitation.may_make_account else f"{address}/account",
-        already=already or "",
     )
 
 

@@ -7,14 +7,13 @@ from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
 from pipeline import logins, sessions, welcomes
-from pipeline.accounts import Person
 from pipeline.backend import Backend
 from pipeline.errors import Conflict, InvalidQuery, NotLoggedIn, TooManyAttempts
 from webapp.dependencies import BackendDependency, VisitorDependency, shell
 from webapp.errors import status_of
 from webapp.flash import leave_notice
 from webapp.forms import FormDependency, exact, fields_of, first, new_password
-from webapp.identity import address_of, begin_session, browser_of, forget_session, public
+from webapp.identity import address_of, begin_session, browser_of, forget_session, let_in, public
 from webapp.links import is_own_address
 from webapp.pages_accounts import LoginPage, WelcomePage
 from webapp.rendering import page
@@ -88,28 +87,10 @@ def use_welcome(secret: str, request: Request, backend: BackendDependency, form:
     except (InvalidQuery, Conflict) as error:
         return _welcome(request, backend, secret, name=name, problem=error.user_message, status=status_of(error))
     request.app.state.running.accounts_active = True
-    return _let_in(request, backend, person, "/", f"Welcome, {person.name}.")
-
-
-@router.post("/invitations/{secret}/account")
-@public
-def join_with_new_account(secret: str, request: Request, backend: BackendDependency, form: FormDependency) -> Response:
-    """Make an account for whoever was invited by an administrator, and let them in."""
-    name = first(fields_of(form), "name")
-    try:
-        person = welcomes.join_with_new_account(backend, secret, name, new_password(form), address=address_of(request))
-    except (InvalidQuery, Conflict) as error:
-        content = WelcomePage(
-            shell(request),
-            purpose="invitation",
-            action_url=f"/invitations/{secret}/account",
-            name=name,
-            problem=error.user_message,
-        )
-        answer = page(request, "welcome.html", content, status_code=status_of(error))
-        answer.headers.update(SECRET_PAGE)
-        return answer
-    return _let_in(request, backend, person, "/libraries", f"Welcome, {person.name}.")
+    response = RedirectResponse("/", 303)
+    let_in(response, request, person)
+    leave_notice(response, f"Welcome, {person.name}.")
+    return response
 
 
 def _welcome(
@@ -126,16 +107,6 @@ def _welcome(
     )
     response = page(request, "welcome.html", content, status_code=status)
     response.headers.update(SECRET_PAGE)
-    return response
-
-
-def _let_in(request: Request, backend: Backend, person: Person, address: str, notice: str) -> Response:
-    response = RedirectResponse(address, 303)
-    logged_in = sessions.begin(
-        backend, person, address=address_of(request), browser=browser_of(request), how="by a link that works once"
-    )
-    begin_session(response, request, logged_in)
-    leave_notice(response, notice)
     return response
 
 

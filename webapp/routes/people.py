@@ -19,7 +19,7 @@ from webapp.links import absolute_url
 from webapp.pages_accounts import PeoplePage, PersonLine, Secret
 from webapp.rendering import page
 from webapp.security import SECRET_PAGE
-from webapp.wording import as_date, as_moment
+from webapp.wording import as_short_date, as_short_moment, shortened
 
 router = APIRouter(include_in_schema=False)
 
@@ -57,14 +57,14 @@ def make_link(person_id: str, request: Request, backend: BackendDependency, prin
 def deactivate(person_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Let somebody in no more."""
     person = accounts.deactivate(backend, principal, person_id)
-    return _back(f"{person.name} has been logged out everywhere and cannot log in any more.")
+    return _back(f"{shortened(person.name)} is logged out everywhere and can no longer log in.")
 
 
 @router.post("/people/{person_id}/activate")
 def activate(person_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Let somebody in again."""
     person = accounts.activate(backend, principal, person_id)
-    return _back(f"{person.name} can log in again.")
+    return _back(f"{shortened(person.name)} can log in again.")
 
 
 @router.post("/people/{person_id}/administrator")
@@ -74,7 +74,7 @@ def set_administrator(
     """Let somebody administrate, or no more."""
     administrator = first(fields_of(form), "administrator") == "1"
     person = accounts.set_administrator(backend, principal, person_id, administrator=administrator)
-    return _back(f"{person.name} {'administrates' if administrator else 'does not administrate'} now.")
+    return _back(f"{shortened(person.name)} is {'now' if administrator else 'no longer'} an administrator.")
 
 
 def _with_link(request: Request, backend: Backend, principal: Principal, person_id: str, name: str) -> Response:
@@ -83,6 +83,7 @@ def _with_link(request: Request, backend: Backend, principal: Principal, person_
         f"A link for {name} to choose a password",
         absolute_url(request, f"/welcome/{secret}"),
         f"Send it to them. It works once, for {PASSWORD_LINK_DAYS} days.",
+        "/people",
     )
     response = page(request, "people.html", _page(request, backend, principal, new_link=link))
     response.headers.update(SECRET_PAGE)
@@ -107,8 +108,8 @@ def _line(info: PersonInfo, principal: Principal) -> PersonLine:
         email=person.email or "",
         administrator=person.administrator,
         active=person.deactivated_at is None,
-        made=as_date(person.created_at),
-        last_seen=as_moment(info.last_seen) if info.last_seen else "never",
+        made=as_short_date(person.created_at),
+        last_seen=as_short_moment(info.last_seen) if info.last_seen else "never",
         libraries=f"{number:,} {'library' if number == 1 else 'libraries'}",
         is_me=person.id == principal.person_id,
     )
