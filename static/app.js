@@ -121,6 +121,22 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (document.activeElement === document.body) results.focus({ preventScroll: true });
 });
 
+// What cannot simply be undone is asked about first. The words of the button say in the dialog, too, what it does.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-ask]");
+  if (!button) return;
+  event.preventDefault();
+  const dialog = document.getElementById("ask");
+  document.getElementById("ask-question").textContent = button.dataset.ask;
+  document.getElementById("ask-more").textContent = button.dataset.askMore;
+  document.getElementById("ask-yes").textContent = button.textContent;
+  dialog.returnValue = "no";
+  dialog.onclose = () => {
+    if (dialog.returnValue === "yes") button.form.submit();
+  };
+  dialog.showModal();
+});
+
 document.addEventListener("submit", (event) => {
   if (event.target.id === "search") document.getElementById("filters")?.hidePopover?.();
 });

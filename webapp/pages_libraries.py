@@ -93,7 +93,8 @@ class LibraryPage:
     `members/{person_id}/role` (`role`), `members/{person_id}/remove`, `invitations` (`role`) and
     `invitations/{invitation id}/revoke`. `new_link` is shown once, on the answer to making it. `has_members` is false
     where there are no accounts; then nothing about members is shown. `members_note` says who is not listed, if so.
-    `period` is how long a deleted library can be restored, in words: "30 days".
+    `period` is how long a deleted library can be restored, in words: "30 days". `member_problem` and `rename_problem`
+    are shown at their forms, with the `typed_…` values that were refused.
     """
 
     shell: Shell
@@ -111,6 +112,11 @@ class LibraryPage:
     may_leave: bool = False
     new_link: Secret | None = None
     problem: str = ""
+    member_problem: str = ""
+    typed_person: str = ""
+    typed_role: str = ""
+    rename_problem: str = ""
+    typed_name: str = ""
     roles: Choices = ROLE_CHOICES
     roles_unasked: Choices = ROLE_CHOICES[:-1]
     """Nobody is made an owner who is not in the library yet."""

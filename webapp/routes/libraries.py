@@ -58,12 +58,16 @@ def make_library(
 ) -> Response:
     """Make a library and go there."""
     name = first(fields_of(form), "name")
+    before = library_labels(backend, visitor.principal)
     try:
         made = libraries.make(backend, visitor.principal, name)
     except MENDABLE as error:
         content = _libraries_page(request, backend, visitor, problem=error.user_message, typed_name=name)
         return page(request, "libraries.html", content, status_code=status_of(error))
-    return _to(f"/libraries/{made.id}", f"The library “{shortened(made.name)}” is made.")
+    called = f"“{shortened(made.name)}”"
+    if made.id in before:
+        return _to(f"/libraries/{made.id}", f"You already have a library called {called}.")
+    return _to(f"/libraries/{made.id}", f"The library {called} is made.")
 
 
 def _libraries_page(request: Request, backend: Backend, visitor: Visitor, **shown: Any) -> LibrariesPage:
@@ -104,10 +108,12 @@ def rename_library(
     library: str, request: Request, backend: BackendDependency, visitor: VisitorDependency, form: FormDependency
 ) -> Response:
     """Call a library by another name."""
+    name = first(fields_of(form), "name")
     try:
-        renamed = libraries.rename(backend, visitor.principal, library, first(fields_of(form), "name"))
+        renamed = libraries.rename(backend, visitor.principal, library, name)
     except MENDABLE as error:
-        return _again(request, backend, visitor, library, error)
+        content = _library_page(request, backend, visitor, library, rename_problem=error.user_message, typed_name=name)
+        return page(request, "library.html", content, status_code=status_of(error))
     return _to(f"/libraries/{renamed.id}", f"It is now called “{shortened(renamed.name)}”.")
 
 
@@ -150,10 +156,13 @@ def add_member(
     """Make somebody who has an account a member."""
     libraries.find_library(backend, visitor.principal, library, Action.MANAGE)
     fields = fields_of(form)
+    name = first(fields, "person")
     try:
-        added = members.add(backend, visitor.principal, library, first(fields, "person"), _role(fields))
+        added = members.add(backend, visitor.principal, library, name, _role(fields))
     except MENDABLE as error:
-        return _again(request, backend, visitor, library, error)
+        typed = {"typed_person": name, "typed_role": first(fields, "role")}
+        content = _library_page(request, backend, visitor, library, member_problem=error.user_message, **typed)
+        return page(request, "library.html", content, status_code=status_of(error))
     return _to(f"/libraries/{library}", f"{shortened(added.name)} is now {with_article(added.role)} here.")
 
 
