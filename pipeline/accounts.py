@@ -120,7 +120,7 @@ def describe_people(backend: Backend, principal: Principal) -> list[PersonInfo]:
     """Return every account with what administrators are told of it, by name."""
     people = list_people(backend, principal)
     with backend.database.read() as connection:
-        seen = records_sessions.last_used(connection)
+        seen = records_sessions.last_seen(connection)
         libraries = records_libraries.counts_of_members(connection)
     return [PersonInfo(person, libraries.get(person.id, 0), seen.get(person.id)) for person in people]
 

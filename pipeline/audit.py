@@ -13,7 +13,7 @@ from datetime import datetime
 
 from pipeline.backend import Backend
 from pipeline.errors import NotAllowed
-from pipeline.principals import Action, Principal
+from pipeline.principals import OWNER, Action, Principal
 from pipeline.spreadsheets import as_cell
 from pipeline.stores import records_audit, records_libraries
 from pipeline.stores.records_audit import Entry
@@ -21,6 +21,7 @@ from pipeline.stores.records_audit import Entry
 BATCH = 500  # entries read at once for the CSV
 COLUMNS = ("time", "who", "action", "subject", "library", "library_id", "address", "detail")
 OF_OTHERS = "a library of others"
+UNREAD = frozenset({"ids"})  # details that programs want and nobody reads; the CSV has them
 NOT_YOURS = "Only administrators and owners of libraries read the audit log."
 
 
@@ -40,8 +41,9 @@ class Record:
 
     @property
     def detail_words(self) -> str:
-        """The details to be read: "role: viewer, before: owner"."""
-        return ", ".join(f"{name.replace('_', ' ')}: {_words(value)}" for name, value in self.detail.items())
+        """The details to be read: "role: viewer, before: owner"; without those that say nothing, as a count of 0."""
+        told = {name: value for name, value in self.detail.items() if name not in UNREAD and not _is_none(value)}
+        return ", ".join(f"{name.replace('_', ' ')}: {_words(value)}" for name, value in told.items())
 
 
 def read(backend: Backend, principal: Principal, *, offset: int, limit: int) -> list[Record]:
@@ -113,8 +115,7 @@ def _record(entry: Entry, named: Mapping[str, str], principal: Principal) -> Rec
     return Record(
         id=entry.id,
         at=entry.at,
-        # In brackets whoever has no account: no account can be called so.
-        actor=entry.actor if entry.actor_id else f"({entry.actor})",
+        actor=entry.actor if entry.actor_id else _without_account(entry.actor),
         action=entry.action,
         subject=entry.subject,
         library=entry.library or "",
@@ -122,6 +123,15 @@ def _record(entry: Entry, named: Mapping[str, str], principal: Principal) -> Rec
         address=entry.address,
         detail=entry.detail,
     )
+
+
+def _without_account(actor: str) -> str:
+    """Return who had no account in brackets: no account can be called so."""
+    return "(this machine)" if actor == OWNER.name else f"({actor})"
+
+
+def _is_none(value: object) -> bool:
+    return value in ("", [], None) or (value == 0 and not isinstance(value, bool))
 
 
 def _words(value: object) -> str:

@@ -14,7 +14,7 @@ from pipeline.stores import records_audit, records_libraries
 from pipeline.stores.records_audit import Event
 from pipeline.stores.tables_people import audit_log
 
-FIRST_ACCOUNT = [("(owner)", "member added"), ("(owner)", "person added")]
+FIRST_ACCOUNT = [("(this machine)", "member added"), ("(this machine)", "person added")]
 """What the log says when the first account gets the library `main`, newest first."""
 
 
@@ -130,7 +130,16 @@ def test_no_account_can_be_taken_for_the_machine_or_for_nobody(backend):
         records_audit.add(connection, asks(backend, "owner"), Event.LOGGED_IN, "by password")
         records_audit.add(connection, OWNER, Event.LIBRARY_MADE, "attic")
         records_audit.add(connection, NOBODY, Event.LOGIN_FAILED, "ada")
-    assert [record.actor for record in read(backend, OWNER, limit=3)] == ["(nobody)", "(owner)", "owner"]
+    assert [record.actor for record in read(backend, OWNER, limit=3)] == ["(nobody)", "(this machine)", "owner"]
+
+
+def test_details_that_say_nothing_to_people_are_left_to_the_csv(backend):
+    with backend.database.write() as connection:
+        records_audit.add(connection, OWNER, Event.IMAGES_DELETED, "2", ids=["a", "b"], sessions_ended=0, before="")
+        records_audit.add(connection, OWNER, Event.PASSWORD_CHANGED, "ada", sessions_ended=2, administrator=False)
+    newer, older = read(backend, OWNER, limit=2)
+    assert (newer.detail_words, older.detail_words) == ("sessions ended: 2, administrator: no", "")
+    assert json.loads(as_table(backend, OWNER)[1]["detail"])["ids"] == ["a", "b"]
 
 
 # ---- The CSV

@@ -303,4 +303,4 @@ def test_the_secret_of_a_session_is_no_token_and_the_other_way_round(backend, se
 def test_ended_sessions_are_gone_from_the_tables(backend, session):
     sessions.revoke_session(backend, asks(backend, "ada"), session.session_id)
     with backend.database.read() as connection:
-        assert records_sessions.last_used(connection) == {}
+        assert records_sessions.sessions_of(connection, asks(backend, "ada").person_id) == []

@@ -9,6 +9,8 @@ from pipeline.images import ImageRecord
 KILO = 1000
 """Sizes of files are decimal, as shops and file managers write them."""
 
+LONGEST_IN_SENTENCE = 32  # characters of a name in a notice, which is to stay small on a phone
+
 COLOR_CODE = re.compile(r"#[0-9a-fA-F]{6}")
 
 BROWSERS = (
@@ -59,9 +61,24 @@ def as_date(moment: datetime) -> str:
     return f"{moment.day} {moment:%B %Y}"
 
 
-def as_moment(moment: datetime) -> str:
-    """Return a moment to the minute, in UTC: 5 November 2026, 12:00 UTC."""
-    return f"{as_date(moment)}, {moment:%H:%M} UTC"
+def as_short_date(moment: datetime) -> str:
+    """Return a day as tables have it: 5 Nov 2026."""
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def as_short_moment(moment: datetime) -> str:
+    """Return a moment to the minute as tables have it, which say themselves that it is UTC: 5 Nov 2026, 12:00."""
+    return f"{as_short_date(moment)}, {moment:%H:%M}"
+
+
+def with_article(role: str) -> str:
+    """Return what somebody is: a viewer, an owner."""
+    return f"{'an' if role[:1] in set('aeiou') else 'a'} {role}"
+
+
+def shortened(name: str) -> str:
+    """Return a name as a sentence can bear it; the end of a long one is left out."""
+    return name if len(name) <= LONGEST_IN_SENTENCE else f"{name[: LONGEST_IN_SENTENCE - 1].rstrip()}…"
 
 
 def as_browser(agent: str) -> str:
@@ -97,6 +114,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "number": as_number,
     "percent": as_percent,
     "date": as_date,
+    "with_article": with_article,
     "css_color": css_color,
     "tile_ratio": tile_ratio,
     "dimensions": dimensions,

@@ -13,7 +13,8 @@ from sqlalchemy.engine import Connection
 
 from pipeline.images import new_image_id
 from pipeline.principals import Scope
-from pipeline.stores.tables_people import login_failures, sessions, tokens
+from pipeline.stores.records_audit import Event
+from pipeline.stores.tables_people import audit_log, login_failures, sessions, tokens
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,21 @@ def sessions_of(connection: Connection, person_id: str) -> list[Session]:
     return [Session(**values) for values in found.mappings()]
 
 
-def last_used(connection: Connection) -> dict[str, datetime]:
-    """Return when each person who is logged in somewhere was last seen, by their id."""
-    found = connection.execute(
-        sa.select(sessions.c.person_id, sa.func.max(sessions.c.last_used_at)).group_by(sessions.c.person_id)
-    )
-    return dict(found.all())
+def last_seen(connection: Connection) -> dict[str, datetime]:
+    """Return when each person who was ever here was last seen, by their id.
+
+    That is when their sessions were last used, or, as ended ones are gone, when they last logged in or out by the
+    audit log, which is read as a whole for it.
+    """
+    comings = (Event.LOGGED_IN, Event.LOGGED_OUT)
+    moments = sa.union_all(
+        sa.select(sessions.c.person_id, sessions.c.last_used_at.label("at")),
+        sa.select(audit_log.c.actor_id, audit_log.c.at).where(
+            audit_log.c.action.in_(comings), audit_log.c.actor_id.is_not(None)
+        ),
+    ).subquery()
+    newest = sa.select(moments.c.person_id, sa.func.max(moments.c.at)).group_by(moments.c.person_id)
+    return dict(connection.execute(newest).all())
 
 
 def end_session(connection: Connection, session_id: str) -> bool:

@@ -95,7 +95,7 @@ def make_library(person: Person, name: str) -> str:
     page = person.goes("/libraries")
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Make it").click()
-    expect(page.locator("#notice")).to_contain_text(f"The library “{name}” is there.")
+    expect(page.locator("#notice")).to_contain_text(f"The library “{name}” is made.")
     return page.url.rpartition("/")[2]
 
 
@@ -210,7 +210,7 @@ def test_who_is_invited_sees_more_and_may_what_their_role_says(comes: Comes) -> 
     ada.goes(f"/libraries/{library}")
     ada.page.get_by_label(f"Role of {bob.name}", exact=True).select_option("moderator")
     ada.page.get_by_role("button", name=f"Change the role of {bob.name}").click()
-    expect(ada.page.locator("#notice")).to_contain_text(f"{bob.name} is moderator now.")
+    expect(ada.page.locator("#notice")).to_contain_text(f"{bob.name} is now a moderator.")
     ada.shows("4-raises")
     page.reload()
     expect(page.get_by_role("button", name="Delete")).to_be_visible()
@@ -221,7 +221,7 @@ def test_who_is_invited_sees_more_and_may_what_their_role_says(comes: Comes) -> 
 
     bob.goes("/")
     ada.page.get_by_role("button", name=f"Remove {bob.name}").click()
-    expect(ada.page.locator("#notice")).to_contain_text(f"{bob.name} is in it no more.")
+    expect(ada.page.locator("#notice")).to_contain_text(f"{bob.name} is no longer in it.")
     page.locator(".tile-link").first.click()
     expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
     bob.shows("6-is-out")

@@ -42,6 +42,22 @@ def test_a_new_password_logs_out_every_other_browser_and_not_this_one(people_cli
 
 
 @pytest.mark.parametrize(
+    ("tokens", "told"),
+    [
+        (0, "You are logged out everywhere else.</p>"),
+        (1, "everywhere else; 1 API token still works.</p>"),
+        (2, "everywhere else; 2 API tokens still work.</p>"),
+    ],
+)
+def test_who_changes_their_password_is_told_what_goes_on_working(people_client, tokens, told):
+    browser = log_in(people_client, "ada")
+    for number in range(tokens):
+        browser.post("/account/tokens", {"name": f"script {number}", "scope": "read", "expires": "30"})
+    change(browser)
+    assert told in browser.get("/account").text
+
+
+@pytest.mark.parametrize(
     ("fields", "said"),
     [
         ({"current": "a wrong password"}, "not your present password"),

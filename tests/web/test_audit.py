@@ -42,7 +42,7 @@ def test_an_administrator_reads_what_everybody_did(people_client, family):
     told = {(row["who"], row["action"], row["subject"], row["library_id"]) for row in table_of(browser)}
     assert ("(nobody)", "login failed", "bea", "") in told
     assert ("ada", "logged in", "by password", "") in told
-    assert ("(owner)", "member added", "vic", family) in told
+    assert ("(this machine)", "member added", "vic", family) in told
 
 
 def test_an_owner_reads_what_was_done_in_their_library_alone(people_client, family):

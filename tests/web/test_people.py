@@ -91,6 +91,23 @@ def test_an_administrator_sees_no_picture_of_others_for_being_one(people_client)
     assert eva.get("/?library=main").status_code in {200, 404}
 
 
+@pytest.mark.usefixtures("bea")
+def test_who_has_logged_out_was_seen_all_the_same(people_client):
+    ada = log_in(people_client, "ada")
+    assert "never" in ada.get("/people").text
+    log_in(people_client, "bea").post("/logout")
+    assert "never" not in ada.get("/people").text
+
+
+def test_a_notice_says_what_somebody_is_now_and_cuts_a_long_name(people_client):
+    long = make_person(people_client, "w" * 64)
+    ada = log_in(people_client, "ada")
+    ada.post(f"/people/{long.id}/administrator", {"administrator": "1"})
+    assert f"<p>{'w' * 31}… is now an administrator.</p>" in ada.get("/people").text
+    ada.post(f"/people/{long.id}/administrator", {"administrator": "0"})
+    assert f"<p>{'w' * 31}… is no longer an administrator.</p>" in ada.get("/people").text
+
+
 def test_an_account_that_is_not_there_is_404(people_client):
     ada = log_in(people_client, "ada")
     assert {ada.post(f"/people/none/{deed}").status_code for deed in DEEDS} == {404}

@@ -170,6 +170,12 @@ def _still_working(tokens: int) -> str:
     return f"; {tokens:,} API {'token still works' if tokens == 1 else 'tokens still work'}"
 
 
+def _still_working(tokens: int) -> str:
+    if not tokens:
+        return ""
+    return f"; {tokens:,} API {'token still works' if tokens == 1 else 'tokens still work'}"
+
+
 def _back(notice: str) -> Response:
     response = RedirectResponse("/account", 303)
     leave_notice(response, notice)

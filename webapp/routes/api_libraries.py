@@ -63,7 +63,7 @@ def restore_library(library: str, backend: BackendDependency, principal: Princip
 
 @router.get("/{library}/members", response_model=schemas.MemberList, responses=UNKNOWN)
 def list_members(library: str, backend: BackendDependency, principal: PrincipalDependency) -> dict[str, Any]:
-    """List the members, those with most rights first; viewers and uploaders are told the owners alone."""
+    """List the members, those with most rights first; viewers and uploaders are told the owners and themselves."""
     return {"members": [_member(member) for member in members.list_members(backend, principal, library)]}
 
 

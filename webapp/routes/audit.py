@@ -13,7 +13,7 @@ from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.forms import fields_of, read_integer
 from webapp.pages_accounts import AuditLine, AuditPage
 from webapp.rendering import page
-from webapp.wording import as_date
+from webapp.wording import as_short_moment
 
 router = APIRouter(include_in_schema=False)
 
@@ -21,9 +21,9 @@ PAGE_SIZE = 100
 DEEPEST = 1_000_000
 OF_ALL = (
     "What people did on this server; of libraries that are not yours, only who did what, and when. Nothing here can be "
-    "changed or removed."
+    "changed or removed. Times are in UTC."
 )
-OF_OWN = "What people did in the libraries that you own. Nothing here can be changed or removed."
+OF_OWN = "What people did in the libraries that you own. Nothing here can be changed or removed. Times are in UTC."
 
 
 @router.get("/audit")
@@ -53,7 +53,7 @@ def export_audit(backend: BackendDependency, principal: PrincipalDependency) -> 
 
 def _line(record: Record) -> AuditLine:
     return AuditLine(
-        at=f"{as_date(record.at)}, {record.at:%H:%M}",
+        at=as_short_moment(record.at),
         datetime=record.at.isoformat(),
         who=record.actor,
         action=record.action,
