@@ -78,7 +78,7 @@ def test_older_entries_are_on_further_pages(people_client):
     assert "library-149-" in first.text
     assert "library-0-" in second.text
     assert "library-0-" not in first.text
-    assert len(table_of(browser)) == 152  # and the account, and the login
+    assert len(table_of(browser)) == 153  # and the account, that it owns a library, and the login
 
 
 @pytest.mark.parametrize("offset", ["-1", "x", "1e3", "9" * 30])

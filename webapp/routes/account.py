@@ -28,7 +28,7 @@ from webapp.pages_accounts import (
 )
 from webapp.rendering import page
 from webapp.security import SECRET_PAGE
-from webapp.wording import as_browser, as_short_date, as_short_moment, shortened
+from webapp.wording import as_browser, as_short_date, as_short_moment
 
 router = APIRouter(include_in_schema=False)
 
@@ -95,7 +95,7 @@ def make_token(
             expires=expires,
         )
         return page(request, "account.html", content, status_code=422)
-    shown = Secret(f"The token “{shortened(name)}”", secret, "Keep it like a password; only its hash is kept here.", "/account")
+    shown = Secret(f"The token “{name}”", secret, "Keep it like a password; only its hash is kept here.", "/account")
     response = page(request, "account.html", _page(request, backend, visitor, new_token=shown))
     response.headers.update(SECRET_PAGE)
     return response
@@ -162,12 +162,6 @@ def _days(text: str) -> float | None:
     if not text.isascii() or not text.isdigit():
         raise InvalidQuery("Please choose for how long the token works.")
     return float(text)
-
-
-def _still_working(tokens: int) -> str:
-    if not tokens:
-        return ""
-    return f"; {tokens:,} API {'token still works' if tokens == 1 else 'tokens still work'}"
 
 
 def _still_working(tokens: int) -> str:
