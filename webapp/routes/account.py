@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from pipeline import accounts, libraries, sessions
 from pipeline.backend import Backend
-from pipeline.errors import InvalidQuery, NotFound, TooManyAttempts
+from pipeline.errors import Conflict, InvalidQuery, NotFound, TooManyAttempts
 from pipeline.principals import Scope
 from pipeline.sessions import Session, Token
 from webapp.dependencies import BackendDependency, VisitorDependency, shell
@@ -83,7 +83,7 @@ def make_token(
     expires = first(fields, "expires", "90")
     try:
         _, secret = sessions.make_token(backend, visitor.principal, name, _scopes(scopes), _days(expires))
-    except InvalidQuery as error:
+    except (InvalidQuery, Conflict) as error:
         chosen = tuple(replace(choice, chosen=choice.value in scopes) for choice in SCOPE_CHOICES)
         content = _page(
             request,
@@ -94,7 +94,7 @@ def make_token(
             scopes=chosen,
             expires=expires,
         )
-        return page(request, "account.html", content, status_code=422)
+        return page(request, "account.html", content, status_code=status_of(error))
     shown = Secret(f"The token “{name}”", secret, "Keep it like a password; only its hash is kept here.", "/account")
     response = page(request, "account.html", _page(request, backend, visitor, new_token=shown))
     response.headers.update(SECRET_PAGE)
