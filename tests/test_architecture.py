@@ -142,3 +142,9 @@ def test_nothing_is_left_to_be_done_later():
     }
 
     assert left == set()
+
+
+def test_no_two_files_of_tests_have_the_same_name():
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+
+    assert sorted(names) == sorted(set(names))
