@@ -4,6 +4,7 @@ const AT_ONCE = 3;
 const MOST_TRIES = 8;
 const PAUSE_SECONDS = 2;
 const THUMBNAIL_PIXELS = 144;
+const LOG_IN = "/login?next=/upload";
 
 const waiting = [];
 const running = new Set();
@@ -16,9 +17,8 @@ const page = () => document.querySelector(".upload-page");
 export async function uploadFiles(files) {
   const pictures = files.filter((file) => !file.name.startsWith("."));
   if (pictures.length === 0) return;
-  if (!page()) await openUploadPage(libraryInView());
-  const { batch } = page().dataset;
-  history.replaceState(history.state, "", `/upload?batch=${encodeURIComponent(batch)}`);
+  if (!page() && !(await openUploadPage(libraryInView()))) return;
+  history.replaceState(history.state, "", addressOfList());
   const jobs = pictures.map((file) => ({ file, card: newCard(file), tries: 0, sent: 0, request: null, timer: null }));
   const list = document.getElementById("cards");
   const fragment = document.createDocumentFragment();
@@ -41,10 +41,22 @@ function libraryInView() {
   return chosen ?? (shown.length === 1 ? shown[0] : "");
 }
 
-/** Put the upload page in the place of this one without loading, so that the dropped files stay in reach. */
+/** Where this list of files is found again, with the library that the next ones go into. */
+function addressOfList() {
+  const fields = new URLSearchParams({ batch: page().dataset.batch });
+  const library = libraryInView();
+  if (library) fields.append("library", library);
+  return `/upload?${fields}`;
+}
+
+/** Put the upload page in the place of this one without loading, so that the dropped files stay in reach; false without it. */
 async function openUploadPage(library) {
   const answer = await fetch(library ? `/upload?library=${encodeURIComponent(library)}` : "/upload");
   const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (!parsed.querySelector(".upload-page")) {
+    location.assign(answer.redirected ? LOG_IN : answer.url); // Whoever has been logged out is led to the login.
+    return false;
+  }
   document.getElementById("main").replaceWith(document.adoptNode(parsed.getElementById("main")));
   document.querySelector(".places").replaceWith(document.adoptNode(parsed.querySelector(".places")));
   document.title = parsed.title;
@@ -52,6 +64,7 @@ async function openUploadPage(library) {
   history.pushState({ upload: true }, "", "/upload");
   window.htmx?.process(document.getElementById("main"));
   window.scrollTo(0, 0);
+  return true;
 }
 
 window.addEventListener("popstate", () => {
@@ -68,9 +81,9 @@ function newCard(file) {
   return card;
 }
 
-function show(job, outcome, sentence) {
+function show(job, outcome, ...sentence) {
   job.card.dataset.outcome = outcome;
-  job.card.querySelector(".card-sentence").textContent = sentence;
+  job.card.querySelector(".card-sentence").replaceChildren(...sentence);
   const over = outcome === "refused" || outcome === "canceled";
   job.card.querySelector("progress").hidden = over;
   job.card.querySelector("[data-cancel]").hidden = over;
@@ -146,7 +159,25 @@ function received(job, request) {
   if (card) accept(job, card);
   else if (request.status === 503 || request.status === 429) {
     tryLater(job, Number(request.getResponseHeader("Retry-After")) || PAUSE_SECONDS, "The server is busy");
+  } else if (request.status === 401) {
+    over(job, "refused", "You have been logged out. ", linkToLogin(), ", then try again.");
   } else over(job, "refused", parsed.querySelector("#problem p:last-of-type")?.textContent ?? "The server could not take this file.");
+}
+
+/** In another tab, because leaving this page would lose the files. */
+function linkToLogin() {
+  const link = document.createElement("a");
+  Object.assign(link, { href: LOG_IN, target: "_blank", textContent: "Log in again" });
+  return link;
+}
+
+/** Take over the token of the session there is now, if somebody has logged in since this page was loaded. */
+async function renewToken() {
+  const ours = document.querySelector('meta[name="csrf-token"]');
+  if (!ours) return;
+  const answer = await fetch("/upload");
+  const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
+  ours.content = parsed.querySelector('meta[name="csrf-token"]')?.content ?? ours.content;
 }
 
 /** The server's card takes the place of ours, and its questions for news begin if they are not under way. */
@@ -171,10 +202,10 @@ function tryLater(job, seconds, reason) {
   job.timer = setTimeout(() => send(job), seconds * 1000);
 }
 
-function over(job, outcome, sentence) {
+function over(job, outcome, ...sentence) {
   running.delete(job);
   finished += 1;
-  show(job, outcome, sentence);
+  show(job, outcome, ...sentence);
   next();
 }
 
@@ -212,20 +243,32 @@ function cancel(job) {
   } else job.request.abort();
 }
 
+async function sendAgain(job) {
+  job.tries = 0;
+  finished -= 1;
+  show(job, "queued", "Waiting to be sent");
+  try {
+    await renewToken();
+  } catch {
+    // The server does not answer; sending finds that out as well, and says so.
+  }
+  waiting.push(job);
+  next();
+}
+
 document.addEventListener("click", (event) => {
   const job = jobOf.get(event.target.closest(".card"));
   if (event.target.closest("[data-cancel]")) cancel(job);
-  if (event.target.closest("[data-again]")) {
-    job.tries = 0;
-    finished -= 1;
-    show(job, "queued", "Waiting to be sent");
-    waiting.push(job);
-    next();
-  }
+  if (event.target.closest("[data-again]")) sendAgain(job);
   if (event.target.closest("[data-cancel-all]")) {
     for (const waits of waiting.splice(0)) over(waits, "canceled", "Canceled");
     [...running].forEach(cancel);
   }
+});
+
+// The poll would lead whoever has been logged out to the login, and lose the files; their cards say what to do.
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  if (event.detail.xhr.status === 401 && document.querySelector(".card.local")) event.preventDefault();
 });
 
 window.addEventListener("beforeunload", (event) => {

@@ -65,6 +65,7 @@ TITLES = {
 UNEXPECTED_TITLE = "Likeness made an error"
 UNEXPECTED = "Something went wrong inside Likeness. The log says more; please try again."
 NOTHING_THERE = "There is nothing at this address. The search page shows everything there is."
+LOGGED_OUT = "You have been logged out. What you sent was not kept: please log in and send it again."
 UNREADABLE = "What was sent could not be read. Please check it and send it again."
 
 BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED = 400, 404, 405
@@ -125,7 +126,15 @@ def _answer_unknown(request: Request, error: errors.NotLoggedIn) -> Response:
         )
     if request.method == "GET":
         return RedirectResponse(login_url(str(request.url)), 303)
-    return answer(request, status_of(error), error.code, error.user_message)
+    return _ask_to_log_in(request)
+
+
+def _ask_to_log_in(request: Request) -> Response:
+    """Say that a form came too late, and lead by the login back to the page that it was on, if that was one of ours."""
+    before = request.headers.get("referer", "")
+    is_ours = before.startswith(str(request.base_url))
+    content = ErrorPage(shell(request), TITLES[401], LOGGED_OUT, 401, login_url(before if is_ours else ""))
+    return page(request, "error.html", content, status_code=401)
 
 
 def _answer_http(request: Request, error: Exception) -> Response:

@@ -99,6 +99,7 @@ class Shell:
 
     `csrf_token` goes into every form that is posted; "" where no session could be misused. `person` is the name of who
     is logged in, "" when nobody is or there are no accounts. `bare` leaves out all that only members can use.
+    `upload_url` leads to where pictures are added, into the library that is being looked at.
     """
 
     active: Literal["search", "upload", "status", "libraries", "account", "people", "audit", ""]
@@ -116,6 +117,7 @@ class Shell:
     may_administrate: bool = False
     may_read_audit: bool = False
     bare: bool = False
+    upload_url: str = "/upload"
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,8 @@ class SearchPage:
     form is sent. `tiles` are the strong and possible ones (or all, when nothing was asked); `weak_tiles` are folded
     behind `weak_count`. `summary` is announced: "24 pictures, 12 ms". `hint` tells what of the text was not
     understood. `problem` is the sentence for a search that could not be run. `more_url` loads the next tiles.
-    `may_change` is false for who may change none of the pictures. `libraries` and `library` are for the first
-    pictures, as in UploadPage.
+    `may_change` is false for who may change none of the pictures. `libraries`, `library` and `deleted_library` are for
+    the first pictures, as in UploadPage.
     """
 
     shell: Shell
@@ -153,6 +155,7 @@ class SearchPage:
     may_change: bool = True
     libraries: tuple[tuple[str, str], ...] = ()
     library: str = ""
+    deleted_library: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,7 @@ class UploadPage:
     """`/upload`. `batch` names this list of files in its address; `poll_url` is None when nothing waits.
 
     `libraries` are those that files can be added to (id, label), and `library` the id of the one that is chosen.
+    `deleted_library` is (id, name) of the one to be restored before anything can be added; None where it can.
     """
 
     shell: Shell
@@ -187,6 +191,7 @@ class UploadPage:
     poll_url: str | None
     libraries: tuple[tuple[str, str], ...] = ()
     library: str = ""
+    deleted_library: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -307,12 +312,13 @@ class SelectionPage:
 
 @dataclass(frozen=True)
 class ErrorPage:
-    """Any error, for people: `title` in a few words, `sentence` says what to do."""
+    """Any error, for people: `title` in a few words, `sentence` says what to do, `login_url` is where if they must."""
 
     shell: Shell
     title: str
     sentence: str
     status: int
+    login_url: str = ""
 
 
 @dataclass(frozen=True)

@@ -230,7 +230,7 @@ def test_the_list_asks_for_news_until_nothing_waits(open_client: OpenClient, tmp
 @pytest.mark.parametrize("batch", ["", "../x", "x" * 44, "<script>", "a b"])
 def test_a_wrong_list_is_a_new_one(idle_client: TestClient, batch: str) -> None:
     sent = idle_client.post("/upload", files={"file": ("cat.jpg", CAT)}, data={"batch": batch})
-    assert re.fullmatch(r"/upload\?batch=[\w-]{16,43}", sent.headers["location"])
+    assert re.fullmatch(r"/upload\?batch=[\w-]{16,43}&library=main", sent.headers["location"])
     assert idle_client.get("/upload", params={"batch": batch}).status_code == 200
 
 

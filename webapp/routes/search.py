@@ -1,9 +1,8 @@
 """`/`: the search page, the search by picture, and the thumbnail of a picture that was searched with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
@@ -19,6 +18,7 @@ from pipeline.principals import Principal
 from pipeline.query_pictures import get_query_picture, keep_query_picture
 from pipeline.search import SearchQuery, SearchResult, Term, search
 from pipeline.uploads import spooled
+from webapp.adding import deleted_library, upload_url
 from webapp.chips import chips_of
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.facets import facets_of, range_fields
@@ -90,6 +90,10 @@ def show_query_picture(key: str, backend: BackendDependency, principal: Principa
 
 
 def _answer(backend: Backend, fields: Fields, principal: Principal) -> tuple[_Answer, int]:
+    if asked := fields.get("library"):
+        known = access.library_labels(backend, principal)
+        if any(library not in known for library in asked):
+            return _Answer(None, access.NO_LIBRARY), 404  # the same for one of others as for one that does not exist
     try:
         query = SearchQuery(terms=_terms(fields), where=read_filter(fields), limit=PAGE_SIZE, offset=_offset(fields))
         return _Answer(search(backend, query, principal)), 200
@@ -147,8 +151,9 @@ def _page(
     labels = access.library_labels(backend, principal)
     is_empty = not asked and not narrowed and not ready and not waiting and not answer.problem
     addable = access.upload_libraries(backend, principal)
+    advice = _upload_advice(fields, addable)
     return SearchPage(
-        shell=shell(request, "search"),
+        shell=replace(shell(request, "search"), upload_url=upload_url(fields, addable) or "/upload"),
         text=first(fields, "text"),
         asked=asked,
         chips=chips_of(backend, principal, fields, labels),
@@ -164,11 +169,10 @@ def _page(
         query_picture_url=f"/pictures/{key}" if key and not answer.problem else None,
         hint=_hint(result, backend.encoder.name),
         problem=answer.problem,
-        empty=_emptiness(
-            answer, _upload_advice(fields, addable), asked=asked, ready=ready, waiting=waiting, strong=strong, weak=weak
-        ),
+        empty=_emptiness(answer, advice, asked=asked, ready=ready, waiting=waiting, strong=strong, weak=weak),
         library_is_empty=is_empty,
         libraries=tuple(addable.items()) if is_empty else (),
+        deleted_library=deleted_library(backend, principal) if is_empty else None,
         more_url=search_url(fields, offset=str(offset + PAGE_SIZE)) if result and _goes_on(result, offset) else None,
         permalink=search_url(fields),
         may_change=access.may_change_any(principal),
@@ -207,12 +211,8 @@ def _hint(result: SearchResult | None, encoder: str) -> str:
 
 
 def _upload_advice(fields: Fields, addable: Mapping[str, str]) -> Advice:
-    """Return the way to upload into the library that is looked at, or into any, for whoever may."""
-    looked_at = fields.get("library", ())
-    if len(looked_at) == 1:
-        address = f"/upload?{urlencode({'library': looked_at[0]})}"
-        return (("Upload pictures", address),) if looked_at[0] in addable else ()
-    return (("Upload pictures", "/upload"),) if addable else ()
+    address = upload_url(fields, addable)
+    return (("Upload pictures", address),) if address else ()
 
 
 def _emptiness(

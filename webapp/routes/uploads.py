@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Cookie, Request
 from fastapi.responses import RedirectResponse
@@ -22,6 +23,7 @@ from pipeline.principals import Principal
 from pipeline.search import SearchQuery, Term, search
 from pipeline.upload_list import Card, ListedUpload, add_card, list_uploads
 from pipeline.uploads import spooled
+from webapp.adding import deleted_library
 from webapp.dependencies import BackendDependency, PrincipalDependency, Running, RunningDependency, shell
 from webapp.forms import FormDependency, fields_of, files_of, first
 from webapp.identity import for_pictures
@@ -90,7 +92,7 @@ def receive_uploads(
     if wants_fragment(request):
         content = _page(request, running.backend, principal, batch, only={card.number for card in cards})
         return page(request, "upload_changes.html", content)
-    response = RedirectResponse(f"/upload?batch={batch}", 303)
+    response = RedirectResponse(f"/upload?{urlencode({'batch': batch, 'library': library})}", 303)
     _remember(response, batch)
     return response
 
@@ -159,6 +161,7 @@ def _page(
         poll_url=poll_url if len(settled) < len(kept) else None,
         libraries=tuple(libraries.items()),
         library=_chosen(request, libraries),
+        deleted_library=deleted_library(backend, principal),
     )
 
 
