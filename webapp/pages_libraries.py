@@ -25,8 +25,8 @@ SOMEBODY = "Whoever looks after this server"
 class LibraryCard:
     """A library among those that somebody sees.
 
-    `pictures` and `members` are in words: "1,204 pictures", "3 members"; "" is not shown. `manage_url` is "" for who
-    has nothing to look after there.
+    `pictures` and `members` are in words: "1,204 pictures", "3 members"; "" is not shown. `manage_url` leads to the
+    page about it, and `manage_words` says what for: owners manage there, the others read.
     """
 
     name: str
@@ -35,6 +35,7 @@ class LibraryCard:
     members: str
     open_url: str
     manage_url: str
+    manage_words: str = "Manage"
 
 
 @dataclass(frozen=True)

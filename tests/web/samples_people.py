@@ -30,9 +30,9 @@ FAMILY = pages_libraries.LibraryCard(
     "family", "owner", "1,204 pictures", "3 members", "/?library=018f", "/libraries/018f"
 )
 MEMBERS = (
-    pages_libraries.MemberLine("p1", "ada", "owner", "Owner", "1 November 2026", is_me=True, may_change=False),
-    pages_libraries.MemberLine("p2", LONG_NAME, "uploader", "Uploader", "3 November 2026"),
-    pages_libraries.MemberLine("p3", HOSTILE, "viewer", "Viewer", "5 November 2026"),
+    pages_libraries.MemberLine("p1", "ada", "owner", "Owner", "1 Nov 2026", is_me=True, may_change=False),
+    pages_libraries.MemberLine("p2", LONG_NAME, "uploader", "Uploader", "23 Nov 2026"),
+    pages_libraries.MemberLine("p3", HOSTILE, "viewer", "Viewer", "5 Nov 2026"),
 )
 
 
@@ -71,12 +71,14 @@ def account_page() -> pages_accounts.AccountPage:
         ("s3", LONG_NAME, "10.0.0.7", False),
     )
     sessions = tuple(
-        pages_accounts.SessionLine(id_, browser, address, "1 November 2026", "5 minutes ago", this_one)
+        pages_accounts.SessionLine(id_, browser, address, "11 Nov 2026, 12:00", "21 Nov 2026, 22:42", this_one)
         for id_, browser, address, this_one in lines
     )
     tokens = (
-        pages_accounts.TokenLine("t1", "backup", "read, upload", "1 November 2026", "30 January 2027", "never"),
-        pages_accounts.TokenLine("t2", LONG_NAME, "read", "1 May 2026", "1 June 2026", "2 May 2026", expired=True),
+        pages_accounts.TokenLine("t1", "backup", "read, upload", "1 Nov 2026", "30 Jan 2027", "never"),
+        pages_accounts.TokenLine(
+            "t2", LONG_NAME, "read", "1 May 2026", "1 Jun 2026", "2 May 2026, 12:00", expired=True
+        ),
     )
     libraries = tuple(
         pages_accounts.LibraryLine(name, "/?library=018f", "owner") for name in ("family", LONG_NAME, HOSTILE)
@@ -94,7 +96,7 @@ def account_pages() -> dict[str, pages_accounts.AccountPage]:
         "new-token": replace(full, new_token=new),
         "problems": replace(
             full,
-            password_problem="The present password is not right. Please type it again.",  # noqa: S106 - a sentence
+            password_problem="The current password is not right. Please type it again.",  # noqa: S106 - a sentence
             token_problem="Please choose at least one thing that the token may do.",  # noqa: S106 - a sentence
             token_name=HOSTILE,
         ),
@@ -109,8 +111,8 @@ def people_pages() -> dict[str, pages_accounts.PeoplePage]:
         "ada@example.org",
         administrator=True,
         active=True,
-        made="1 November 2026",
-        last_seen="5 minutes ago",
+        made="21 Nov 2026",
+        last_seen="21 Nov 2026, 22:42",
         libraries="3 libraries",
         is_me=True,
     )
@@ -133,8 +135,8 @@ def people_pages() -> dict[str, pages_accounts.PeoplePage]:
 def libraries_pages() -> dict[str, pages_libraries.LibrariesPage]:
     cards = (
         FAMILY,
-        replace(FAMILY, name=LONG_NAME, role="viewer", members="", manage_url=""),
-        replace(FAMILY, name=HOSTILE, role="moderator", pictures="1 picture"),
+        replace(FAMILY, name=LONG_NAME, role="viewer", members="", manage_words="Details"),
+        replace(FAMILY, name=HOSTILE, role="moderator", pictures="1 picture", manage_words="Details"),
     )
     deleted = tuple(
         pages_libraries.DeletedLibrary("018e", name, "12 pictures", "5 December 2026") for name in ("old", LONG_NAME)
@@ -174,12 +176,12 @@ def library_pages() -> dict[str, pages_libraries.LibraryPage]:
         owned,
         name=LONG_NAME,
         role="viewer",
-        members=MEMBERS[:1],
-        members_note="Viewers and uploaders see only the owners.",
+        members=(replace(MEMBERS[0], is_me=False), replace(MEMBERS[2], name="vic", is_me=True)),
+        members_note="Only owners and moderators see all members.",
         invitations=(),
         may_manage=False,
     )
-    link = pages_accounts.Secret("The invitation as viewer", LINK, "It works once, for 7 days.", "/libraries/018f")
+    link = pages_accounts.Secret("An invitation as a viewer", LINK, "It works once, for 7 days.", "/libraries/018f")
     return {
         "owner": owned,
         "new-link": replace(owned, name=HOSTILE, new_link=link),
@@ -208,7 +210,7 @@ def invitation_pages() -> dict[str, pages_libraries.InvitationPage]:
 
 def audit_pages() -> dict[str, pages_accounts.AuditPage]:
     line = pages_accounts.AuditLine(
-        "5 November 2026, 12:00:31", "2026-11-05T12:00:31+00:00", "ada", "logged in", "", "", "192.168.1.20"
+        "15 Nov 2026, 12:00", "2026-11-05T12:00:31+00:00", "ada", "logged in", "", "", "192.168.1.20"
     )
     lines = (
         line,

@@ -145,3 +145,40 @@ def test_who_has_no_password_is_not_asked_for_it() -> None:
     names = [e.attributes.get("name") for e in markup_of("account-empty").all("input")]
     assert "current" not in names
     assert "again" in names
+
+
+def test_who_sets_their_first_password_is_not_warned_of_a_change() -> None:
+    sentence = "Changing it logs out all other browsers."
+    assert [sentence in html_of(name) for name in ("account-full", "account-empty")] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("welcome-first", "welcome-name"),
+        ("invitation-stranger-account", "account-name"),
+        ("people-full", "person-name"),
+        ("people-problem", "person-name"),
+        ("library-owner", "member-name"),
+    ],
+)
+def test_what_a_name_may_have_is_said_at_its_field(name: str, field: str) -> None:
+    markup = markup_of(name)
+    (described,) = [e.attributes["aria-describedby"] for e in markup.all("input") if e.attributes.get("id") == field]
+    hints = {e.attributes["id"]: e.text for e in markup.all("p") if "id" in e.attributes}
+    assert "Letters, digits and . _ - @ +" in hints[described.split()[-1]]
+
+
+def test_a_name_that_cannot_be_chosen_has_no_hint() -> None:
+    assert "shown in small letters" not in html_of("welcome-password")
+
+
+def test_an_invitation_says_as_what() -> None:
+    html = html_of("invitation-member")
+    assert "to this library as <strong>a viewer</strong>." in html
+    assert "You are already in it, as a moderator." in html
+
+
+def test_only_owners_are_promised_to_manage() -> None:
+    links = [e for e in markup_of("libraries-full").all("a") if e.attributes["href"] == "/libraries/018f"]
+    assert [e.text for e in links][:2] == ["Manage", "Details"]

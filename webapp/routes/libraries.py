@@ -83,6 +83,7 @@ def _libraries_page(request: Request, backend: Backend, visitor: Visitor, **show
                 members=_counted(library.members, "member") if library.members is not None else "",
                 open_url=f"/?library={library.id}",
                 manage_url=f"/libraries/{library.id}",
+                manage_words="Manage" if library.role == Role.OWNER else "Details",
             )
             for library in libraries.list_libraries(backend, principal)
         ),
