@@ -83,7 +83,7 @@ def _with_link(request: Request, backend: Backend, principal: Principal, person_
         f"A link for {name} to choose a password",
         absolute_url(request, f"/welcome/{secret}"),
         f"Send it to them. It works once, for {PASSWORD_LINK_DAYS} days.",
-        "/people",
+        "/people?link",  # not the very address of the form, for which browsers would keep what it sent
     )
     response = page(request, "people.html", _page(request, backend, principal, new_link=link))
     response.headers.update(SECRET_PAGE)
