@@ -14,6 +14,9 @@ if (arrival && arrival.name.split("#")[0] !== location.href.split("#")[0]) locat
 const secret = document.querySelector("[data-page-url]");
 if (secret) history.replaceState(history.state, "", secret.dataset.pageUrl);
 
+// Only with scripts can a picture be pasted.
+for (const box of document.querySelectorAll("[data-placeholder]")) box.placeholder = box.dataset.placeholder;
+
 /** Say something to screen readers, and to nobody else. */
 function say(words) {
   document.getElementById("live").textContent = words;

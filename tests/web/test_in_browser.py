@@ -255,3 +255,37 @@ def test_without_scripts_files_are_chosen_in_plain_fields(browser: Browser, addr
     expect(page.locator(".dropzone button")).to_be_visible()
     expect(page.locator("#upload-folder")).to_be_hidden()
     context.close()
+
+
+def test_without_scripts_nobody_is_told_to_drop_or_paste(browser: Browser, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    for name in ("search-first", "search-all", "upload-empty", "library-owner"):
+        page.goto(f"{address}/{name}")
+        expect(page.locator("body")).not_to_contain_text(re.compile(r"\b(Drop|[Pp]aste)\b"), use_inner_text=True)
+        expect(page.locator("#text")).to_have_attribute("placeholder", "Describe a picture")
+    context.close()
+
+
+@pytest.mark.parametrize("name", ["people-full", "account-full", "audit-full", "library-owner"])
+def test_no_date_of_a_table_wraps(desk: Page, address: str, name: str) -> None:
+    for width in (390, 768, 1440):
+        desk.set_viewport_size({"width": width, "height": 900})
+        desk.goto(f"{address}/{name}")
+        for changes in desk.locator(".more-tools > summary").all():
+            changes.click()
+        lines = desk.locator(".when").evaluate_all(
+            "all => all.map(one => { const text = document.createRange(); text.selectNodeContents(one);"
+            " return new Set([...text.getClientRects()].map(box => Math.round(box.top))).size; })"
+        )
+        assert set(lines) == {1}, width
+
+
+def test_what_a_notice_lies_over_can_be_scrolled_out_from_under_it(phone: Page, address: str) -> None:
+    phone.goto(f"{address}/search-deleted")
+    phone.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    notice = phone.locator(".notice-card").bounding_box()
+    last = phone.locator("footer a").last.bounding_box()
+    assert notice is not None
+    assert last is not None
+    assert last["y"] + last["height"] <= notice["y"]

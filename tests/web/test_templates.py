@@ -163,7 +163,7 @@ def test_htmx_is_given_the_results_and_the_filters_beside_them() -> None:
     html = fragment_of(samples.search_page(3, asked=True), "search.html", "results")
     assert "<html" not in html
     out_of_band = {e.attributes["id"] for e in Markup(html).elements if "hx-swap-oob" in e.attributes}
-    assert out_of_band == {"facets", "kept-filters", "live"}
+    assert out_of_band == {"facets", "kept-filters", "live", "place-upload"}
 
 
 def test_htmx_is_given_only_the_next_tiles() -> None:
