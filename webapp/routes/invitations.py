@@ -18,6 +18,7 @@ from webapp.links import login_url
 from webapp.pages_libraries import SOMEBODY, InvitationPage
 from webapp.rendering import page
 from webapp.security import SECRET_PAGE
+from webapp.wording import shortened
 
 router = APIRouter(include_in_schema=False)
 
@@ -34,7 +35,7 @@ def accept_invitation(secret: str, backend: BackendDependency, principal: Princi
     """Join a library."""
     joined = members.accept_invitation(backend, principal, secret)
     response = RedirectResponse(f"/?library={joined.library}", 303)
-    leave_notice(response, f"You are in “{joined.library_name}” now.")
+    leave_notice(response, f"You are in “{shortened(joined.library_name)}” now.")
     return response
 
 
@@ -53,7 +54,7 @@ def join_with_new_account(
         return _answer(request, visitor, invitation, secret, status_of(error), **content)
     response = RedirectResponse(f"/?library={invitation.library}", 303)
     let_in(response, request, person)
-    leave_notice(response, f"Welcome, {person.name}. You are in “{invitation.library_name}” now.")
+    leave_notice(response, f"Welcome, {shortened(person.name)}. You are in “{shortened(invitation.library_name)}” now.")
     return response
 
 
