@@ -81,9 +81,9 @@ function newCard(file) {
   return card;
 }
 
-function show(job, outcome, ...sentence) {
+function show(job, outcome, sentence) {
   job.card.dataset.outcome = outcome;
-  job.card.querySelector(".card-sentence").replaceChildren(...sentence);
+  job.card.querySelector(".card-sentence").replaceChildren(sentence);
   const over = outcome === "refused" || outcome === "canceled";
   job.card.querySelector("progress").hidden = over;
   job.card.querySelector("[data-cancel]").hidden = over;
@@ -160,15 +160,17 @@ function received(job, request) {
   else if (request.status === 503 || request.status === 429) {
     tryLater(job, Number(request.getResponseHeader("Retry-After")) || PAUSE_SECONDS, "The server is busy");
   } else if (request.status === 401) {
-    over(job, "refused", "You have been logged out. ", linkToLogin(), ", then try again.");
+    over(job, "refused", sentenceWithLogin());
   } else over(job, "refused", parsed.querySelector("#problem p:last-of-type")?.textContent ?? "The server could not take this file.");
 }
 
 /** In another tab, because leaving this page would lose the files. */
-function linkToLogin() {
+function sentenceWithLogin() {
   const link = document.createElement("a");
   Object.assign(link, { href: LOG_IN, target: "_blank", textContent: "Log in again" });
-  return link;
+  const sentence = document.createElement("span"); // As one piece, beside which an icon may stand.
+  sentence.append("You have been logged out. ", link, ", then try again.");
+  return sentence;
 }
 
 /** Take over the token of the session there is now, if somebody has logged in since this page was loaded. */
@@ -202,10 +204,10 @@ function tryLater(job, seconds, reason) {
   job.timer = setTimeout(() => send(job), seconds * 1000);
 }
 
-function over(job, outcome, ...sentence) {
+function over(job, outcome, sentence) {
   running.delete(job);
   finished += 1;
-  show(job, outcome, ...sentence);
+  show(job, outcome, sentence);
   next();
 }
 
