@@ -32,7 +32,7 @@ SIGNING_KEY = "signing key"
 NOT_ADMINISTRATOR = "Only administrators look after accounts. Please ask one of them."
 DEACTIVATED = "{name} cannot log in, so a link would be of no use. Please let them in again first."
 
-WRONG_PASSWORD = "This is not your present password. Please try again."  # noqa: S105 - a sentence about one
+WRONG_PASSWORD = "This is not your current password. Please try again."  # noqa: S105 - a sentence about one
 
 
 @dataclass(frozen=True)

@@ -272,7 +272,7 @@ def test_having_to_wait_is_in_the_log_once_for_a_name_and_place(backend):
 def test_a_wrong_present_password_is_in_the_log(backend):
     with pytest.raises(InvalidQuery):
         accounts.change_password(backend, asks(backend, "ada", address=HERE), None, "a wrong password", OTHER)
-    assert log(backend)[-1] == ("ada", "wrong present password", "ada")
+    assert log(backend)[-1] == ("ada", "wrong current password", "ada")
 
 
 # ---- Who owns what came before

@@ -26,7 +26,7 @@ class Event(StrEnum):
     LOGGED_OUT = "logged out"
     SESSION_REVOKED = "session revoked"
     LOGIN_SLOWED = "login slowed down"
-    PASSWORD_REFUSED = "wrong present password"  # noqa: S105
+    PASSWORD_REFUSED = "wrong current password"  # noqa: S105
     PASSWORD_CHANGED = "password changed"  # noqa: S105 - no password
     TOKEN_MADE = "token made"  # noqa: S105
     TOKEN_REVOKED = "token revoked"  # noqa: S105

@@ -60,7 +60,7 @@ def test_who_changes_their_password_is_told_what_goes_on_working(people_client, 
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"current": "a wrong password"}, "not your present password"),
+        ({"current": "a wrong password"}, "not your current password"),
         ({"password": "short"}, "at least 10"),
         ({"password": "x" * 201}, "at most 200"),
         ({"again": "something else"}, "not the same"),
