@@ -139,7 +139,8 @@ def _libraries(house: HostileHouse) -> None:
         made = libraries.make(house.backend, house.mallory, f"{number}{plain}"[:LONGEST_LIBRARY].strip())
         house.shelves.append(made.id)
     for library in house.shelves[1:3]:
-        members.add(house.backend, house.mallory, library, NAME, Role.OWNER)
+        member = members.add(house.backend, house.mallory, library, NAME, Role.MODERATOR)
+        members.change_role(house.backend, house.mallory, library, member.person_id, Role.OWNER)
         members.add(house.backend, house.mallory, library, VIEWER, Role.VIEWER)
         members.invite(house.backend, house.mallory, library, Role.VIEWER)
     libraries.delete(house.backend, house.mallory, house.shelves.pop(0))
