@@ -344,7 +344,7 @@ def test_an_invitation_link_is_shown_once_and_works_once(person: Person, house: 
     assert link not in person("ann").get(f"/libraries/{family}").text
 
     offered = person("zoe").get(link)
-    assert "ann invites you to this library as uploader" in text_of(offered)
+    assert "ann invites you to this library as an uploader" in text_of(offered)
     assert {name: offered.headers[name] for name in SECRET_PAGE} == SECRET_PAGE
     assert post(person("zoe"), link).headers["location"] == f"/?library={family}"
 
