@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+MOST_IN_MEMORY_BYTES = 2 << 20
+"""Of a body that is not a form with files: those are spooled to disk, all others are held in memory whole."""
+
 OWN_SITES = frozenset({"same-origin", "none"})
 """Values of Sec-Fetch-Site: our own pages, and what the person typed or opened from outside a browser page."""
 
@@ -94,6 +97,8 @@ class Guard:
             await refusal(scope, receive, _with_headers(scope, send))
             return
         limit = self.max_body_bytes.get(scope["path"], self.default_body_bytes)
+        if not Headers(scope=scope).get("content-type", "").lower().startswith("multipart/form-data"):
+            limit = min(limit, MOST_IN_MEMORY_BYTES)
         if scope["method"] == "HEAD":  # every page that can be got can be asked for without its body
             scope, send = {**scope, "method": "GET"}, _without_body(send)
         await self.app(scope, _limited(receive, limit), _with_headers(scope, send))

@@ -226,6 +226,20 @@ def test_who_may_add_nothing_anywhere_is_refused_before_their_pictures_are_read(
     assert (status, never_read) == (403, [])
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "application/x-www-form-urlencoded", ""])
+@pytest.mark.parametrize("path", ["/upload", "/search", "/api/v1/images", "/api/v1/search"])
+def test_only_forms_with_files_may_be_larger_than_what_is_held_in_memory(
+    people_client: TestClient, path: str, kind: str
+) -> None:
+    browser = Browser(people_client)
+    browser.log_in("ada")
+    headers = {"content-type": kind} if kind else {}
+
+    answer = browser.http.post(path, content=b"x" * (3 << 20), headers=headers | {"x-csrf-token": browser.csrf_token})
+
+    assert answer.status_code == 413
+
+
 def test_every_cookie_that_is_given_out_over_https_is_for_https_alone(people_client: TestClient) -> None:
     secure = Browser(people_client, "https://127.0.0.1:8000")
     answers = [secure.log_in("ada"), secure.get("/upload"), secure.post("/account/sessions/revoke-others")]
