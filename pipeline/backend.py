@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from urllib.parse import unquote, urlsplit
 
 from pipeline.decoders import DecoderPool
 from pipeline.errors import ConfigurationError
@@ -14,11 +13,10 @@ from pipeline.features.extractor import FeatureExtractor
 from pipeline.settings import Settings
 from pipeline.stores import records_embeddings
 from pipeline.stores.database import Database
-from pipeline.stores.objects_folder import FolderObjects
+from pipeline.stores.opening import open_database, open_objects, open_vectors
 from pipeline.stores.protocols import ObjectStore, VectorStore
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.swatches import SwatchTable
-from pipeline.stores.vectors_faiss import FaissVectors
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,7 @@ class Backend:
         """End threads and processes and close connections."""
         self.decoders.close()
         self.extractor.close()
+        self.vectors.close()
         self.database.close()
 
     def __enter__(self) -> Self:
@@ -64,7 +63,7 @@ def open_backend(settings: Settings) -> Backend:
             detail=str(error),
         ) from error
     objects = open_objects(settings.objects_url)
-    database = Database(settings.database_url)
+    database = open_database(settings)
     database.migrate()
     encoder = _open_encoder(settings, database)
     limits = Limits(
@@ -76,34 +75,17 @@ def open_backend(settings: Settings) -> Backend:
         settings=settings,
         database=database,
         objects=objects,
-        vectors=open_vectors(settings.vectors_url, database, encoder),
+        vectors=open_vectors(
+            settings.vectors_url,
+            database,
+            EncoderRow(encoder.fingerprint, encoder.name, encoder.dimension),
+            settings,
+        ),
         swatches=SwatchTable(database),
         extractor=FeatureExtractor(encoder, settings.worker_threads),
         decoders=DecoderPool(
             settings.decoder_processes, limits, settings.decoder_memory_bytes, settings.decoder_seconds
         ),
-    )
-
-
-def open_objects(url: str) -> ObjectStore:
-    """Return the object store at `url`."""
-    parts = urlsplit(url)
-    if parts.scheme == "file" and parts.path:
-        return FolderObjects(Path(unquote(parts.path)))
-    raise ConfigurationError(
-        f"LIKENESS_OBJECTS_URL begins with {parts.scheme or 'nothing'}://, which is not known. "
-        "This version keeps pictures in a folder: file:///path/to/folder."
-    )
-
-
-def open_vectors(url: str, database: Database, encoder: Encoder) -> VectorStore:
-    """Return the vector engine at `url` for the vectors of `encoder`."""
-    scheme = urlsplit(url).scheme
-    if scheme == "faiss":
-        return FaissVectors(database, encoder.fingerprint, encoder.dimension)
-    raise ConfigurationError(
-        f"LIKENESS_VECTORS_URL begins with {scheme or 'nothing'}://, which is not known. "
-        "This version searches in the process: faiss://."
     )
 
 

@@ -19,14 +19,15 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from PIL import Image
 
-from pipeline.backend import Backend, open_backend, open_objects
+from pipeline.backend import Backend, open_backend
 from pipeline.errors import LikenessError, ObjectNotFound
 from pipeline.filters import Filter
 from pipeline.images import ImageState
 from pipeline.originals import open_original
 from pipeline.settings import Settings
 from pipeline.stores import records_embeddings, records_images, records_listing, records_repair, records_status
-from pipeline.stores.database import Database, sqlite_file
+from pipeline.stores.database import sqlite_file
+from pipeline.stores.opening import open_database, open_objects
 
 GIBIBYTE = 1 << 30
 LOW_SPACE_BYTES = GIBIBYTE
@@ -132,7 +133,7 @@ def _look_at_database(settings: Settings) -> Finding | str:
     file = sqlite_file(settings.database_url)
     if file and not file.exists():
         return NO_DATABASE
-    database = Database(settings.database_url)
+    database = open_database(settings)
     try:
         if not database.is_current():
             return OLD_DATABASE

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pipeline.errors import ConfigurationError
 
 PREFIX = "LIKENESS_"
-SECRET_FIELDS = ("database_url", "objects_url", "vectors_url", "secret_key", "oidc_client_secret")
+SECRET_FIELDS = ("database_url", "objects_url", "vectors_url", "queue_url", "secret_key", "oidc_client_secret")
 SHORTEST_SECRET_KEY = 32
 MEBIBYTE = 1 << 20
 MEGABYTE = 1_000_000
@@ -38,6 +38,23 @@ class Settings(BaseSettings):
     vectors_url: str = Field(
         "", description="The vector engine; empty: `faiss://`, in the process, following the database."
     )
+    queue_url: str = Field(
+        "",
+        description="A Redis that Celery workers listen to, such as `redis://host:6379/0`; empty: workers look into "
+        "the database themselves.",
+    )
+    database_connections: int = Field(
+        20, ge=2, description="Connections to PostgreSQL that one process may have open at once."
+    )
+    hnsw_m: int = Field(
+        16, ge=4, le=64, description="Neighbors of each vector in an HNSW graph; more find more and take more memory."
+    )
+    hnsw_ef_construction: int = Field(
+        200,
+        ge=16,
+        le=1000,
+        description="Candidates looked at while an HNSW graph is built; more are slower and better.",
+    )
     encoder: str = Field(
         "auto",
         description="`auto`, or a name from `likeness models list`. Decided once, for an empty database.",
@@ -56,7 +73,7 @@ class Settings(BaseSettings):
     worker_threads: int = Field(2, ge=1, description="Pictures analyzed side by side in one process.")
     batch_size: int = Field(8, ge=1, description="Pictures a worker claims at once.")
     lease_seconds: float = Field(
-        60.0, gt=0, description="Seconds after which the work of a silent worker is taken over."
+        30.0, gt=0, description="Seconds after which the work of a silent worker is taken over."
     )
     max_attempts: int = Field(5, ge=1, description="Tries before the analysis of a picture is given up.")
     retry_seconds: float = Field(

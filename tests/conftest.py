@@ -9,13 +9,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pytest
 from fakes import GridEncoder
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 from putting import Put, putting
+from real_servers import PostgresqlServer
 from skimage import data as sample_data
 
 from pipeline.backend import Backend
@@ -27,10 +27,9 @@ from pipeline.features.extractor import FeatureExtractor
 from pipeline.settings import PREFIX, Settings, read_settings
 from pipeline.stores import records_embeddings
 from pipeline.stores.database import Database
-from pipeline.stores.objects_folder import FolderObjects
+from pipeline.stores.opening import open_database, open_objects, open_vectors
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.swatches import SwatchTable
-from pipeline.stores.vectors_faiss import FaissVectors
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 """Photographs that come with scikit-image: a woman, a cat, a cup and a rocket."""
@@ -70,13 +69,41 @@ def decoders() -> Iterator[DecoderPool]:
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite file with all tables and nothing in them but the `grid` encoder; to be copied."""
     path = tmp_path_factory.mktemp("database") / "likeness.db"
-    database = Database(f"sqlite:///{path}")
+    _begin(Database(f"sqlite:///{path}"))
+    return path
+
+
+def _begin(database: Database) -> None:
     database.migrate()
     with database.write() as connection:
         row = EncoderRow(GridEncoder.fingerprint, GridEncoder.name, GridEncoder.dimension)
         records_embeddings.activate_encoder(connection, row)
     database.close()
-    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server for all tests; those that stop it start one of their own."""
+    server = PostgresqlServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def empty_postgresql(postgresql: PostgresqlServer) -> str:
+    """The name of a PostgreSQL database with all tables and nothing in them but the `grid` encoder; to be copied."""
+    url = postgresql.new_database()
+    database = Database(url)
+    _begin(database)
+    return database.url.database or ""
+
+
+@pytest.fixture
+def postgresql_url(postgresql: PostgresqlServer, empty_postgresql: str) -> Iterator[str]:
+    """The address of a PostgreSQL database of this test alone, with all tables and the `grid` encoder."""
+    url = postgresql.new_database(empty_postgresql)
+    yield url
+    postgresql.drop_database(url)
 
 
 @pytest.fixture
@@ -93,16 +120,17 @@ def open_grid_backend(empty_database: Path, decoders: DecoderPool) -> Iterator[O
     def open_for(settings: Settings) -> Backend:
         settings.data.mkdir(parents=True, exist_ok=True)
         file = settings.data / "likeness.db"
-        if not file.exists():
+        if not file.exists() and settings.database_url == f"sqlite:///{file}":
             shutil.copyfile(empty_database, file)
-        database = Database(settings.database_url)
+        database = open_database(settings)
         encoder = GridEncoder()
+        row = EncoderRow(encoder.fingerprint, encoder.name, encoder.dimension)
         opened.append(
             Backend(
                 settings=settings,
                 database=database,
-                objects=FolderObjects(Path(unquote(urlsplit(settings.objects_url).path))),
-                vectors=FaissVectors(database, encoder.fingerprint, encoder.dimension),
+                objects=open_objects(settings.objects_url),
+                vectors=open_vectors(settings.vectors_url, database, row, settings),
                 swatches=SwatchTable(database),
                 extractor=FeatureExtractor(encoder, 1),
                 decoders=decoders,
@@ -113,6 +141,7 @@ def open_grid_backend(empty_database: Path, decoders: DecoderPool) -> Iterator[O
     yield open_for
     for backend in opened:
         backend.extractor.close()
+        backend.vectors.close()
         backend.database.close()
 
 

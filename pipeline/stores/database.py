@@ -1,12 +1,17 @@
-"""The connection to the SQL database: engine, transactions, migrations.
+"""The connection to the SQL database: engine, transactions, locks, migrations.
 
 SQLite runs in WAL mode with full syncs, so that an acknowledged commit survives a power cut, and every writing
-transaction begins IMMEDIATE, so that two processes queue for the lock instead of failing halfway.
+transaction begins IMMEDIATE, so that two processes queue for the lock instead of failing halfway. PostgreSQL gets the
+same order from an advisory lock that every writing transaction takes first: whoever checks something before acting
+writes ALONE, and the few workflows that are many at once, and guard each statement, write BESIDE each other.
 """
 
+import hashlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -18,12 +23,38 @@ from sqlalchemy.engine import Connection as Connection  # noqa: PLC0414 - workfl
 from sqlalchemy.engine import Engine
 
 from pipeline.errors import ConfigurationError, StoreUnavailable
+from pipeline.stores import locks
+from pipeline.stores.tables import moves
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MILLISECONDS = 30_000  # waiting for another process's write; writes take milliseconds, so this is never met
 
+CONNECT_SECONDS = 3  # to PostgreSQL; with the time a request waits for a free connection still below five
+POOL_SECONDS = 4.0
+SILENT_MILLISECONDS = 4000  # after which unanswered packets mean that the server is gone
+IDLE_SECONDS = 30 * 60.0  # after which a connection is replaced: firewalls forget what is silent for longer
+WRITERS = 0x6C696B65  # "like": the advisory lock of PostgreSQL that stands for the whole database
+
 DOWN = "The database does not answer. Please try again in a moment."
 DAMAGED = "The file of the database is damaged or is no database. Please restore it from a copy, or move it away."
+MOVED = "This data has moved to other stores. Please start Likeness with their addresses."
+UNKNOWN = (
+    "LIKENESS_DATABASE_URL cannot be used. It looks like sqlite:////path/to/file.db or postgresql://user@host/name."
+)
+NO_DRIVER = "PostgreSQL needs `pip install likeness[servers]`. Please install that and start again."
+
+
+class Writing(Enum):
+    """What a writing transaction lets others do meanwhile. SQLite has but one writer; there all are alike."""
+
+    ALONE = "alone"
+    """Nobody else writes, so what was looked at stays as it was until the commit."""
+
+    BESIDE = "beside"
+    """Others may write BESIDE as well: each statement guards itself, and a conflict is no mistake."""
+
+    PASSING = "passing"
+    """BESIDE, and also after the data has moved elsewhere: what is written may be forgotten."""
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -38,46 +69,66 @@ def sqlite_file(url: str) -> Path | None:
 class Database:
     """An engine and the two kinds of transaction.
 
-    Every method raises StoreUnavailable when the database cannot be reached.
+    Every method raises StoreUnavailable when the database cannot be reached. `connections` is the most that are open
+    at once to PostgreSQL; a request that gets none in time finds the database unavailable.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, connections: int = 20) -> None:
         try:
-            parsed = sa.make_url(url)
-            self.engine = sa.create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
-        except (sa.exc.ArgumentError, ImportError) as error:
-            raise ConfigurationError(
-                "LIKENESS_DATABASE_URL cannot be used. It looks like sqlite:////path/to/file.db.",
-                detail=str(error),
-            ) from error
-        self.url = parsed
-        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+            self.url = _dialect(sa.make_url(url))
+            self.is_sqlite = self.url.get_backend_name() == "sqlite"
+            self.engine = sa.create_engine(self.url, **({} if self.is_sqlite else _postgresql_options(connections)))
+        except ImportError as error:
+            raise ConfigurationError(NO_DRIVER, detail=str(error)) from error
+        except sa.exc.ArgumentError as error:
+            raise ConfigurationError(UNKNOWN, detail=str(error)) from error
         if self.is_sqlite:
-            if parsed.database:
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            if self.url.database:
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             _configure_sqlite(self.engine)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Give a connection for reading, with one consistent view on SQLite."""
+        """Give a connection for reading, with one consistent view."""
         with _mapped(), self.engine.connect() as connection:
+            if not self.is_sqlite:
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Give a connection whose changes are committed together, or not at all when the block raises."""
+    def write(self, writing: Writing = Writing.ALONE) -> Iterator[Connection]:
+        """Give a connection whose changes are committed together, or not at all when the block raises.
+
+        Raises StoreUnavailable also when the data has moved elsewhere, unless it is for PASSING things.
+        """
+        with self._transaction(writing) as connection:
+            if writing is not Writing.PASSING and _has_moved(connection):
+                raise StoreUnavailable(MOVED)
+            yield connection
+
+    @contextmanager
+    def exclusively(self, name: str, *, wait_seconds: float = 0.0) -> Iterator[bool]:
+        """Hold the lock `name`, which one thread of all processes on this database can have; give whether it is held.
+
+        It is waited for at most so long. A process that dies loses it. Others may write meanwhile.
+        """
+        deadline = time.monotonic() + wait_seconds
+        if self.is_sqlite:
+            with locks.file_lock(self.url.database or "", name, deadline) as held:
+                yield held
+            return
         with _mapped(), self.engine.connect() as connection:
-            if self.is_sqlite:
-                connection.execution_options(likeness_write=True)
-            with connection.begin():
-                yield connection
+            attempt = sa.select(sa.func.pg_try_advisory_xact_lock(_number(name)))
+            while not (held := bool(connection.scalar(attempt))) and time.monotonic() < deadline:
+                time.sleep(locks.POLL_SECONDS)
+            yield held
 
     def migrate(self) -> None:
         """Bring the tables to the newest version. Several processes may call this at once."""
         with _mapped(), self.engine.connect() as connection:
             if self._is_current(connection):
                 return
-        with self.write() as connection:
+        with self._transaction(Writing.ALONE) as connection:
             if self._is_current(connection):
                 return
             config = Config()
@@ -92,6 +143,18 @@ class Database:
         """
         with self.read() as connection:
             return self._is_current(connection)
+
+    @contextmanager
+    def _transaction(self, writing: Writing) -> Iterator[Connection]:
+        with _mapped(), self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.execution_options(likeness_write=True)
+            with connection.begin():
+                if not self.is_sqlite:
+                    lock = sa.func.pg_advisory_xact_lock
+                    shared = sa.func.pg_advisory_xact_lock_shared
+                    connection.execute(sa.select((lock if writing is Writing.ALONE else shared)(WRITERS)))
+                yield connection
 
     def _is_current(self, connection: Connection) -> bool:
         config = Config()
@@ -109,6 +172,40 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _dialect(url: sa.URL) -> sa.URL:
+    """Return the address as the driver of ours understands it. Raises ArgumentError for a database we do not know."""
+    if url.drivername in {"postgres", "postgresql"}:
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername not in {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}:
+        raise sa.exc.ArgumentError(f"unknown database {url.drivername}")
+    return url
+
+
+def _postgresql_options(connections: int) -> dict[str, object]:
+    kept = max(1, connections // 4)
+    return {
+        "pool_pre_ping": True,  # a server that was restarted is noticed before a request meets it
+        "pool_size": kept,
+        "max_overflow": connections - kept,
+        "pool_timeout": POOL_SECONDS,
+        "pool_recycle": IDLE_SECONDS,
+        "connect_args": {
+            "connect_timeout": CONNECT_SECONDS,
+            "tcp_user_timeout": SILENT_MILLISECONDS,
+            "application_name": "likeness",
+        },
+    }
+
+
+def _has_moved(connection: Connection) -> bool:
+    return connection.scalar(sa.select(sa.literal(1)).where(moves.c.kind == "database").limit(1)) is not None
+
+
+def _number(name: str) -> int:
+    """Return the number by which PostgreSQL knows a lock."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
 @contextmanager

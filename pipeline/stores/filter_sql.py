@@ -1,8 +1,12 @@
 """A Filter as SQL conditions on the `images` table."""
 
 import json
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from pipeline.filters import NAMED_COLOR_SHARE, Filter
 from pipeline.images import ImageState
@@ -21,7 +25,7 @@ def conditions(where: Filter, colored: Rows | None) -> list[sa.ColumnElement[boo
         raise ValueError("the rows that have the colors of this filter are missing")
     found: list[sa.ColumnElement[bool]] = []
     if colored is not None:
-        found.append(images.c.row.in_(_any_of(colored)))
+        found.append(is_any_of(colored))
     found += library_conditions(where)
     columns = images.c
     if where.categories:
@@ -59,7 +63,25 @@ def library_conditions(where: Filter) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def _any_of(rows: Rows) -> sa.Select[tuple[int]]:
-    """Return any number of rows as one value, because a list of parameters has a limit."""
-    each = sa.func.json_each(json.dumps(rows.tolist())).table_valued("value")
-    return sa.select(each.c.value)
+class _Numbers(FunctionElement[int]):
+    """Any number of row numbers as the rows of a subquery, sent as one value: a list of parameters has a limit."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
+@compiles(_Numbers, "sqlite")
+def _numbers_on_sqlite(element: _Numbers, compiler: SQLCompiler, **options: Any) -> str:
+    sent = compiler.process(element.clauses, **options)
+    return f"(SELECT value FROM json_each({sent}))"  # noqa: S608 - a placeholder, which the compiler has made
+
+
+@compiles(_Numbers, "postgresql")
+def _numbers_on_postgresql(element: _Numbers, compiler: SQLCompiler, **options: Any) -> str:
+    sent = compiler.process(element.clauses, **options)
+    return f"(SELECT jsonb_array_elements_text(CAST({sent} AS JSONB))::BIGINT)"
+
+
+def is_any_of(rows: Rows) -> sa.ColumnElement[bool]:
+    """Return whether the row of an image is among `rows`, however many these are."""
+    return images.c.row.op("IN", is_comparison=True)(_Numbers(sa.literal(json.dumps(rows.tolist()), sa.Text)))

@@ -1,6 +1,6 @@
 """The promises of the stores, whichever product is behind them. One contract suite tests every implementation."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, NamedTuple, Protocol
@@ -97,10 +97,18 @@ class VectorStore(Protocol):
         """Return how many vectors of visible images are held."""
         ...
 
-    def rebuild(self) -> int:
-        """Throw the copy away and make it anew from the table; return how many vectors it holds."""
+    def rebuild(self, on_progress: Callable[[int], None] | None = None) -> int:
+        """Make the copy anew from the table, while the old one answers; return how many vectors it holds.
+
+        `on_progress` is told the number of changes that came with each step, which are as many as there are rows in
+        the table of this encoder.
+        """
         ...
 
     def check(self) -> None:
         """Return when the engine answers; raise StoreUnavailable otherwise."""
+        ...
+
+    def close(self) -> None:
+        """End threads and connections. Nothing else is called afterwards."""
         ...

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -18,6 +19,9 @@ metadata = sa.MetaData(
 )
 
 RowId = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER becomes SQLite's own row id
+
+
+Json = sa.JSON().with_variant(JSONB, "postgresql")
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -80,12 +84,12 @@ images = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("deleted_at", UtcTime),
     sa.Column("caption", sa.Text, nullable=False, server_default=""),
-    sa.Column("exif", sa.JSON, nullable=False),
+    sa.Column("exif", Json, nullable=False),
     sa.Column("encoder", sa.String(64)),
     sa.Column("analysis_version", sa.Integer),
     sa.Column("analyzed_at", UtcTime, index=True),
     sa.Column("category", sa.String(20)),
-    sa.Column("category_scores", sa.JSON),
+    sa.Column("category_scores", Json),
     sa.Column("scheme", sa.String(10)),
     sa.Column("brightness", sa.Float),
     sa.Column("saturation", sa.Float),
@@ -187,3 +191,28 @@ upload_cards = sa.Table(
     sa.Column("image_id", sa.String(36)),
     sa.Column("created_at", UtcTime, nullable=False, index=True),
 )
+
+vector_copies = sa.Table(
+    "vector_copies",
+    metadata,
+    sa.Column("address", sa.String(300), primary_key=True),
+    sa.Column("encoder", sa.ForeignKey("encoders.fingerprint"), primary_key=True),
+    sa.Column("place", sa.String(64), nullable=False),
+    sa.Column("change", sa.BigInteger, nullable=False),
+    sa.Column("written_at", UtcTime, nullable=False),
+)
+"""How far the vector engines that processes share have followed the embeddings: one row an engine and encoder.
+
+`address` is without a password, `place` the collection or table that answers now, `change` the last change that is in
+it, `written_at` when it was last written to."""
+
+moves = sa.Table(
+    "moves",
+    metadata,
+    sa.Column("kind", sa.String(10), primary_key=True),
+    sa.Column("origin", sa.String(300), primary_key=True),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("moved_at", UtcTime, nullable=False),
+)
+"""Where what lay at `origin` lies now. A `database` that has moved refuses lasting changes; whoever is told to use
+`vectors` at `origin` uses those at `target`, which may have a password in it."""

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from pipeline.stores.tables import RowId, UtcTime, metadata
+from pipeline.stores.tables import Json, RowId, UtcTime, metadata
 
 people = sa.Table(
     "people",
@@ -43,7 +43,7 @@ tokens = sa.Table(
     sa.Column("person_id", sa.ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("name", sa.String(100), nullable=False),
     sa.Column("secret_hash", sa.String(64), nullable=False, unique=True),
-    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("scopes", Json, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("expires_at", UtcTime),
     sa.Column("last_used_at", UtcTime),
@@ -100,7 +100,7 @@ audit_log = sa.Table(
     sa.Column("action", sa.String(40), nullable=False),
     sa.Column("library", sa.String(64), index=True),
     sa.Column("subject", sa.String(300), nullable=False),
-    sa.Column("detail", sa.JSON, nullable=False),
+    sa.Column("detail", Json, nullable=False),
     sa.Column("address", sa.String(45), nullable=False),
     sqlite_autoincrement=True,
 )

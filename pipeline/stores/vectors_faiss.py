@@ -6,6 +6,7 @@ the columns that filters look at, as NumPy arrays; a filter becomes a bit mask i
 """
 
 import threading
+from collections.abc import Callable
 
 import faiss
 import numpy as np
@@ -91,17 +92,22 @@ class FaissVectors:
         with self._lock:
             return self._columns.count_visible()
 
-    def rebuild(self) -> int:
+    def rebuild(self, on_progress: Callable[[int], None] | None = None) -> int:
         """Throw the index away and read the whole table again."""
         with self._lock:
             self._seen = self._dead = 0
             self._index, self._columns, self._slot_of_row = self._empty_index(), FilterColumns(), {}
-        self.catch_up()
+        changes = self.catch_up()
+        if on_progress:
+            on_progress(changes)
         return self.count()
 
     def check(self) -> None:
         """Return when the table can be read."""
         self.catch_up()
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to end."""
 
     def _empty_index(self) -> faiss.IndexScalarQuantizer:
         """Return an index that holds float16, which is what the table holds: half the memory, and nothing lost."""

@@ -80,12 +80,12 @@ def test_several_processes_may_migrate_at_once(url):
 
 def test_a_migration_that_fails_halfway_leaves_nothing(url):
     database = Database(url)
-    with database.write() as connection:  # the last table of the first migration is there already
+    with database.engine.begin() as connection:  # the last table of the first migration is there already
         connection.execute(sa.text("CREATE TABLE tags (wrong INTEGER)"))
     with pytest.raises(sa.exc.OperationalError, match="already exists"):
         database.migrate()
 
-    with database.write() as connection:
+    with database.engine.begin() as connection:
         assert sa.inspect(connection).get_table_names() == ["tags"]
         connection.execute(sa.text("DROP TABLE tags"))
     database.migrate()

