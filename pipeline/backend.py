@@ -31,6 +31,10 @@ class Backend:
     extractor: FeatureExtractor
     decoders: DecoderPool
 
+    def __post_init__(self) -> None:
+        """Let the database know where the pictures are kept, so that it refuses changes once they have moved."""
+        self.database.objects_address = self.objects.address
+
     @property
     def encoder(self) -> Encoder:
         """The encoder whose vectors are searched."""

@@ -24,7 +24,7 @@ from sqlalchemy.engine import Engine
 
 from pipeline.errors import ConfigurationError, StoreUnavailable
 from pipeline.stores import locks
-from pipeline.stores.tables import moves
+from pipeline.stores.tables import LONGEST_ORIGIN, moves
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MILLISECONDS = 30_000  # waiting for another process's write; writes take milliseconds, so this is never met
@@ -38,6 +38,7 @@ WRITERS = 0x6C696B65  # "like": the advisory lock of PostgreSQL that stands for 
 DOWN = "The database does not answer. Please try again in a moment."
 DAMAGED = "The file of the database is damaged or is no database. Please restore it from a copy, or move it away."
 MOVED = "This data has moved to other stores. Please start Likeness with their addresses."
+ARRIVING = "This database is being filled by `likeness move`. Please wait until that is done, or run it again."
 UNKNOWN = (
     "LIKENESS_DATABASE_URL cannot be used. It looks like sqlite:////path/to/file.db or postgresql://user@host/name."
 )
@@ -70,8 +71,11 @@ class Database:
     """An engine and the two kinds of transaction.
 
     Every method raises StoreUnavailable when the database cannot be reached. `connections` is the most that are open
-    at once to PostgreSQL; a request that gets none in time finds the database unavailable.
+    at once to PostgreSQL; a request that gets none in time finds the database unavailable. `objects_address` is set to
+    that of the object store that is used beside it: when that has moved, nothing may be changed either.
     """
+
+    objects_address = ""
 
     def __init__(self, url: str, *, connections: int = 20) -> None:
         try:
@@ -102,8 +106,8 @@ class Database:
         Raises StoreUnavailable also when the data has moved elsewhere, unless it is for PASSING things.
         """
         with self._transaction(writing) as connection:
-            if writing is not Writing.PASSING and _has_moved(connection):
-                raise StoreUnavailable(MOVED)
+            if writing is not Writing.PASSING and (refusal := _refusal(connection, self.objects_address)):
+                raise StoreUnavailable(refusal)
             yield connection
 
     @contextmanager
@@ -199,8 +203,12 @@ def _postgresql_options(connections: int) -> dict[str, object]:
     }
 
 
-def _has_moved(connection: Connection) -> bool:
-    return connection.scalar(sa.select(sa.literal(1)).where(moves.c.kind == "database").limit(1)) is not None
+def _refusal(connection: Connection, objects_address: str) -> str | None:
+    """Return why nothing that lasts may be written by those who keep pictures at `objects_address`."""
+    whole = moves.c.kind.in_(["database", "arrival"])
+    objects = sa.and_(moves.c.kind == "objects", moves.c.origin == objects_address[:LONGEST_ORIGIN])
+    kind = connection.scalar(sa.select(moves.c.kind).where(whole | objects).limit(1))
+    return {None: None, "arrival": ARRIVING}.get(kind, MOVED)
 
 
 def _number(name: str) -> int:

@@ -206,13 +206,16 @@ vector_copies = sa.Table(
 `address` is without a password, `place` the collection or table that answers now, `change` the last change that is in
 it, `written_at` when it was last written to."""
 
+LONGEST_ORIGIN = 300  # characters; what is longer is cut, also where it is compared
+
 moves = sa.Table(
     "moves",
     metadata,
     sa.Column("kind", sa.String(10), primary_key=True),
-    sa.Column("origin", sa.String(300), primary_key=True),
+    sa.Column("origin", sa.String(LONGEST_ORIGIN), primary_key=True),
     sa.Column("target", sa.Text, nullable=False),
     sa.Column("moved_at", UtcTime, nullable=False),
 )
-"""Where what lay at `origin` lies now. A `database` that has moved refuses lasting changes; whoever is told to use
-`vectors` at `origin` uses those at `target`, which may have a password in it."""
+"""Where what lay at `origin` lies now. A `database` that has moved refuses lasting changes, and so it does to whoever
+keeps `objects` at an `origin` that has moved; an `arrival` says that it is being filled from the installation `target`.
+Whoever is told to use `vectors` at `origin` uses those at `target`, which may have a password in it."""
