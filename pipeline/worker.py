@@ -5,11 +5,13 @@ ends an analysis is written on the image; what only delays it (a store that is d
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from pipeline.backend import Backend
 from pipeline.errors import DecoderUnavailable, ImageRejected, LikenessError, ObjectNotFound, StoreUnavailable
@@ -48,38 +50,42 @@ class Worker:
         next_repair = 0.0
         next_sweep = time.monotonic() + FIRST_SWEEP_SECONDS
         while not self._stop.is_set():
-            try:
-                now = time.monotonic()
-                if now >= next_repair:
-                    sweep = now >= next_sweep
-                    next_repair = now + self.backend.settings.reconcile_seconds
-                    next_sweep = now + SWEEP_SECONDS if sweep else next_sweep
-                    reconcile(self.backend, sweep_objects=sweep)
-                self.drain()
-            except LikenessError as error:
-                self._outages += 1
-                log.warning("paused: %s", error)
-            except Exception:
-                log.exception("the worker made an error and goes on")
-            if self._outages:
-                self._stop.wait(self._pause(self._outages))
+            now, pause = time.monotonic(), 0.0
+            if now >= next_repair:
+                sweep = now >= next_sweep
+                next_repair = now + self.backend.settings.reconcile_seconds
+                next_sweep = now + SWEEP_SECONDS if sweep else next_sweep
+                pause = self.attempt(partial(reconcile, self.backend, sweep_objects=sweep))
+            if pause := pause or self.attempt(self.drain):
+                self._stop.wait(pause)
             else:
                 self.bell.wait(IDLE_SECONDS)
             self.bell.clear()
+
+    def attempt(self, work: Callable[[], object]) -> float:
+        """Do `work`, whatever comes of it; return for how many seconds to pause, which is 0 unless a store was down."""
+        try:
+            work()
+        except LikenessError as error:
+            self._outages += 1
+            log.warning("paused: %s", error)
+        except Exception:
+            log.exception("the worker made an error and goes on")
+        return self._pause(self._outages) if self._outages else 0.0
 
     def stop(self) -> None:
         """Finish the pictures in hand, give back the others, and end `run`."""
         self._stop.set()
         self.bell.set()
 
-    def drain(self, on_done: Callable[[int], None] | None = None) -> int:
+    def drain(self, on_done: Callable[[int], None] | None = None, *, most: float = math.inf) -> int:
         """Analyze until nothing is due, a store is down, or `stop` is called; return how many images were handled.
 
-        `on_done` is told the number of images after each batch.
+        `on_done` is told the number of images after each batch; when `most` images have been handled, none follows.
         """
         finished = 0
         with ThreadPoolExecutor(self.backend.settings.worker_threads, thread_name_prefix="analyze") as pool:
-            while not self._stop.is_set():
+            while not self._stop.is_set() and finished < most:
                 claim = self._claim()
                 if not claim.images:
                     self._outages = 0

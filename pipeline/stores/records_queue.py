@@ -65,18 +65,27 @@ def _due(connection: Connection, limit: int, first: Collection[int]) -> list[tup
 
     Two statements, because one that sorts by membership in `first` would read and sort the whole queue.
     """
+    oldest = sa.select(images.c.row, images.c.attempts).where(_is_due()).order_by(images.c.row)
+    oldest = oldest.with_for_update(skip_locked=True)
+    hurried = connection.execute(oldest.where(images.c.row.in_(first)).limit(limit)).all() if first else []
+    others = oldest.where(images.c.row.not_in(first)).limit(limit - len(hurried))
+    return [(row, attempts) for row, attempts in (*hurried, *connection.execute(others))]
+
+
+def count_due(connection: Connection, most: int) -> int:
+    """Return how many images may be claimed now; no more than `most` are counted."""
+    due = sa.select(images.c.row).where(_is_due()).limit(most).subquery()
+    return connection.execute(sa.select(sa.func.count()).select_from(due)).scalar_one()
+
+
+def _is_due() -> sa.ColumnElement[bool]:
     now = datetime.now(UTC)
-    due = sa.and_(
+    return sa.and_(
         images.c.state == ImageState.WAITING,
         images.c.deleted_at.is_(None),
         images.c.not_before <= now,
         sa.or_(images.c.lease_until.is_(None), images.c.lease_until < now),
     )
-    oldest = sa.select(images.c.row, images.c.attempts).where(due).order_by(images.c.row)
-    oldest = oldest.with_for_update(skip_locked=True)
-    hurried = connection.execute(oldest.where(images.c.row.in_(first)).limit(limit)).all() if first else []
-    others = oldest.where(images.c.row.not_in(first)).limit(limit - len(hurried))
-    return [(row, attempts) for row, attempts in (*hurried, *connection.execute(others))]
 
 
 def _give_up(connection: Connection, rows: Collection[int]) -> None:
