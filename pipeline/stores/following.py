@@ -99,8 +99,19 @@ class Follower:
                 return 0
             return self._advance(position, apply, time.monotonic() + work_seconds, on_progress)
 
-    def fill(self, place: str, apply: Apply, on_progress: Callable[[int], None] | None = None) -> int:
-        """Fill an empty `place` while another one answers, then let it answer; return how many changes came."""
+    def fill(
+        self,
+        place: str,
+        apply: Apply,
+        on_progress: Callable[[int], None] | None = None,
+        *,
+        settle: Callable[[str], None] | None = None,
+    ) -> int:
+        """Fill an empty `place` while another one answers, then let it answer; return how many changes came.
+
+        `settle` is called with the filled place while the other one still answers, for what takes long at the end,
+        such as building a graph.
+        """
         change = applied = 0
 
         def bring_on() -> None:
@@ -113,6 +124,9 @@ class Follower:
                     on_progress(len(changes))
 
         bring_on()
+        if settle:
+            settle(place)
+            bring_on()
         with self.database.exclusively(self._lock_name, wait_seconds=float("inf")):
             bring_on()  # what came in meanwhile is little, and nobody else brings the other place on
             self.begin(place, change)
