@@ -16,6 +16,7 @@ from webapp.cli_evaluate import evaluate
 from webapp.cli_export import export_command
 from webapp.cli_import import import_command
 from webapp.cli_library import library
+from webapp.cli_migrate import migrate
 from webapp.cli_people import audit_command, token, user
 from webapp.cli_search import search_command
 from webapp.cli_services import serve, worker
@@ -30,6 +31,7 @@ COMMANDS = (
     retry,
     reindex,
     reconcile_command,
+    migrate,
     doctor,
     models,
     evaluate,
