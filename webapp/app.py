@@ -9,6 +9,7 @@ from fastapi.security import HTTPBearer
 
 from pipeline import accounts
 from pipeline.backend import Backend, open_backend
+from pipeline.doorbell import Doorbell
 from pipeline.settings import Settings
 from pipeline.worker import Worker
 from webapp import errors
@@ -61,7 +62,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with open_backend(settings) as backend:
+        with open_backend(settings) as backend, Doorbell(backend.database, settings) as doorbell:
             if once_open:
                 once_open(backend)
             backend.decoders.start()  # now, so that the first visitor does not wait for processes to start
@@ -72,6 +73,7 @@ def create_app(
                 waiters=BoundedSemaphore(settings.max_waiting_uploads),
                 signer=Signer(accounts.signing_key(backend)),
                 accounts_active=accounts.are_active(backend),
+                doorbell=doorbell,
             )
             if with_worker:
                 running.thread = Thread(target=worker.run, name="worker", daemon=True)

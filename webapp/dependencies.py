@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from pipeline.backend import Backend
+from pipeline.doorbell import Doorbell
 from pipeline.principals import Action, Principal
 from pipeline.worker import Worker
 from webapp.cookies import Signer
@@ -32,7 +33,13 @@ class Running:
     waiters: BoundedSemaphore
     signer: Signer
     accounts_active: bool
+    doorbell: Doorbell
     thread: Thread | None = field(default=None)
+
+    def ring(self) -> None:
+        """Have the worker in this process, and those that Celery runs, look at what waits now."""
+        self.worker.bell.set()
+        self.doorbell.ring()
 
 
 def get_running(request: Request) -> Running:

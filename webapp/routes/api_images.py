@@ -61,7 +61,7 @@ def upload_image(running: RunningDependency, principal: PrincipalDependency, for
             caption=first(fields, "caption"),
             tags=fields.get("tags", ()),
         )
-    running.worker.bell.set()
+    running.ring()
     image, may_see = accepted.image, principal.may_see(accepted.image.library)
     if wait and may_see:
         image = _wait_for(running, image, principal)

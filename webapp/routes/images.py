@@ -110,7 +110,7 @@ def retry_image(image_id: str, running: RunningDependency, principal: PrincipalD
     """Let the analysis of an image be tried again."""
     image = access.get_image(running.backend, image_id, principal, Action.CHANGE)
     curation.retry(running.backend, principal, [image.id])
-    running.worker.bell.set()
+    running.ring()
     return RedirectResponse(image_url(image), 303)
 
 

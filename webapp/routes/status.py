@@ -45,7 +45,7 @@ def show_status(request: Request, backend: BackendDependency, principal: Princip
 def retry_failed(running: RunningDependency, principal: PrincipalDependency) -> Response:
     """Let everything that failed be analyzed again."""
     number = curation.retry(running.backend, principal)
-    running.worker.bell.set()
+    running.ring()
     response = RedirectResponse("/status", 303)
     leave_notice(response, f"{number:,} {'picture' if number == 1 else 'pictures'} will be analyzed again.")
     return response

@@ -106,7 +106,7 @@ def _receive(running: Running, principal: Principal, batch: str, library: str, f
         with spooled(file.file, file.filename or "", max_bytes=limit) as upload:
             accepted = accept_into(backend, upload, principal, library)
         image, existing = accepted.image, accepted.existing
-        running.worker.bell.set()
+        running.ring()
     except ImageRejected as error:
         sentence = error.user_message
     return add_card(
