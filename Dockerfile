@@ -37,6 +37,7 @@ RUN groupadd --system --gid 10001 likeness \
     && install --directory --owner=likeness --group=likeness --mode=0750 /data
 COPY --from=build /opt/likeness /opt/likeness
 ENV PATH=/opt/likeness/bin:$PATH \
+    ORT_DISABLE_TELEMETRY=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     LIKENESS_DATA=/data \
