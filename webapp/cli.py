@@ -17,6 +17,7 @@ from webapp.cli_export import export_command
 from webapp.cli_import import import_command
 from webapp.cli_library import library
 from webapp.cli_migrate import migrate
+from webapp.cli_move import move_command
 from webapp.cli_people import audit_command, token, user
 from webapp.cli_search import search_command
 from webapp.cli_services import serve, worker
@@ -32,6 +33,7 @@ COMMANDS = (
     reindex,
     reconcile_command,
     migrate,
+    move_command,
     doctor,
     models,
     evaluate,
