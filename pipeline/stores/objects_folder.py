@@ -6,7 +6,6 @@ one and a power cut never loses one that was acknowledged.
 
 import logging
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -16,11 +15,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import ObjectNotFound, StoreUnavailable
+from pipeline.stores.object_keys import is_key, segments_of
 from pipeline.stores.protocols import StoredObject
 
 log = logging.getLogger(__name__)
 
-SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 TEMPORARY = ".partial-"
 STALE_SECONDS = 24 * 3600  # a temporary file this old was left by a crash
 COPY_BYTES = 1 << 20
@@ -108,18 +107,15 @@ class FolderObjects:
             probe.unlink()
 
     def _path(self, key: str) -> Path:
-        segments = key.split("/")
-        if not all(SEGMENT.fullmatch(segment) for segment in segments):
-            raise ValueError(f"not an object key: {key!r}")
+        *folders, name = segments_of(key)
         # The last segment is a hash: its first two letters spread millions of files over 256 folders.
-        return self.folder.joinpath(*segments[:-1], segments[-1][:2], segments[-1])
+        return self.folder.joinpath(*folders, name[:2], name)
 
     def _key(self, path: Path) -> str | None:
         """Return the key of the object that lies at `path`; None for a file that somebody else left in the folder."""
         *parents, shard, name = ("", *path.relative_to(self.folder).parts)
-        segments = [*parents[1:], name]
-        ours = shard == name[:2] and all(SEGMENT.fullmatch(segment) for segment in segments)
-        return "/".join(segments) if ours else None
+        key = "/".join([*parents[1:], name])
+        return key if shard == name[:2] and is_key(key) else None
 
     def _files(self) -> Iterator[Path]:
         for folder, _, names in os.walk(self.folder, onerror=_raise_unless_gone):
