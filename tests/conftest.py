@@ -16,6 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 from putting import Put, putting
 from real_servers import PostgresqlServer
+from s3_server import S3Server
 from skimage import data as sample_data
 
 from pipeline.backend import Backend
@@ -96,6 +97,14 @@ def empty_postgresql(postgresql: PostgresqlServer) -> str:
     database = Database(url)
     _begin(database)
     return database.url.database or ""
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server for all tests; those that stop or disturb it start one of their own."""
+    server = S3Server()
+    yield server
+    server.close()
 
 
 @pytest.fixture
