@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 MODULES = sorted(path for name in ("pipeline", "webapp") for path in (ROOT / name).rglob("*.py"))
 
 HOMES = {
-    "faiss": ("pipeline/stores/vectors_faiss.py",),
+    "faiss": ("pipeline/stores/vectors_faiss",),
     "sqlalchemy": ("pipeline/stores/",),
     "alembic": ("pipeline/stores/",),
     "onnx": ("pipeline/features/encoders/",),
@@ -26,7 +26,7 @@ HOMES = {
     "pydantic_settings": ("pipeline/settings.py",),
     "minio": ("pipeline/stores/objects_s3.py",),
     "pymilvus": ("pipeline/stores/vectors_milvus.py",),
-    "pgvector": ("pipeline/stores/vectors_pgvector.py",),
+    "pgvector": ("pipeline/stores/vectors_pgvector",),
     "psycopg": ("pipeline/stores/",),
     "redis": (),
     "celery": ("pipeline/celery_",),
