@@ -1,15 +1,18 @@
 """The implementations that the contract suites run on. A new engine is a new fixture and its name in a list here."""
 
+import socket
 from pathlib import Path
 
 import pytest
+from s3_server import S3Server
 from shelf import Shelf
 
 from pipeline.backend import Backend
 from pipeline.stores.objects_folder import FolderObjects
+from pipeline.stores.opening import open_objects
 from pipeline.stores.protocols import ObjectStore, VectorStore
 
-OBJECT_STORES = ["folder_objects"]
+OBJECT_STORES = ["folder_objects", "s3_objects"]
 VECTOR_STORES = ["faiss_vectors"]
 
 
@@ -35,6 +38,20 @@ def folder_objects_down(tmp_path: Path) -> ObjectStore:
     """Its folder is a file, which also stops whoever may do everything, as permissions would not."""
     (tmp_path / "objects").write_text("not a folder")
     return FolderObjects(tmp_path / "objects")
+
+
+@pytest.fixture
+def s3_objects(s3: S3Server) -> ObjectStore:
+    """In a bucket that is not there yet."""
+    return open_objects(s3.url())
+
+
+@pytest.fixture
+def s3_objects_down() -> ObjectStore:
+    """At an address where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    return open_objects(f"s3+http://key:secret@127.0.0.1:{port}/bucket")
 
 
 @pytest.fixture(params=VECTOR_STORES)
