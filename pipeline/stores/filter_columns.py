@@ -5,7 +5,7 @@ One array a column, because a filter reads few columns and all of their values.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from pipeline.stores.records_embeddings import Change
 FIRST_CAPACITY = 1024
 TYPES: dict[str, type[np.generic]] = {
     "row": np.int64,
+    "change": np.int64,
     "visible": np.bool_,
     "library": np.int32,
     "category": np.int32,
@@ -43,11 +44,16 @@ class FilterColumns:
         """Add a slot for each change."""
         end = self._length + len(changes)
         if end > len(self._arrays["row"]):
-            self._grow(max(end, 2 * self._length))
+            self._grow(max(end, 2 * self._length, FIRST_CAPACITY))
         columns = zip(*(self._values(change) for change in changes), strict=True)
         for array, values in zip(self._arrays.values(), columns, strict=True):
             array[self._length : end] = values
         self._length = end
+
+    def replace(self, slot: int, change: Change) -> None:
+        """Let a slot stand for what `change` says."""
+        for array, value in zip(self._arrays.values(), self._values(change), strict=True):
+            array[slot] = value
 
     def hide(self, slot: int) -> None:
         """Let no filter pass this slot any more."""
@@ -62,9 +68,26 @@ class FilterColumns:
         """Return the row numbers of slots, or of all."""
         return self._arrays["row"][: self._length][slots]
 
+    def changes(self) -> npt.NDArray[np.int64]:
+        """Return the number of the change that each slot stands for."""
+        return self._column("change")
+
+    def copies(self) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
+        """Return copies of all columns, by name, and the words that stand in them as their place in the list."""
+        return {name: self._column(name).copy() for name in TYPES}, list(self._codes)
+
+    @classmethod
+    def of(cls, arrays: dict[str, npt.NDArray[Any]], words: Sequence[str]) -> Self:
+        """Return what `copies` told of; the arrays are taken over."""
+        made = cls()
+        made._arrays = arrays
+        made._length = len(arrays["row"])
+        made._codes = {word: code for code, word in enumerate(words)}
+        return made
+
     def count_visible(self) -> int:
         """Return how many slots stand for visible images."""
-        return int(self._arrays["visible"][: self._length].sum())
+        return int(np.count_nonzero(self._column("visible")))
 
     def mask(self, where: Filter, rows: npt.NDArray[np.int64] | None) -> npt.NDArray[np.bool_]:
         """Return for each slot whether its image is visible, passes `where`, and is among `rows` if they are given."""
@@ -108,6 +131,7 @@ class FilterColumns:
         """Return the values of a change, in the order of TYPES."""
         return (
             change.row,
+            change.number,
             change.visible,
             self._code(change.library),
             self._code(change.category),

@@ -15,6 +15,7 @@ from pipeline.stores.objects_folder import FolderObjects
 from pipeline.stores.protocols import ObjectStore, VectorStore
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.vectors_faiss import FaissVectors
+from pipeline.stores.vectors_faiss_graph import GraphPlan
 
 SERVERS_NEEDED = "The address {scheme}:// needs `pip install likeness[servers]`. Please install that and start again."
 
@@ -45,7 +46,9 @@ def open_vectors(url: str, database: Database, encoder: EncoderRow, settings: Se
     """
     scheme = urlsplit(url).scheme
     if scheme == "faiss":
-        return FaissVectors(database, encoder.fingerprint, encoder.dimension)
+        plan = GraphPlan(neighbors=settings.hnsw_m, ef_construction=settings.hnsw_ef_construction)
+        folder = settings.data / "index"
+        return FaissVectors(database, encoder.fingerprint, encoder.dimension, folder=folder, plan=plan)
     store: VectorStore
     if scheme in {"milvus", "milvus+https"}:
         store = _client_module("vectors_milvus", scheme).MilvusVectors(url, database, encoder, settings)

@@ -1,19 +1,25 @@
 """The implementations that the contract suites run on. A new engine is a new fixture and its name in a list here."""
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fakes import GridEncoder
+from real_servers import PostgresqlServer
 from s3_server import S3Server
 from shelf import Shelf
 
 from pipeline.backend import Backend
 from pipeline.stores.objects_folder import FolderObjects
-from pipeline.stores.opening import open_objects
+from pipeline.stores.opening import open_objects, open_vectors
 from pipeline.stores.protocols import ObjectStore, VectorStore
+from pipeline.stores.records_embeddings import EncoderRow
+from pipeline.stores.vectors_faiss import FaissVectors
+from pipeline.stores.vectors_faiss_graph import GraphPlan
 
 OBJECT_STORES = ["folder_objects", "s3_objects"]
-VECTOR_STORES = ["faiss_vectors"]
+VECTOR_STORES = ["faiss_vectors", "faiss_graph_vectors", "pgvector_vectors"]
 
 
 @pytest.fixture(params=OBJECT_STORES)
@@ -63,6 +69,30 @@ def vectors(request: pytest.FixtureRequest) -> VectorStore:
 @pytest.fixture
 def faiss_vectors(backend: Backend) -> VectorStore:
     return backend.vectors
+
+
+@pytest.fixture
+def faiss_graph_vectors(backend: Backend) -> Iterator[VectorStore]:
+    """The same with a graph that begins at five vectors, has all of them, and is asked whatever a filter keeps."""
+    plan = GraphPlan(least_vectors=5, longest_tail=0, compared_per_walked=0.0, in_background=False)
+    folder = backend.settings.data / "index"
+    store = FaissVectors(
+        backend.database, backend.encoder.fingerprint, backend.encoder.dimension, folder=folder, plan=plan
+    )
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def pgvector_vectors(backend: Backend, postgresql: PostgresqlServer) -> Iterator[VectorStore]:
+    """Vectors in a PostgreSQL of their own, or where the tables are already there, beside them."""
+    url = postgresql.new_database() if backend.database.is_sqlite else "pgvector://"
+    encoder = EncoderRow(GridEncoder.fingerprint, GridEncoder.name, GridEncoder.dimension)
+    store = open_vectors(url, backend.database, encoder, backend.settings)
+    yield store
+    store.close()
+    if url != "pgvector://":
+        postgresql.drop_database(url)
 
 
 @pytest.fixture
