@@ -85,14 +85,12 @@ def faiss_graph_vectors(backend: Backend) -> Iterator[VectorStore]:
 
 @pytest.fixture
 def pgvector_vectors(backend: Backend, postgresql: PostgresqlServer) -> Iterator[VectorStore]:
-    """Vectors in a PostgreSQL of their own, or where the tables are already there, beside them."""
-    url = postgresql.new_database() if backend.database.is_sqlite else "pgvector://"
+    """Vectors beside the tables where these are in PostgreSQL, or else in a database that all tests share."""
+    url = postgresql.url() if backend.database.is_sqlite else "pgvector://"
     encoder = EncoderRow(GridEncoder.fingerprint, GridEncoder.name, GridEncoder.dimension)
     store = open_vectors(url, backend.database, encoder, backend.settings)
     yield store
     store.close()
-    if url != "pgvector://":
-        postgresql.drop_database(url)
 
 
 @pytest.fixture
