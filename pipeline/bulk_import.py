@@ -18,6 +18,7 @@ from pathlib import Path
 from pipeline.backend import Backend
 from pipeline.errors import ImageRejected, StoreUnavailable
 from pipeline.ingest import Accepted, accept_into
+from pipeline.patience import Patience, no_patience
 from pipeline.principals import Principal
 from pipeline.stores import records_imports
 from pipeline.uploads import Upload, existing_file, file_stamp, spooled
@@ -76,24 +77,32 @@ class Destination:
 
 
 def import_files(
-    backend: Backend, files: Sequence[str], places: Sequence[str], destination: Destination
+    backend: Backend,
+    files: Sequence[str],
+    places: Sequence[str],
+    destination: Destination,
+    patience: Patience | None = None,
 ) -> Iterator[FileResult]:
     """Accept `files`, which lie in or below `places`, and yield what became of each, in order.
 
-    Raises InvalidQuery or NotAllowed for an impossible library, and StoreUnavailable when a store goes away; what was
-    accepted until then stays. Closing the iterator lets the files in hand be finished.
+    Raises InvalidQuery or NotAllowed for an impossible library, and StoreUnavailable when a store goes away for longer
+    than `patience` bears, which is at once without any; what was accepted until then stays. Closing the iterator lets
+    the files in hand be finished.
     """
-    known = _known_stamps(backend, places, destination.library)
+    patience = patience or no_patience()
+    known = patience.bear(lambda: _known_stamps(backend, places, destination.library))
     pool = ThreadPoolExecutor(READERS, thread_name_prefix="import")
     pending: deque[Future[FileResult]] = deque()
     try:
         for path in files:
-            pending.append(pool.submit(_import_file, backend, path, known.get(as_text(path)), destination))
+            stamp = known.get(as_text(path))
+            pending.append(pool.submit(_import_file, backend, path, stamp, destination, patience))
             if len(pending) >= READ_AHEAD:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
     finally:
+        patience.stop()
         pool.shutdown(cancel_futures=True)
 
 
@@ -136,12 +145,14 @@ def _known_stamps(backend: Backend, places: Sequence[str], library: str) -> dict
     return known
 
 
-def _import_file(backend: Backend, path: str, known_stamp: str | None, destination: Destination) -> FileResult:
+def _import_file(
+    backend: Backend, path: str, known_stamp: str | None, destination: Destination, patience: Patience
+) -> FileResult:
     try:
         stamp = file_stamp(Path(path).stat())
         if stamp == known_stamp:
             return FileResult(path, Outcome.UNCHANGED)
-        accepted = _accept_file(backend, path, stamp, destination)
+        accepted = patience.bear(lambda: _accept_file(backend, path, stamp, destination))
     except ImageRejected as error:
         return FileResult(path, Outcome.REFUSED, error.user_message)
     except PermissionError:

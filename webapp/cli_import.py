@@ -15,9 +15,12 @@ from webapp.cli_session import opened, stopped_gently
 if TYPE_CHECKING:
     from pipeline.backend import Backend
     from pipeline.bulk_import import Destination, FileResult
+    from pipeline.doorbell import Doorbell
     from pipeline.folder_walk import Listing
+    from pipeline.patience import Patience
 
 LOOK_SECONDS = 0.3  # between two looks at how many pictures still wait
+PATIENCE_SECONDS = 600.0  # for a store that is down: long enough for any restart, short enough to be noticed
 LOOK_PAUSES = 20.0  # pauses are so many times as long as a look, so that looking costs little when very many wait
 
 INTERRUPTED = "Stopped. What is in stays in; run the same command again to go on from here."
@@ -71,16 +74,19 @@ def _import(
     wait: bool,
 ) -> "list[FileResult]":
     from pipeline.bulk_import import list_failures, working
+    from pipeline.doorbell import Doorbell
 
     listing = _list(backend, folders, exclude)
     click.echo(f"Found {len(listing.files):,} files.", err=True)
-    if not wait:
-        return _accept_all(backend, listing, folders, destination)
-    with working(backend) as worker:
-        results = _accept_all(backend, listing, folders, destination)
-        worker.bell.set()
-        _wait(backend, folders, destination.library)
-    return _with_failures(results, list_failures(backend, folders, destination.library))
+    with Doorbell(backend.database, backend.settings) as doorbell:
+        if not wait:
+            return _accept_all(backend, listing, folders, destination, doorbell)
+        with working(backend) as worker:
+            results = _accept_all(backend, listing, folders, destination, doorbell)
+            worker.bell.set()
+            _wait(backend, folders, destination.library)
+    failures = _patience().bear(lambda: list_failures(backend, folders, destination.library))
+    return _with_failures(results, failures)
 
 
 def _list(backend: "Backend", folders: list[str], exclude: tuple[str, ...]) -> "Listing":
@@ -91,27 +97,40 @@ def _list(backend: "Backend", folders: list[str], exclude: tuple[str, ...]) -> "
 
 
 def _accept_all(
-    backend: "Backend", listing: "Listing", folders: list[str], destination: "Destination"
+    backend: "Backend", listing: "Listing", folders: list[str], destination: "Destination", doorbell: "Doorbell"
 ) -> "list[FileResult]":
     from pipeline.bulk_import import FileResult, Outcome, import_files
 
     results = [FileResult(found.path, Outcome.REFUSED, found.reason) for found in listing.unreadable]
-    taken = import_files(backend, listing.files, folders, destination)
-    results += track(taken, "Taking in", len(listing.files))
+    taken = import_files(backend, listing.files, folders, destination, _patience())
+    for result in track(taken, "Taking in", len(listing.files)):
+        results.append(result)
+        doorbell.ring()
     return results
+
+
+def _patience() -> "Patience":
+    from pipeline.patience import Patience
+
+    return Patience(PATIENCE_SECONDS, say)
 
 
 def _wait(backend: "Backend", folders: list[str], library: str) -> None:
     """Return when everything imported from `folders` is analyzed, by this process or another."""
     from pipeline.bulk_import import count_waiting
 
-    total = waiting = count_waiting(backend, folders, library)
+    patience = _patience()
+
+    def look() -> int:
+        return patience.bear(lambda: count_waiting(backend, folders, library))
+
+    total = waiting = look()
     with Progress("Analyzing", total) as progress:
         pause = LOOK_SECONDS
         while waiting:
             time.sleep(pause)
             started = time.monotonic()
-            waiting = count_waiting(backend, folders, library)
+            waiting = look()
             pause = max(LOOK_SECONDS, LOOK_PAUSES * (time.monotonic() - started))
             progress.reach(max(progress.done, total - waiting))
 

@@ -21,9 +21,12 @@ def retry(no_wait: bool) -> None:
     """Analyze again what failed."""
     with stopped_gently(), opened() as backend:
         from pipeline import access, curation
+        from pipeline.doorbell import Doorbell
 
         count = curation.retry(backend, access.local_owner(backend))
         click.echo(f"{count:,} pictures will be analyzed again.", err=True)
+        with Doorbell(backend.database, backend.settings) as doorbell:
+            doorbell.ring()
         if count and not no_wait:
             _work_off(backend, count)
 
