@@ -84,25 +84,49 @@ def for_pictures(route: Route) -> Route:
     return route
 
 
-def identify(request: Request) -> Visitor:
-    """Return who asks, and remember it in `request.state`. Raises NotLoggedIn where that is not `public`."""
+async def identify(request: Request) -> Visitor:
+    """Return who asks, and remember it in `request.state`. Raises NotLoggedIn where that is not `public`.
+
+    Who is `unasked` needs no thread, of which there may be none left when a store is slow.
+    """
     if getattr(request.scope.get("endpoint"), "is_unasked", False):
         request.state.visitor = UNKNOWN
         return UNKNOWN
+    return await run_in_threadpool(_identify, request)
+
+
+def _identify(request: Request) -> Visitor:
     is_public = getattr(request.scope.get("endpoint"), "is_public", False)
     try:
         visitor = request.state.visitor = _visitor(request)
     except StoreUnavailable:
-        # Without accounts whoever asks is told as much as before. They get no further than that the database is down:
-        # it may be back in the middle of this request, and have accounts that were made elsewhere.
-        is_open = not request.app.state.running.accounts_active
-        visitor = request.state.visitor = Visitor(OWNER) if is_open else UNKNOWN
+        visitor = request.state.visitor = visitor_while_down(request)
+        is_open = not visitor.has_accounts
         if is_public or (is_open and request.url.path in STATUS_PATHS and request.method in SAFE_METHODS):
             return visitor
         raise
     if not visitor.is_known and not is_public:
         raise NotLoggedIn(LOG_IN)
     return visitor
+
+
+def visitor_while_down(request: Request) -> Visitor:
+    """Return who asks when the database cannot be asked.
+
+    Without accounts whoever asks is told as much as before. They get no further than that the database is down: it
+    may be back in the middle of this request, and have accounts that were made elsewhere.
+    """
+    return UNKNOWN if request.app.state.running.accounts_active else Visitor(OWNER)
+
+
+def visitor_of_unasked(request: Request) -> Visitor:
+    """Return who asks at a route that is `unasked`, once that is known to answer soon."""
+    try:
+        return _visitor(request)
+    except NotLoggedIn:
+        return UNKNOWN
+    except StoreUnavailable:
+        return visitor_while_down(request)
 
 
 def recognize(request: Request) -> None:
@@ -137,7 +161,7 @@ async def check_csrf(request: Request) -> AsyncIterator[None]:
             sent = sent or str(form.get(CSRF_FIELD, ""))
         else:
             await request.body()
-        visitor = await run_in_threadpool(identify, request)
+        visitor = await run_in_threadpool(_identify, request)
         if visitor.session_id is not None and not hmac.compare_digest(_bytes(sent), _bytes(visitor.csrf_token)):
             raise NotAllowed(STALE_PAGE)
         yield

@@ -327,7 +327,7 @@ def test_a_database_that_is_down_is_one_sentence_and_lets_nobody_in(people_clien
     for browser in (ada, Browser(people_client)):
         assert browser.get("/livez").status_code == 200
         assert browser.get("/readyz").status_code == 503
-        assert browser.get("/readyz").json() == {"status": "not ready"}
+        assert browser.get("/readyz").json() == {"status": "not ready", "down": ["Database", "Vector index"]}
         assert browser.http.post("/login", data={"name": "ada", "password": PASSWORD}).status_code == 503
     for page in ("/", "/account", "/people", "/status"):
         answer = ada.get(page)
