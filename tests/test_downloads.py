@@ -13,7 +13,7 @@ from told import SECRET
 
 from pipeline.backend import Backend
 from pipeline.downloads import entity_tag, open_download
-from pipeline.errors import DamagedImage
+from pipeline.errors import DamagedImage, ObjectNotFound
 from pipeline.export import FolderTarget, export, list_rows
 from pipeline.filters import Filter
 from pipeline.originals import SIZES, open_original, thumbnail
@@ -115,13 +115,28 @@ def test_a_file_that_is_not_as_its_standard_has_it_is_made_anew(strict: Backend)
 
 
 def test_a_picture_that_cannot_be_read_at_all_is_not_sent(strict: Backend) -> None:
-    data = told.jpeg()
+    data = told.jpeg_without_pixels()
     image = putting(strict)(data)
     with open_original(strict, image) as stream:
         assert stream.read() == data
-    strict.objects.put(image.object_key, io.BytesIO(b"\xff\xd8\xff" + SECRET * 100))
     with pytest.raises(DamagedImage, match="cannot be given out"):
         open_download(strict, image)
+
+
+@pytest.mark.parametrize("stripped", [False, True], ids=["whole", "stripped"])
+def test_a_file_that_has_rotted_in_the_store_is_told_and_not_sent(backend: Backend, strict: Backend, stripped) -> None:
+    served = strict if stripped else backend
+    data = told.jpeg()
+    image = putting(served)(data)
+    served.objects.put(image.object_key, io.BytesIO(data[:-40] + bytes([data[-40] ^ 1]) + data[-39:]))
+
+    with pytest.raises(ObjectNotFound, match="damaged in the store"):
+        open_download(served, image)
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(zip_of_originals(served, [image]))))
+    assert "damaged in the store" in archive.read(MISSING_NOTE).decode()
+
+    putting(served)(data)
+    assert sent(open_download(served, image))
 
 
 def test_the_entity_tag_tells_stripped_originals_from_whole_ones(backend: Backend, strict: Backend, put: Put) -> None:

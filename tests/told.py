@@ -91,6 +91,12 @@ def png(image=None, orientation=6, **options):
     return plain[:33] + early + plain[33:-12] + late + plain[-12:] + SECRET
 
 
+def jpeg_without_pixels():
+    """What stands in front of the pixels of a JPEG, by which a file is accepted, and then nothing that can be read."""
+    data = jpeg()
+    return data[: data.index(b"\xff\xda") + 2] + SECRET * 100
+
+
 def webp(orientation=6, **options):
     """A WebP with EXIF, XMP, a chunk nobody knows, and a tail."""
     plain = saved(photo(160, 120), "WEBP", exif=exif(orientation), xmp=XMP, icc_profile=PROFILE, **options)
