@@ -27,6 +27,7 @@ from pipeline.stores.protocols import ObjectStore
 
 LOCK = "move"
 ROWS_AT_ONCE = 1000  # originals asked for in one statement
+MOST_CONNECTIONS = 4  # to one database: the lock, the change that others wait for, what is read, and what is written
 MOST_PASSES = 3  # over the tables while changes wait: one that brings the last ones, one that finds nothing
 
 Tell = Callable[[str, int, int], None]
@@ -92,7 +93,8 @@ def move(settings: Settings, *, database_url: str = "", objects_url: str = "", t
 
 
 def _opened(settings: Settings, stack: ExitStack) -> Database:
-    database = open_database(settings)
+    connections = max(settings.database_connections, MOST_CONNECTIONS)
+    database = open_database(settings.model_copy(update={"database_connections": connections}))
     stack.callback(database.close)
     database.migrate()
     return database
