@@ -18,11 +18,12 @@ run: .venv/run ## install into .venv and serve on http://127.0.0.1:8000 with eve
 test: .venv/develop browser ## every test, the ones in a real browser too
 	@$(BIN)/python -m pytest -q
 
-check: .venv/develop ## format, lint, types and import rules
+check: .venv/develop ## format, lint, types, import rules, and the files for containers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python deploy/check.py
 
 format: .venv/develop ## put the code into its form
 	$(BIN)/ruff check --fix-only .

@@ -1,0 +1,160 @@
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import yaml
+from conftest import OpenBackend
+from putting import putting
+
+from pipeline.settings import PREFIX, SECRET_FIELDS, Settings, read_settings
+from pipeline.worker import Worker
+from webapp.cli import COMMANDS
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPOSE = {path.name: yaml.safe_load(path.read_text()) for path in sorted(ROOT.glob("docker-compose*.yml"))}
+KUBERNETES = ROOT / "deploy" / "k8s"
+VARIABLES = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | {
+    f"{PREFIX}{name}_FILE".upper() for name in SECRET_FIELDS
+}
+ROLES = {command.name for command in COMMANDS} | {"beat"}
+
+SERVICES = [
+    pytest.param(content, service, id=f"{file}-{name}")
+    for file, content in COMPOSE.items()
+    for name, service in content["services"].items()
+]
+
+
+@pytest.fixture
+def manifests(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module that looks at deploy/k8s."""
+    monkeypatch.syspath_prepend(str(ROOT / "deploy"))
+    import manifests
+
+    return manifests
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A copy of deploy/k8s to spoil."""
+    return shutil.copytree(KUBERNETES, tmp_path / "k8s")
+
+
+def test_only_settings_that_exist_are_set() -> None:
+    files = [*ROOT.glob("docker-compose*.yml"), ROOT / "Dockerfile", *KUBERNETES.rglob("*.yaml")]
+    named = {name: path for path in files for name in re.findall(rf"\b{PREFIX}[A-Z_]+\b", path.read_text())}
+    places = {"LIKENESS_BIND", "LIKENESS_PORT"}  # where Docker listens, which the program is not told
+    assert {name: path.name for name, path in named.items() if name not in VARIABLES | places} == {}
+
+
+@pytest.mark.parametrize(("content", "service"), SERVICES)
+def test_what_a_service_needs_is_there(content: dict[str, Any], service: dict[str, Any]) -> None:
+    assert set(service.get("depends_on", {})) <= set(content["services"])
+    assert set(service.get("networks", [])) <= set(content["networks"])
+    assert set(service.get("secrets", [])) <= set(content["secrets"])
+    assert {volume.split(":")[0] for volume in service.get("volumes", [])} <= set(content["volumes"])
+
+
+@pytest.mark.parametrize(("content", "service"), SERVICES)
+def test_images_are_pinned_and_services_limited(content: dict[str, Any], service: dict[str, Any]) -> None:
+    del content
+    assert re.search(r":v?\d|:RELEASE|^likeness:", service["image"]), "the image has no version"
+    assert service["deploy"]["resources"]["limits"]["memory"]
+    assert service["restart"] in {"unless-stopped", "on-failure"}
+
+
+@pytest.mark.parametrize(("content", "service"), SERVICES)
+def test_our_own_containers_have_no_rights(content: dict[str, Any], service: dict[str, Any]) -> None:
+    del content
+    if service["image"].startswith("likeness:"):
+        assert service["command"][0] in ROLES
+        assert (service["read_only"], service["cap_drop"], service["user"]) == (True, ["ALL"], "10001:10001")
+
+
+@pytest.mark.parametrize("file", COMPOSE)
+def test_only_the_pages_are_reachable_and_only_from_this_machine_unless_told_otherwise(file: str) -> None:
+    open_to_others = {
+        name: service["ports"] for name, service in COMPOSE[file]["services"].items() if "ports" in service
+    }
+    assert open_to_others == {"web": ["${LIKENESS_BIND:-127.0.0.1}:${LIKENESS_PORT:-8000}:8000"]}
+
+
+def test_every_secret_is_made_at_random_once_and_closed_to_others(tmp_path: Path) -> None:
+    script = shutil.copy(ROOT / "deploy" / "secrets.sh", tmp_path / "secrets.sh")
+    subprocess.run([script], check=True, capture_output=True)
+    made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    wanted = {Path(secret["file"]).name for content in COMPOSE.values() for secret in content["secrets"].values()}
+    assert wanted | {"milvus.env"} <= set(made)
+    passwords = [made[name] for name in made if name.endswith("_password") or name == "secret_key"]
+    assert len(set(passwords)) == len(passwords) == 5
+    assert {len(password) for password in passwords} == {48}
+    assert made["database_url"] == f"postgresql://likeness:{made['postgres_password']}@postgres:5432/likeness"
+    assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
+    subprocess.run([script], check=True, capture_output=True)
+    assert {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()} == made
+
+
+def test_the_secrets_are_in_no_repository_and_in_no_image() -> None:
+    assert "/deploy/secrets/" in (ROOT / ".gitignore").read_text().split()
+    kept = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    assert not any(line.startswith("!deploy") for line in kept)
+    assert {ROOT / line[1:] for line in kept} <= set(ROOT.iterdir())
+
+
+def test_every_manifest_is_named_and_every_named_one_is_there(manifests: ModuleType, copied: Path) -> None:
+    assert manifests.missing_parts(copied) == []
+    (copied / "base" / "worker.yaml").rename(copied / "base" / "workers.yaml")
+    first, second = manifests.missing_parts(copied)
+    assert first.endswith("worker.yaml is not there")
+    assert second.endswith("workers.yaml: no kustomization names it")
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "said"),
+    [
+        ("base/web.yaml", "livenessProbe:", "livenesProbe:", "livenesProbe"),
+        ("base/migrate.yaml", "kind: Job", "kind: Jobb", "the kind Jobb"),
+        ("components/postgresql/cluster.yaml", "instances: 3", "instancs: 3", "spec.instancs is no field"),
+        ("components/keda/scaled-object.yaml", "targetQueryValue", "targetValue", "needs query, targetQueryValue"),
+    ],
+)
+def test_a_misspelt_word_is_found(
+    manifests: ModuleType, copied: Path, file: str, right: str, wrong: str, said: str
+) -> None:
+    path = copied / file
+    text = path.read_text()
+    assert [fault for manifest in manifests.read(path) for fault in manifests.faults(manifest)] == []
+    assert right in text
+    path.write_text(text.replace(right, wrong))
+    assert said in str([fault for manifest in manifests.read(path) for fault in manifests.faults(manifest)])
+
+
+def test_all_of_it_can_be_checked_without_kubectl() -> None:
+    environment = {**os.environ, "PATH": str(Path(sys.executable).parent)}
+    script = ROOT / "deploy" / "check.py"
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.count("\n")) == (0, 1), done.stdout + done.stderr
+    assert done.stdout.startswith("kubectl is not there")
+
+
+def test_workers_are_scaled_by_what_waits(
+    manifests: ModuleType, tmp_path: Path, models: Path, postgresql_url: str, open_grid_backend: OpenBackend
+) -> None:
+    _, scaled = manifests.read(KUBERNETES / "components" / "keda" / "scaled-object.yaml")
+    query = sa.text(scaled["spec"]["triggers"][0]["metadata"]["query"])
+    backend = open_grid_backend(read_settings(data=tmp_path, models=models, database_url=postgresql_url))
+    put = putting(backend)
+    for color in ("red", "green", "blue"):
+        put(color=color)
+    with backend.database.read() as connection:
+        assert connection.scalar(query) == 3
+    Worker(backend).drain()
+    with backend.database.read() as connection:
+        assert connection.scalar(query) == 0
