@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pipeline.moving import Moved
 
 MEGABYTE = 1_000_000
+WITHOUT_SECRETS = ("sqlite:", "file:")  # addresses that are files and folders
 FEW = 5  # damaged originals that are named one by one
 
 
@@ -69,13 +70,13 @@ def _report(moved: "Moved") -> None:
     click.echo(f"Changes had to wait for {moved.waiting_seconds:,.1f} seconds.")
     for sentence in _worth_knowing(moved):
         say(sentence)
-    click.echo("Now start every `likeness serve` and `likeness worker` again with")
+    click.echo("Now start every `likeness serve` and `likeness worker` again with the new address:")
     if moved.database:
         click.echo(f"  LIKENESS_DATABASE_URL={moved.database}")
     if moved.objects:
         click.echo(f"  LIKENESS_OBJECTS_URL={moved.objects}")
-    if "***" in f"{moved.database} {moved.objects}":
-        click.echo("where *** stands for the password that you gave.")
+    if not all(place is None or place.startswith(WITHOUT_SECRETS) for place in (moved.database, moved.objects)):
+        click.echo("Passwords and keys are not shown here; write them as you gave them.")
     click.echo("Until then they answer searches and refuse changes. Nothing was removed from the old place.")
 
 
