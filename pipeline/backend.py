@@ -13,10 +13,11 @@ from pipeline.features.extractor import FeatureExtractor
 from pipeline.settings import Settings
 from pipeline.stores import records_embeddings
 from pipeline.stores.database import Database
-from pipeline.stores.opening import open_database, open_objects, open_vectors
+from pipeline.stores.opening import open_database, open_objects
 from pipeline.stores.protocols import ObjectStore, VectorStore
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.swatches import SwatchTable
+from pipeline.stores.vectors_current import CurrentVectors
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,7 @@ def open_backend(settings: Settings) -> Backend:
         settings=settings,
         database=database,
         objects=objects,
-        vectors=open_vectors(
-            settings.vectors_url,
-            database,
-            EncoderRow(encoder.fingerprint, encoder.name, encoder.dimension),
-            settings,
-        ),
+        vectors=CurrentVectors(database, EncoderRow(encoder.fingerprint, encoder.name, encoder.dimension), settings),
         swatches=SwatchTable(database),
         extractor=FeatureExtractor(encoder, settings.worker_threads),
         decoders=DecoderPool(

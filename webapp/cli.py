@@ -19,9 +19,10 @@ from webapp.cli_library import library
 from webapp.cli_migrate import migrate
 from webapp.cli_move import move_command
 from webapp.cli_people import audit_command, token, user
+from webapp.cli_reindex import reindex
 from webapp.cli_search import search_command
 from webapp.cli_services import serve, worker
-from webapp.cli_upkeep import doctor, models, reconcile_command, reindex, retry
+from webapp.cli_upkeep import doctor, models, reconcile_command, retry
 
 COMMANDS = (
     serve,

@@ -1,4 +1,4 @@
-"""The commands that look after what is there: retry, reindex, reconcile, doctor, models."""
+"""The commands that look after what is there: retry, reconcile, doctor, models."""
 
 import time
 from typing import TYPE_CHECKING
@@ -45,13 +45,6 @@ def _work_off(backend: "Backend", count: int) -> None:
                 break
             time.sleep(LOOK_SECONDS)
     click.echo(f"{counts[ImageState.FAILED]:,} pictures failed; `likeness doctor` tells why.", err=True)
-
-
-@click.command()
-def reindex() -> None:
-    """Rebuild the vector index from the database."""
-    with opened() as backend:
-        click.echo(f"The index holds {backend.vectors.rebuild():,} vectors.")
 
 
 @click.command("reconcile")

@@ -14,7 +14,7 @@ from pipeline.stores.tables import LONGEST_ORIGIN, images, moves, vector_copies
 INSTALLATION = "installation"
 """The name of the secret that tells one installation from another. It is copied with the data."""
 
-Kind = Literal["database", "objects", "arrival"]
+Kind = Literal["database", "objects", "vectors", "arrival"]
 
 
 def installation(connection: Connection) -> str | None:

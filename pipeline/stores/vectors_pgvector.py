@@ -25,6 +25,7 @@ from pipeline.stores.database import Database
 from pipeline.stores.following import Follower, Position
 from pipeline.stores.protocols import Neighbor
 from pipeline.stores.records_embeddings import Change, EncoderRow
+from pipeline.stores.tables import LONGEST_ORIGIN
 from pipeline.stores.vectors_pgvector_graph import GraphBuilder
 from pipeline.stores.vectors_pgvector_server import DOWN, PgvectorServer, PlaceVanished, without_secrets
 from pipeline.stores.vectors_pgvector_table import VectorTable, calm
@@ -49,7 +50,7 @@ class PgvectorVectors:
         self.encoder = encoder
         self._server = PgvectorServer(url, database, connections=settings.database_connections)
         self.address = self._server.address
-        self._follower = Follower(database, encoder.fingerprint, self.address)
+        self._follower = Follower(database, encoder.fingerprint, self.address[:LONGEST_ORIGIN])
         home = hashlib.sha256(without_secrets(database.url).encode()).hexdigest()[:8]
         self._prefix = f"vectors_{encoder.fingerprint[:12]}_{home}_"  # no other installation has tables of this name
         self._graphs = GraphBuilder(self._server, settings)
