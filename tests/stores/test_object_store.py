@@ -1,8 +1,10 @@
 """The promises of `ObjectStore`, kept by every implementation."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from pipeline.errors import ObjectNotFound, StoreUnavailable
@@ -10,6 +12,19 @@ from pipeline.stores.protocols import ObjectStore
 
 KEY = "originals/main/0a1b2c"
 CLOCK_TOLERANCE = timedelta(seconds=5)  # file systems and servers have clocks of their own
+
+
+class Trickle(io.RawIOBase):
+    """A stream that knows neither its length nor any place in it, and gives less than it is asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = io.BytesIO(content)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:
+        return self._content.readinto(memoryview(buffer)[:300_000])
 
 
 def read(objects: ObjectStore, key: str) -> bytes:
@@ -139,6 +154,38 @@ def test_a_key_cannot_leave_the_store(objects, key):
             use()
     with pytest.raises(ValueError, match="key"):
         objects.delete(key)
+
+
+def test_a_file_of_twenty_megabytes_from_a_stream_of_unknown_length_comes_back_whole(objects):
+    content = np.random.default_rng(1).bytes(20_000_001)
+    objects.put(KEY, Trickle(content))
+
+    assert read(objects, KEY) == content
+    assert [stored.bytes for stored in objects.list("")] == [len(content)]
+
+
+def test_many_threads_put_and_read_at_once(objects):
+    contents = {f"originals/main/{number:04x}": bytes([number]) * 20_000 for number in range(160)}
+
+    def there_and_back(key: str) -> bytes:
+        objects.put(key, io.BytesIO(contents[key]))
+        return read(objects, key)
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(there_and_back, contents)) == list(contents.values())
+    assert listed(objects) == sorted(contents)
+
+
+def test_what_is_put_many_times_at_once_is_always_whole(objects):
+    contents = [bytes([number]) * (50_000 + number) for number in range(16)]
+    objects.put(KEY, io.BytesIO(contents[0]))
+    with ThreadPoolExecutor(16) as pool:
+        puts = [pool.submit(objects.put, KEY, io.BytesIO(content)) for content in contents]
+        seen = [pool.submit(read, objects, KEY) for _ in contents]
+        assert all(put.result() is None for put in puts)
+        assert all(one.result() in contents for one in seen)
+
+    assert read(objects, KEY) in contents
 
 
 def test_a_healthy_store_passes_its_check_and_holds_nothing_more(objects):
