@@ -27,7 +27,7 @@ ONLY_WITH_ACCOUNTS = (
     "start again: it prints a link with which you make the first account."
 )
 UNENCRYPTED = (
-    "Passwords and pictures travel unencrypted to this address. docs/deployment.md says how to put TLS in front."
+    "Passwords and pictures travel unencrypted to this address. docs/deploy/https.md says how to put TLS in front."
 )
 FIRST_ACCOUNT = (
     "Nobody has an account yet. Open this link to make the first one (it works once, for 24 hours): "

@@ -1,4 +1,4 @@
-"""The first run at an address of the network, step by step as docs/deployment.md has it, in a real browser."""
+"""The first run at an address of the network, step by step as docs/deploy/https.md has it, in a real browser."""
 
 import re
 import ssl
@@ -21,7 +21,7 @@ from playwright.sync_api import Dialog, Page, expect
 from tests.web.photos import jpeg
 from webapp.cli_transport import address_of
 
-GUIDE = Path(__file__).parents[2] / "docs" / "deployment.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "deploy" / "https.md"
 PASSWORD = "correct horse battery"  # noqa: S105 - of nobody
 CAT, COFFEE = jpeg("chelsea.png"), jpeg("coffee.png")
 NEEDS_HTTPS = "Cross-Origin-Opener-Policy"
