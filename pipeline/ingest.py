@@ -29,7 +29,7 @@ from pipeline.stores import (
     records_principals,
     records_queue,
 )
-from pipeline.stores.database import Connection
+from pipeline.stores.database import Connection, Writing, in_turn
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_images import NewImage
 from pipeline.uploads import Upload, file_stamp
@@ -96,27 +96,60 @@ def accept_into(
     )
     if not in_place:
         _keep_original(backend, new, upload.path)
-    with backend.database.write() as connection:
-        principal = _check_still_uploading(connection, library, principal)
-        before = records_images.find_by_sha256(connection, library, new.sha256)
+    words = _Words(caption, tuple(tags))
+    accepted = None
+    for writing in (Writing.BESIDE, Writing.ALONE):
+        accepted = accepted or _record(backend, upload, principal, new, words, writing)
+    if accepted is None:
+        raise RuntimeError("an image could not be recorded although nobody else was writing")
+    log.info("accepted", extra={"image_id": accepted.image.id, "existing": accepted.existing})
+    return accepted
+
+
+@dataclass(frozen=True)
+class _Words:
+    caption: str
+    tags: tuple[str, ...]
+
+
+def _record(
+    backend: Backend, upload: Upload, principal: Principal, new: NewImage, words: _Words, writing: Writing
+) -> Accepted | None:
+    """Record an image whose original is kept; None when that cannot be done BESIDE others."""
+    with backend.database.write(writing) as connection:
+        if writing is Writing.BESIDE and _changes_others(connection, new):
+            return None
+        principal = _check_still_uploading(connection, new.library, principal)
+        before = records_images.find_by_sha256(connection, new.library, new.sha256, hold=True)
         image, existing = records_images.add(connection, new)
+        if before is None and existing:  # another process was quicker: whether it may be changed is to be looked at
+            return None
         if before is None or may(principal, Action.CHANGE, before):
-            check_tag_counts([image.tags], tags)
-            if not existing or caption:
-                records_images.edit(connection, image.row, caption=caption)
-            records_images.add_tags(connection, [image.row], tags)
+            check_tag_counts([image.tags], words.tags)
+            if words.caption:
+                records_images.edit(connection, image.row, caption=words.caption)
+            records_images.add_tags(connection, [image.row], words.tags)
         restored = before is not None and before.deleted_at is not None
         if before and restored:
             records_image_audit.add(connection, principal, Event.IMAGES_RESTORED, [before])
-        if place:
-            for row in records_imports.mark_replaced(connection, library, str(place), image.row):
+        if new.path:
+            for row in records_imports.mark_replaced(connection, new.library, new.path, image.row):
                 records_imports.retire(connection, row, _unchanged_file(records_imports.stamps(connection, row)))
-        if not in_place and not backend.objects.exists(image.object_key):
+        if not new.in_place and not backend.objects.exists(image.object_key):
             # A sweep had looked at it, as an old orphan, just before it was put again. No sweep removes anything now.
             _keep_original(backend, new, upload.path)
         image = records_images.get_by_rows(connection, [image.row])[0]
-    log.info("accepted", extra={"image_id": image.id, "existing": existing})
     return Accepted(image, existing, restored)
+
+
+def _changes_others(connection: Connection, new: NewImage) -> bool:
+    """Whether more than one image may change: a library is to be made, or a file has been replaced by another."""
+    if records_libraries.get(connection, new.library) is None:
+        return True
+    if new.path is None:
+        return False
+    in_turn(connection, f"path {new.library} {new.path}")  # whoever imports the same file now sees what becomes of it
+    return records_imports.is_known(connection, new.library, new.path)
 
 
 def _check_still_uploading(connection: Connection, library: str, principal: Principal) -> Principal:
@@ -160,7 +193,7 @@ def analyze(backend: Backend, image: ImageRecord, token: str) -> bool:
     features = backend.extractor.extract([picture])[0]
     for px in THUMBNAIL_SIZES:
         put_thumbnail(backend, image, px, encode_thumbnail(picture, px))
-    with backend.database.write() as connection:
+    with backend.database.write(Writing.BESIDE) as connection:
         return records_queue.complete(
             connection,
             image.row,

@@ -8,7 +8,7 @@ from pipeline.passwords import is_outdated, is_password
 from pipeline.principals import NOBODY, Principal
 from pipeline.sessions import LoggedIn
 from pipeline.stores import records_audit, records_people
-from pipeline.stores.database import Connection
+from pipeline.stores.database import Connection, Writing
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_people import Person
 from pipeline.throttle import UNKNOWN_NAME
@@ -29,11 +29,11 @@ def log_in(backend: Backend, name: str, password: str, *, address: str, browser:
     throttle.count_try(backend, plain, address, person)
     kept = person.password_hash if person and not person.deactivated_at else None
     if not is_password(kept, password) or person is None or kept is None:
-        with backend.database.write() as connection:
+        with backend.database.write(Writing.BESIDE) as connection:
             nobody = Principal(NOBODY.name, {}, address=address)
             records_audit.add(connection, nobody, Event.LOGIN_FAILED, person.name if person else UNKNOWN_NAME)
         raise NotLoggedIn(WRONG)
-    with backend.database.write() as connection:
+    with backend.database.write(Writing.PASSING) as connection:
         throttle.forgive(connection, plain, address)
     if is_outdated(kept):
         person = accounts.renew_hash(backend, person, password)

@@ -19,6 +19,8 @@ from pipeline.stores.records_audit import Event
 
 log = logging.getLogger(__name__)
 
+ORPHANS_AT_ONCE = 16  # removed in one transaction; a tenth of a second with an object store on the network
+
 Owner = tuple[str, str]
 """Library and sha256 of an image."""
 
@@ -62,16 +64,19 @@ def remove_files(backend: Backend, images: Sequence[ImageRecord]) -> None:
 def remove_orphans(backend: Backend, orphans: Sequence[tuple[str, Owner]]) -> int:
     """Remove objects, unless their images have been recorded meanwhile; return how many were removed.
 
-    While this transaction lasts nobody records an image; `ingest.accept` makes sure of the original inside its own.
+    While one of its transactions lasts nobody records an image; `ingest.accept` makes sure of the original inside its
+    own. So they are short: a server is asked for each object.
     """
-    if not orphans:
-        return 0
-    with backend.database.write() as connection:
-        known = records_repair.known_rows(connection, {owner for _, owner in orphans})
-        keys = [key for key, owner in orphans if owner not in known]
-        for key in keys:
-            backend.objects.delete(key)
-    return len(keys)
+    removed = 0
+    for start in range(0, len(orphans), ORPHANS_AT_ONCE):
+        part = orphans[start : start + ORPHANS_AT_ONCE]
+        with backend.database.write() as connection:
+            known = records_repair.known_rows(connection, {owner for _, owner in part})
+            keys = [key for key, owner in part if owner not in known]
+            for key in keys:
+                backend.objects.delete(key)
+        removed += len(keys)
+    return removed
 
 
 def _keys(library: str, sha256: str) -> list[str]:

@@ -8,6 +8,7 @@ from pipeline.features.picture import Picture
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.features.thumbnail import encode as encode_thumbnail
 from pipeline.stores import records_queries
+from pipeline.stores.database import Writing
 from pipeline.stores.records_queries import QueryPicture
 from pipeline.uploads import Upload
 
@@ -43,7 +44,7 @@ def keep_query_picture(backend: Backend, upload: Upload, *, region: Region | Non
     Raises ImageRejected when it cannot be read.
     """
     picture = read_query_picture(backend, upload, region=region)
-    with backend.database.write() as connection:
+    with backend.database.write(Writing.PASSING) as connection:
         records_queries.keep(connection, picture)
     return picture
 

@@ -29,6 +29,7 @@ from pipeline.uploads import remove_leftovers
 log = logging.getLogger(__name__)
 
 PURGE_BATCH = 500  # images purged in one transaction, so that others need not wait long for the database
+REQUEUE_BATCH = 5000  # images that wait again after one transaction
 SWEEP_BATCH = 500  # objects or images compared in one transaction
 UPLOAD_LIST_DAYS = 7  # how long the list of an upload can be looked at again
 
@@ -64,8 +65,8 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
     deleted images whose time is over take their files with them without it.
     """
     now = datetime.now(UTC)
+    again = _analyze_again(backend)
     with backend.database.write() as connection:
-        again = records_repair.requeue_without_embedding(connection, backend.encoder.fingerprint)
         queries = records_queries.forget_before(connection, now - timedelta(days=backend.settings.query_picture_days))
         records_uploads.forget_before(connection, now - timedelta(days=UPLOAD_LIST_DAYS))
         records_people.forget_expired_links(connection, now)
@@ -90,6 +91,18 @@ def _purge_trash(backend: Backend, before: datetime) -> int:
         purged += purge(backend, rows, deleted_before=before)
         if len(rows) < PURGE_BATCH:
             return purged
+
+
+def _analyze_again(backend: Backend) -> int:
+    """Let images that lost their embedding wait again. Nobody is kept waiting while they are looked for."""
+    again, encoder = 0, backend.encoder.fingerprint
+    while True:
+        with backend.database.read() as connection:
+            rows = records_repair.without_embedding(connection, encoder, REQUEUE_BATCH)
+        if not rows:
+            return again
+        with backend.database.write() as connection:
+            again += records_repair.requeue(connection, rows, encoder)
 
 
 def _sweep(backend: Backend, now: datetime) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from pipeline.labels import clean_label
 from pipeline.passwords import hash_secret, new_secret
 from pipeline.principals import EVERY_SCOPE, Principal, Scope
 from pipeline.stores import records_audit, records_libraries, records_people, records_principals, records_sessions
-from pipeline.stores.database import Connection
+from pipeline.stores.database import Connection, Writing
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_people import Person
 
@@ -135,21 +135,18 @@ def _keep_fresh(backend: Backend, session: Session, now: datetime) -> str | None
     if now - session.last_used_at > min(NOTED_AFTER, lasts / 2):
         changed |= {"last_used_at": now, "expires_at": now + lasts}
     if changed:
-        with backend.database.write() as connection:
-            if _is_unchanged(connection, session):
-                records_sessions.change_session(connection, session.id, **changed)
+        with backend.database.write(Writing.PASSING) as connection:
+            records_sessions.change_session(connection, session, **changed)
     return None
 
 
 def _rotate(backend: Backend, session: Session, hashed: str) -> str | None:
     """Give a session a new secret, `hashed` becoming the previous one; None when another request was quicker."""
     secret, now = new_secret(), datetime.now(UTC)
-    with backend.database.write() as connection:
-        if not _is_unchanged(connection, session):
-            return None
-        records_sessions.change_session(
+    with backend.database.write(Writing.PASSING) as connection:
+        changed = records_sessions.change_session(
             connection,
-            session.id,
+            session,
             secret_hash=hash_secret(secret),
             previous_hash=hashed,
             confirmed_at=None,
@@ -157,7 +154,7 @@ def _rotate(backend: Backend, session: Session, hashed: str) -> str | None:
             last_used_at=now,
             expires_at=now + timedelta(days=backend.settings.session_days),
         )
-    return secret
+    return secret if changed else None
 
 
 def _is_unchanged(connection: Connection, session: Session) -> bool:
@@ -234,7 +231,7 @@ def identify_token(backend: Backend, secret: str, *, address: str) -> Identity |
             return None
         roles = records_libraries.roles_of(connection, person.id)
     if token.last_used_at is None or now - token.last_used_at > NOTED_AFTER:
-        with backend.database.write() as connection:
+        with backend.database.write(Writing.PASSING) as connection:
             records_sessions.mark_used(connection, token.id, now)
     administrator, scopes = person.administrator, token.scopes
     return Identity(

@@ -12,7 +12,7 @@ from pipeline.errors import TooManyAttempts
 from pipeline.passwords import hash_secret
 from pipeline.principals import NOBODY, Principal
 from pipeline.stores import records_audit, records_sessions
-from pipeline.stores.database import Connection
+from pipeline.stores.database import Connection, Writing, in_turn
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_people import Person
 
@@ -37,7 +37,8 @@ def count_try(backend: Backend, name: str, address: str, person: Person | None) 
     wait; that it did is in the audit log once in a `WINDOW` for each name and place.
     """
     key, place = hash_secret(name), network_of(address)
-    with backend.database.write() as connection:
+    with backend.database.write(Writing.BESIDE) as connection:
+        in_turn(connection, f"login {key}", f"login {place}")
         seconds = _seconds_for(connection, key, place, person)
         if seconds == 0:
             records_sessions.add_failure(connection, key, place)

@@ -7,6 +7,7 @@ from pipeline.backend import Backend
 from pipeline.images import ImageRecord
 from pipeline.principals import Principal
 from pipeline.stores import records_uploads
+from pipeline.stores.database import Writing, in_turn
 
 Card = records_uploads.Card
 
@@ -32,7 +33,8 @@ def add_card(
 ) -> Card:
     """Append a card to the list `batch` of `principal`. A file without an image was refused; `sentence` says why."""
     outcome = "refused" if image is None else "existing" if existing else "accepted"
-    with backend.database.write() as connection:
+    with backend.database.write(Writing.BESIDE) as connection:
+        in_turn(connection, f"upload {batch}")  # each card has a number of its own
         return records_uploads.add(
             connection,
             batch,

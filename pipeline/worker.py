@@ -19,10 +19,12 @@ from pipeline.images import ImageRecord
 from pipeline.ingest import analyze
 from pipeline.reconcile import reconcile
 from pipeline.stores import records_queue
+from pipeline.stores.database import Writing
 from pipeline.stores.records_queue import Claim
 
 log = logging.getLogger(__name__)
 
+LOOK_AGAIN_SECONDS = 0.05  # when others hold what is due, for the milliseconds of a transaction
 IDLE_SECONDS = 1.0  # between two looks at the queue; work of the same process rings the bell and waits for nothing
 LONGEST_BACKOFF_SECONDS = 3600.0
 LONGEST_PAUSE_SECONDS = 60.0  # between two tries while a store is down: work goes on at most this long after it is back
@@ -87,6 +89,9 @@ class Worker:
         with ThreadPoolExecutor(self.backend.settings.worker_threads, thread_name_prefix="analyze") as pool:
             while not self._stop.is_set() and finished < most:
                 claim = self._claim()
+                if claim.look_again:
+                    self._stop.wait(LOOK_AGAIN_SECONDS)
+                    continue
                 if not claim.images:
                     self._outages = 0
                     break
@@ -101,7 +106,7 @@ class Worker:
 
     def _claim(self) -> Claim:
         settings, hurried = self.backend.settings, self.hurried.copy()
-        with self.backend.database.write() as connection:
+        with self.backend.database.write(Writing.BESIDE) as connection:
             return records_queue.claim(
                 connection,
                 # A short batch, so that the next one in a hurry is soon taken up.
@@ -114,7 +119,7 @@ class Worker:
     def _work_off(self, claim: Claim, pool: ThreadPoolExecutor) -> bool:
         """Bring every claimed image to its end or back into the queue; return whether a store was down."""
         done = threading.Event()
-        keeper = threading.Thread(target=self._keep_lease, args=(claim.token, done), name="lease", daemon=True)
+        keeper = threading.Thread(target=self._keep_lease, args=(claim, done), name="lease", daemon=True)
         keeper.start()
         try:
             return any(list(pool.map(lambda image: self._handle(image, claim), claim.images)))
@@ -122,11 +127,11 @@ class Worker:
             done.set()
             keeper.join()
 
-    def _keep_lease(self, token: str, done: threading.Event) -> None:
+    def _keep_lease(self, claim: Claim, done: threading.Event) -> None:
         while not done.wait(self._lease.total_seconds() / RENEWALS_PER_LEASE):
             try:
-                with self.backend.database.write() as connection:
-                    records_queue.renew(connection, token, self._lease)
+                with self.backend.database.write(Writing.BESIDE) as connection:
+                    records_queue.renew(connection, claim, self._lease)
             except StoreUnavailable as error:
                 log.warning("a lease could not be renewed: %s", error)
 
@@ -168,10 +173,10 @@ class Worker:
         return self.backend.settings.retry_seconds * 2.0 ** min(times - 1, MOST_DOUBLINGS)
 
     def _fail(self, image: ImageRecord, claim: Claim, sentence: str, code: str) -> None:
-        with self.backend.database.write() as connection:
+        with self.backend.database.write(Writing.BESIDE) as connection:
             records_queue.fail(connection, image.row, claim.token, sentence=sentence, code=code)
 
     def _put_back(self, image: ImageRecord, claim: Claim, *, seconds: float, forgive: bool) -> None:
         later = datetime.now(UTC) + timedelta(seconds=seconds)
-        with self.backend.database.write() as connection:
+        with self.backend.database.write(Writing.BESIDE) as connection:
             records_queue.put_back(connection, image.row, claim.token, not_before=later, forgive=forgive)

@@ -34,6 +34,9 @@ COLOR_NAMES = (
 )
 """The eleven basic color terms of Berlin and Kay (1969), in the order in which they are listed to people."""
 
+EXIF_FIELDS = ("camera", "lens", "exposure", "aperture", "iso", "focal_length", "place")
+"""What is kept of what a camera has written, in the order in which it is shown."""
+
 SCHEMES = ("warm", "cool", "neutral")
 
 

@@ -23,17 +23,11 @@ from sqlalchemy.engine import Connection as Connection  # noqa: PLC0414 - workfl
 from sqlalchemy.engine import Engine
 
 from pipeline.errors import ConfigurationError, StoreUnavailable
-from pipeline.stores import locks
+from pipeline.stores import locks, postgresql
 from pipeline.stores.tables import LONGEST_ORIGIN, moves
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MILLISECONDS = 30_000  # waiting for another process's write; writes take milliseconds, so this is never met
-
-CONNECT_SECONDS = 3  # to PostgreSQL; with the time a request waits for a free connection still below five
-POOL_SECONDS = 4.0
-SILENT_MILLISECONDS = 4000  # after which unanswered packets mean that the server is gone
-IDLE_SECONDS = 30 * 60.0  # after which a connection is replaced: firewalls forget what is silent for longer
-WRITERS = 0x6C696B65  # "like": the advisory lock of PostgreSQL that stands for the whole database
 
 DOWN = "The database does not answer. Please try again in a moment."
 DAMAGED = "The file of the database is damaged or is no database. Please restore it from a copy, or move it away."
@@ -81,7 +75,8 @@ class Database:
         try:
             self.url = _dialect(sa.make_url(url))
             self.is_sqlite = self.url.get_backend_name() == "sqlite"
-            self.engine = sa.create_engine(self.url, **({} if self.is_sqlite else _postgresql_options(connections)))
+            options = {} if self.is_sqlite else postgresql.engine_options(connections)
+            self.engine = sa.create_engine(self.url, **options)
         except ImportError as error:
             raise ConfigurationError(NO_DRIVER, detail=str(error)) from error
         except sa.exc.ArgumentError as error:
@@ -90,6 +85,8 @@ class Database:
             if self.url.database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             _configure_sqlite(self.engine)
+        else:
+            postgresql.configure(self.engine)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -132,7 +129,7 @@ class Database:
         with _mapped(), self.engine.connect() as connection:
             if self._is_current(connection):
                 return
-        with self._transaction(Writing.ALONE) as connection:
+        with self._transaction(Writing.ALONE, wait=True) as connection:
             if self._is_current(connection):
                 return
             config = Config()
@@ -149,15 +146,13 @@ class Database:
             return self._is_current(connection)
 
     @contextmanager
-    def _transaction(self, writing: Writing) -> Iterator[Connection]:
+    def _transaction(self, writing: Writing, *, wait: bool = False) -> Iterator[Connection]:
         with _mapped(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.execution_options(likeness_write=True)
             with connection.begin():
                 if not self.is_sqlite:
-                    lock = sa.func.pg_advisory_xact_lock
-                    shared = sa.func.pg_advisory_xact_lock_shared
-                    connection.execute(sa.select((lock if writing is Writing.ALONE else shared)(WRITERS)))
+                    connection.execute(postgresql.lock_writers(alone=writing is Writing.ALONE, wait=wait))
                 yield connection
 
     def _is_current(self, connection: Connection) -> bool:
@@ -187,20 +182,16 @@ def _dialect(url: sa.URL) -> sa.URL:
     return url
 
 
-def _postgresql_options(connections: int) -> dict[str, object]:
-    kept = max(1, connections // 4)
-    return {
-        "pool_pre_ping": True,  # a server that was restarted is noticed before a request meets it
-        "pool_size": kept,
-        "max_overflow": connections - kept,
-        "pool_timeout": POOL_SECONDS,
-        "pool_recycle": IDLE_SECONDS,
-        "connect_args": {
-            "connect_timeout": CONNECT_SECONDS,
-            "tcp_user_timeout": SILENT_MILLISECONDS,
-            "application_name": "likeness",
-        },
-    }
+def in_turn(connection: Connection, *names: str) -> None:
+    """Wait for all other transactions that named one of these, and let those to come wait for the end of this one.
+
+    For what is looked at and then written BESIDE others: on SQLite there are no others.
+    """
+    if connection.dialect.name != "sqlite":
+        numbers = sorted(
+            _number(name) for name in names
+        )  # in the same order everywhere, so that nobody waits in a ring
+        connection.execute(sa.select(*(sa.func.pg_advisory_xact_lock(number) for number in numbers)))
 
 
 def _refusal(connection: Connection, objects_address: str) -> str | None:
@@ -224,7 +215,7 @@ def _mapped() -> Iterator[None]:
     except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
         if _is_mistake(error):
             raise
-        raise StoreUnavailable(DOWN, detail=str(error).splitlines()[0]) from error
+        raise StoreUnavailable(postgresql.sentence(error) or DOWN, detail=str(error).splitlines()[0]) from error
     except sa.exc.DatabaseError as error:
         if type(error) is not sa.exc.DatabaseError:  # a kind of its own: a mistake of ours
             raise
@@ -232,12 +223,13 @@ def _mapped() -> Iterator[None]:
 
 
 def _is_mistake(error: sa.exc.SQLAlchemyError) -> bool:
-    """Whether SQLite cannot run a statement as it is written; it calls that operational, as it does a full disk.
+    """Whether a statement cannot run as it is written, which the drivers call operational, as they do a full disk.
 
     SQLITE_ERROR stands for everything that has no code of its own: a syntax error, a table that is not there, an
     expression that is too large. What can be tried again has another code, such as SQLITE_BUSY.
     """
-    return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_ERROR or postgresql.is_too_large(error)
 
 
 def _configure_sqlite(engine: Engine) -> None:

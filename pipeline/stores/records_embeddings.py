@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.images import ImageState
-from pipeline.stores.tables import counters, embeddings, encoders, images
+from pipeline.stores.tables import counters, embeddings, encoders, images, insert_into
 
 WHOLE = "whole"
 """The region of an embedding that stands for the whole picture."""
@@ -73,28 +73,19 @@ def activate_encoder(connection: Connection, encoder: EncoderRow) -> None:
 
 def put(connection: Connection, row: int, encoder: str, vector: npt.NDArray[np.float32]) -> None:
     """Write the embedding of an image, replacing the one there was."""
-    key = (embeddings.c.image_row == row, embeddings.c.encoder == encoder, embeddings.c.region == WHOLE)
-    values = {"change": _next_change(connection), "vector": vector.astype(np.float16).tobytes()}
-    if not connection.execute(embeddings.update().where(*key).values(**values)).rowcount:
-        connection.execute(embeddings.insert().values(image_row=row, encoder=encoder, region=WHOLE, **values))
+    values = {"change": _next_changes(connection, 1)[0], "vector": vector.astype(np.float16).tobytes()}
+    added = insert_into(connection, embeddings).values(image_row=row, encoder=encoder, region=WHOLE, **values)
+    connection.execute(added.on_conflict_do_update(index_elements=list(embeddings.primary_key), set_=values))
 
 
 def touch(connection: Connection, rows: Sequence[int]) -> None:
     """Tell followers that what filters see of these images has changed."""
-    for row in rows:
-        connection.execute(
-            embeddings.update().where(embeddings.c.image_row == row).values(change=_next_change(connection))
-        )
+    _change(connection, rows)
 
 
 def bury(connection: Connection, rows: Sequence[int]) -> None:
     """Leave a row without a vector for each image, so that followers forget it."""
-    for row in rows:
-        connection.execute(
-            embeddings.update()
-            .where(embeddings.c.image_row == row)
-            .values(change=_next_change(connection), vector=None)
-        )
+    _change(connection, rows, vector=None)
 
 
 def get_vector(connection: Connection, row: int, encoder: str) -> npt.NDArray[np.float32] | None:
@@ -138,6 +129,19 @@ def changes_since(connection: Connection, encoder: str, number: int, limit: int)
     return [Change(*values) for values in found]
 
 
-def _next_change(connection: Connection) -> int:
-    raised = counters.update().where(counters.c.name == "change").values(value=counters.c.value + 1)
-    return int(connection.execute(raised.returning(counters.c.value)).scalar_one())
+def _change(connection: Connection, rows: Sequence[int], **values: object) -> None:
+    """Give the embeddings of each image a number of their own and these values, in one journey to the database."""
+    if rows:
+        each = embeddings.update().where(embeddings.c.image_row == sa.bindparam("changed"))
+        numbers = _next_changes(connection, len(rows))
+        connection.execute(
+            each.values(change=sa.bindparam("number"), **values),
+            [{"changed": row, "number": number} for row, number in zip(rows, numbers, strict=True)],
+        )
+
+
+def _next_changes(connection: Connection, count: int) -> range:
+    """Take numbers. Until the commit nobody else gets one, so let it be the last thing that is waited for."""
+    raised = counters.update().where(counters.c.name == "change").values(value=counters.c.value + count)
+    last = int(connection.execute(raised.returning(counters.c.value)).scalar_one())
+    return range(last - count + 1, last + 1)

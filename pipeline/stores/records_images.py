@@ -12,12 +12,12 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from pipeline.features.picture import COLOR_NAMES, Category, Palette, Swatch
+from pipeline.features.picture import CATEGORIES, COLOR_NAMES, EXIF_FIELDS, Category, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState, Source, new_image_id
 from pipeline.principals import Principal
 from pipeline.stores import records_embeddings, records_libraries
 from pipeline.stores.principal_sql import allowed, changeable, present
-from pipeline.stores.tables import color_share_column, image_sources, images, palette, tags
+from pipeline.stores.tables import color_share_column, image_sources, images, insert_into, palette, tags
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ def add(connection: Connection, new: NewImage) -> tuple[ImageRecord, bool]:
     analyzed again if that had failed.
     """
     now = datetime.now(UTC)
-    found = find_by_sha256(connection, new.library, new.sha256)
+    found = find_by_sha256(connection, new.library, new.sha256, hold=True)
     if found:
         if found.deleted_at:
             restore(connection, [found.row])
@@ -59,8 +59,8 @@ def add(connection: Connection, new: NewImage) -> tuple[ImageRecord, bool]:
             connection.execute(images.update().where(images.c.row == found.row).values(path=path))
         row = found.row
     else:
-        row = connection.execute(
-            images.insert()
+        added = connection.execute(
+            insert_into(connection, images)
             .values(
                 id=new_image_id(),
                 library=new.library,
@@ -75,8 +75,12 @@ def add(connection: Connection, new: NewImage) -> tuple[ImageRecord, bool]:
                 created_at=now,
                 exif={},
             )
+            .on_conflict_do_nothing(index_elements=["library", "sha256"])
             .returning(images.c.row)
-        ).scalar_one()
+        ).scalar()
+        if added is None:  # by another transaction, which has just been waited for
+            return add(connection, new)
+        row = added
     _add_source(connection, row, new, now)
     return get_by_rows(connection, [row])[0], found is not None
 
@@ -105,11 +109,10 @@ def _add_source(connection: Connection, row: int, new: NewImage, now: datetime) 
         connection.execute(image_sources.update().where(image_sources.c.id == known).values(file_stamp=new.file_stamp))
 
 
-def find_by_sha256(connection: Connection, library: str, sha256: str) -> ImageRecord | None:
-    """Return the image with these bytes in `library`, deleted or not."""
-    row = connection.execute(
-        sa.select(images.c.row).where(images.c.library == library, images.c.sha256 == sha256)
-    ).scalar()
+def find_by_sha256(connection: Connection, library: str, sha256: str, *, hold: bool = False) -> ImageRecord | None:
+    """Return the image with these bytes in `library`, deleted or not; with `hold` nobody else changes it meanwhile."""
+    statement = sa.select(images.c.row).where(images.c.library == library, images.c.sha256 == sha256)
+    row = connection.scalar(statement.with_for_update() if hold else statement)
     return get_by_rows(connection, [row])[0] if row is not None else None
 
 
@@ -296,14 +299,19 @@ def _record(values: RowMapping, filename: str, labels: tuple[str, ...], swatches
         deleted_at=values["deleted_at"],
         path=values["path"],
         encoder=values["encoder"],
-        exif=values["exif"],
+        exif=_in_order(values["exif"], EXIF_FIELDS),
         category=_category(values) if analyzed else None,
         color=_palette(values, swatches) if analyzed else None,
     )
 
 
+def _in_order(told: dict[str, T], names: Sequence[str]) -> dict[str, T]:
+    """Return `told` in the order of `names`, which JSONB has forgotten."""
+    return {name: told[name] for name in names if name in told} | told
+
+
 def _category(values: RowMapping) -> Category:
-    scores = values["category_scores"]
+    scores = _in_order(values["category_scores"], CATEGORIES)
     return Category(values["category"], scores[values["category"]], scores)
 
 

@@ -38,6 +38,14 @@ def stamps(connection: Connection, row: int) -> dict[str, str]:
     return dict(found.all())
 
 
+def is_known(connection: Connection, library: str, path: str) -> bool:
+    """Whether an image of `library` was imported from `path`."""
+    known = sa.select(image_sources.c.id).join(images, images.c.row == image_sources.c.image_row)
+    return (
+        connection.scalar(known.where(image_sources.c.path == path, images.c.library == library).limit(1)) is not None
+    )
+
+
 def mark_replaced(connection: Connection, library: str, path: str, row: int) -> list[int]:
     """Record that the image `row` is what lies at `path` now; return the images in place that lay there before."""
     before = sa.select(images.c.row).where(images.c.library == library, images.c.row != row)

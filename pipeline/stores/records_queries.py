@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.stores.protocols import Neighbor
-from pipeline.stores.tables import frozen_results, query_pictures
+from pipeline.stores.tables import frozen_results, insert_into, query_pictures
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,18 @@ def get(connection: Connection, key: str) -> QueryPicture | None:
 
 def freeze(connection: Connection, key: str, filter_digest: str, neighbors: list[Neighbor]) -> None:
     """Keep a result list, so that its pages do not shift while somebody reads them."""
-    where = (frozen_results.c.key == key, frozen_results.c.filter_digest == filter_digest)
-    connection.execute(frozen_results.delete().where(*where))
-    connection.execute(
-        frozen_results.insert().values(
-            key=key,
-            filter_digest=filter_digest,
-            rows=np.array([neighbor.row for neighbor in neighbors], np.int64).tobytes(),
-            similarities=np.array([neighbor.similarity for neighbor in neighbors], np.float32).tobytes(),
-        )
-    )
+    values = {
+        "rows": np.array([neighbor.row for neighbor in neighbors], np.int64).tobytes(),
+        "similarities": np.array([neighbor.similarity for neighbor in neighbors], np.float32).tobytes(),
+    }
+    # Nothing for a picture that has been forgotten meanwhile.
+    kept = sa.select(
+        query_pictures.c.key,
+        sa.literal(filter_digest, sa.String),
+        *(sa.literal(value, sa.LargeBinary) for value in values.values()),
+    ).where(query_pictures.c.key == key)
+    frozen_now = insert_into(connection, frozen_results).from_select(["key", "filter_digest", *values], kept)
+    connection.execute(frozen_now.on_conflict_do_update(index_elements=list(frozen_results.primary_key), set_=values))
 
 
 def frozen(connection: Connection, key: str, filter_digest: str) -> list[Neighbor] | None:

@@ -27,11 +27,15 @@ GAVE_UP = "The analysis of this picture was interrupted again and again. You can
 
 @dataclass(frozen=True)
 class Claim:
-    """Images this worker alone may analyze while its lease lasts. `attempts` counts the tries of each, this one too."""
+    """Images this worker alone may analyze while its lease lasts. `attempts` counts the tries of each, this one too.
+
+    `look_again`: none was got, but some are due that another transaction holds for a moment.
+    """
 
     token: str
     images: tuple[ImageRecord, ...]
     attempts: dict[int, int]
+    look_again: bool = False
 
 
 def claim(
@@ -49,12 +53,13 @@ def claim(
     untried = takewhile(lambda candidate: candidate[1] == 0, candidates)
     rows = [row for row, _ in untried] or [row for row, _ in candidates[:1]]
     token = secrets.token_hex(16)
-    if rows:
-        connection.execute(
-            images.update()
-            .where(images.c.row.in_(rows))
-            .values(lease_token=token, lease_until=datetime.now(UTC) + lease, attempts=images.c.attempts + 1)
-        )
+    if not rows:
+        return Claim(token, (), {}, look_again=count_due(connection, 1) > 0)
+    connection.execute(
+        images.update()
+        .where(images.c.row.in_(rows))
+        .values(lease_token=token, lease_until=datetime.now(UTC) + lease, attempts=images.c.attempts + 1)
+    )
     attempts = connection.execute(sa.select(images.c.row, images.c.attempts).where(images.c.row.in_(rows)))
     records = records_images.get_by_rows(connection, rows)
     return Claim(token, tuple(records), dict(attempts.all()))
@@ -96,11 +101,10 @@ def _give_up(connection: Connection, rows: Collection[int]) -> None:
     )
 
 
-def renew(connection: Connection, token: str, lease: timedelta) -> int:
-    """Hold everything still claimed under `token` for another `lease`; return how many images that is."""
-    return connection.execute(
-        images.update().where(images.c.lease_token == token).values(lease_until=datetime.now(UTC) + lease)
-    ).rowcount
+def renew(connection: Connection, claim: Claim, lease: timedelta) -> int:
+    """Hold what is still claimed for another `lease`; return how many images that is."""
+    held = (images.c.row.in_([image.row for image in claim.images]), images.c.lease_token == claim.token)
+    return connection.execute(images.update().where(*held).values(lease_until=datetime.now(UTC) + lease)).rowcount
 
 
 def complete(

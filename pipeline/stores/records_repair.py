@@ -1,6 +1,6 @@
 """What `reconcile` and `doctor` ask the database about its own soundness."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -10,18 +10,28 @@ from pipeline.images import ImageState
 from pipeline.stores.tables import embeddings, images
 
 
-def requeue_without_embedding(connection: Connection, encoder: str) -> int:
-    """Let READY images that have no vector of `encoder` wait for analysis again; return how many."""
+def without_embedding(connection: Connection, encoder: str, limit: int) -> list[int]:
+    """Return up to `limit` rows of READY images that have no vector of `encoder`. Looks through all images."""
+    statement = sa.select(images.c.row).where(_lacks_vector(encoder)).limit(limit)
+    return list(connection.scalars(statement))
+
+
+def requeue(connection: Connection, rows: Sequence[int], encoder: str) -> int:
+    """Let those of a few images that still are READY without a vector wait for analysis again; return how many."""
+    return connection.execute(
+        images.update()
+        .where(images.c.row.in_(rows), _lacks_vector(encoder))
+        .values(state=ImageState.WAITING, attempts=0, not_before=datetime.now(UTC))
+    ).rowcount
+
+
+def _lacks_vector(encoder: str) -> sa.ColumnElement[bool]:
     has_vector = sa.exists().where(
         embeddings.c.image_row == images.c.row,
         embeddings.c.encoder == encoder,
         embeddings.c.vector.is_not(None),
     )
-    return connection.execute(
-        images.update()
-        .where(images.c.state == ImageState.READY, ~has_vector)
-        .values(state=ImageState.WAITING, attempts=0, not_before=datetime.now(UTC))
-    ).rowcount
+    return (images.c.state == ImageState.READY) & ~has_vector
 
 
 def known_rows(connection: Connection, owners: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:

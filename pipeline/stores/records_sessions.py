@@ -79,9 +79,10 @@ def get_session(connection: Connection, session_id: str) -> Session | None:
     return Session(**found) if found else None
 
 
-def change_session(connection: Connection, session_id: str, **values: object) -> None:
-    """Set columns of a session."""
-    connection.execute(sessions.update().where(sessions.c.id == session_id).values(**values))
+def change_session(connection: Connection, session: Session, **values: object) -> bool:
+    """Set columns of a session, unless it has ended or got another secret since it was read; return whether it did."""
+    same = (sessions.c.id == session.id, sessions.c.secret_hash == session.secret_hash)
+    return connection.execute(sessions.update().where(*same).values(**values)).rowcount == 1
 
 
 def sessions_of(connection: Connection, person_id: str) -> list[Session]:

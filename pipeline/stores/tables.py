@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine import Dialect
+from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.types import TypeDecorator
 
 from pipeline.features.picture import COLOR_NAMES
@@ -37,6 +38,11 @@ class UtcTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         del dialect
         return value.replace(tzinfo=UTC) if value else None
+
+
+def insert_into(connection: Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """Return an INSERT that can say what is done when another transaction was quicker: `on_conflict_do_…`."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def color_share_column(name: str) -> str:
@@ -97,6 +103,8 @@ images = sa.Table(
     sa.UniqueConstraint("library", "sha256"),
     sa.Index("ix_images_state_row", "state", "row"),  # the queue, oldest first, without sorting it
     sa.Index("ix_images_deleted_at", "deleted_at"),
+    sa.Index("ix_images_library_row", "library", "row"),  # a library, newest first
+    sa.Index("ix_images_created_at", "created_at").ddl_if(dialect="postgresql"),
     sqlite_autoincrement=True,  # a purged row number is never given to another image
 )
 

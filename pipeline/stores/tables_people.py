@@ -100,7 +100,7 @@ audit_log = sa.Table(
     sa.Column("action", sa.String(40), nullable=False),
     sa.Column("library", sa.String(64), index=True),
     sa.Column("subject", sa.String(300), nullable=False),
-    sa.Column("detail", Json, nullable=False),
+    sa.Column("detail", sa.JSON, nullable=False),  # not JSONB, so that an entry reads in the order it was written
     sa.Column("address", sa.String(45), nullable=False),
     sqlite_autoincrement=True,
 )

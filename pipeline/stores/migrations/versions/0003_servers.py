@@ -1,4 +1,4 @@
-"""What servers need: shared vector engines, moves between stores, and JSONB on PostgreSQL."""
+"""What servers need: shared vector engines, moves between stores, and on PostgreSQL JSONB and one order of text."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,6 @@ JSON_COLUMNS = (
     ("images", "exif"),
     ("images", "category_scores"),
     ("tokens", "scopes"),
-    ("audit_log", "detail"),
 )
 
 
@@ -36,6 +35,23 @@ def upgrade() -> None:
         sa.Column("moved_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "origin", name=op.f("pk_moves")),
     )
+    op.create_index("ix_images_library_row", "images", ["library", "row"])
     if op.get_bind().dialect.name == "postgresql":
+        # SQLite, which knows nothing of how many rows pass, would use it for a range that nearly all are in.
+        op.create_index("ix_images_created_at", "images", ["created_at"])
         for table, column in JSON_COLUMNS:
             op.alter_column(table, column, type_=JSONB(), postgresql_using=f"{column}::jsonb")
+        _order_text_by_code_points()
+
+
+def _order_text_by_code_points() -> None:
+    """Let text be compared as SQLite and Python do, whatever language the server was set up for.
+
+    Names stand in the same order on every server then, and indexes of text outlive an upgrade of its operating system.
+    """
+    inspector = sa.inspect(op.get_bind())
+    for table in inspector.get_table_names():
+        texts = [each for each in inspector.get_columns(table) if isinstance(each["type"], sa.String)]
+        changes = [f'ALTER COLUMN "{each["name"]}" TYPE {each["type"].compile()} COLLATE "C"' for each in texts]
+        if changes:
+            op.execute(f"ALTER TABLE {table} {', '.join(changes)}")
