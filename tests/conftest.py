@@ -40,6 +40,19 @@ BROWSER_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-netw
 
 OpenBackend = Callable[[Settings], Backend]
 
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+BOTH = "on_both_databases"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{BOTH}: runs on SQLite and on PostgreSQL")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked `on_both_databases` on each of them, if it has to do with a database at all."""
+    if "database_kind" in metafunc.fixturenames and metafunc.definition.get_closest_marker(BOTH):
+        metafunc.parametrize("database_kind", [SQLITE, POSTGRESQL], indirect=True)
+
 
 @pytest.fixture(autouse=True)
 def _settings_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,9 +129,16 @@ def postgresql_url(postgresql: PostgresqlServer, empty_postgresql: str) -> Itera
 
 
 @pytest.fixture
-def settings(tmp_path: Path, models: Path) -> Settings:
-    """Settings for an empty data folder."""
-    return read_settings(data=tmp_path / "data", models=models)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Which database a test runs on: SQLite, unless TEST_DATABASE or the mark `on_both_databases` say otherwise."""
+    return getattr(request, "param", None) or os.environ.get("TEST_DATABASE", SQLITE)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, models: Path, database_kind: str, request: pytest.FixtureRequest) -> Settings:
+    """Settings for an empty data folder and, on PostgreSQL, for a database of this test alone."""
+    elsewhere = {"database_url": request.getfixturevalue("postgresql_url")} if database_kind == POSTGRESQL else {}
+    return read_settings(data=tmp_path / "data", models=models, **elsewhere)
 
 
 @pytest.fixture

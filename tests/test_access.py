@@ -26,6 +26,8 @@ from pipeline.stores.tables import images
 from pipeline.uploads import spooled
 from pipeline.worker import Worker
 
+pytestmark = pytest.mark.on_both_databases
+
 FAMILY, OTHER = "f" * 16, "0" * 16
 ROLES = tuple(Role)
 EVERYBODY = {

@@ -20,6 +20,8 @@ from pipeline.errors import (
 from pipeline.principals import EVERY_SCOPE, OWNER, Role
 from pipeline.stores import records_audit, records_libraries, records_people
 
+pytestmark = pytest.mark.on_both_databases
+
 OTHER = "staple of a longer kind"
 
 

@@ -15,6 +15,8 @@ from pipeline.stores import records_audit, records_libraries
 from pipeline.stores.records_audit import Event
 from pipeline.stores.tables_people import audit_log
 
+pytestmark = pytest.mark.on_both_databases
+
 FIRST_ACCOUNT = [("(this machine)", "member added"), ("(this machine)", "person added")]
 """What the log says when the first account gets the library `main`, newest first."""
 
@@ -43,6 +45,7 @@ def as_table(backend, principal):
         "UPDATE audit_log SET actor = 'eve'",
         "UPDATE audit_log SET id = id + 1000",
         "DELETE FROM audit_log",
+        "TRUNCATE audit_log",
         "REPLACE INTO audit_log SELECT * FROM audit_log",
         "INSERT INTO audit_log SELECT * FROM audit_log WHERE true ON CONFLICT (id) DO UPDATE SET actor = 'eve'",
     ],
@@ -50,6 +53,9 @@ def as_table(backend, principal):
 def test_nothing_that_was_written_is_changed_or_removed_not_even_by_sql(backend, statement):
     before = rows(backend)
     assert before
+    understood = "REPLACE" if backend.database.is_sqlite else "TRUNCATE"  # neither database knows that of the other
+    if statement.split()[0] in {"REPLACE", "TRUNCATE"} - {understood}:
+        pytest.skip("This database has no such statement.")
     with pytest.raises(sa.exc.DBAPIError, match="append-only"), backend.database.write() as connection:
         connection.execute(sa.text(statement))
     assert rows(backend) == before

@@ -23,6 +23,8 @@ from pipeline.stores.objects_folder import FolderObjects
 from pipeline.uploads import existing_file, spooled
 from pipeline.worker import Worker
 
+pytestmark = pytest.mark.on_both_databases
+
 
 def nothing_is_kept(backend) -> bool:
     with backend.database.read() as connection:

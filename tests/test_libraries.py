@@ -21,6 +21,8 @@ from pipeline.stores import records_images, records_libraries, records_people
 from pipeline.stores.tables_people import members as members_table
 from pipeline.worker import Worker
 
+pytestmark = pytest.mark.on_both_databases
+
 MANAGE_ONLY = frozenset({Scope.MANAGE})
 
 

@@ -12,6 +12,8 @@ from pipeline.errors import Conflict, InvalidQuery, NotLoggedIn, TooManyAttempts
 from pipeline.principals import EVERY_SCOPE, OWNER, Role
 from pipeline.stores import records_libraries, records_people
 
+pytestmark = pytest.mark.on_both_databases
+
 OTHER = "staple of a longer kind"
 ISSUER = "https://id.example "
 

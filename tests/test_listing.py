@@ -19,6 +19,8 @@ from pipeline.stores.tables import images
 from pipeline.uploads import spooled
 from pipeline.worker import Worker
 
+pytestmark = pytest.mark.on_both_databases
+
 MINE, THEIRS = "mine-0123", "theirs-0123"
 ADA = Principal("Ada", {MINE: Role.OWNER}, person_id="ada")
 BEN = Principal("Ben", {THEIRS: Role.OWNER}, person_id="ben")

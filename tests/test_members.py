@@ -13,6 +13,8 @@ from pipeline.stores import records_people
 from pipeline.stores.records_people import LinkKind
 from pipeline.stores.tables_people import links
 
+pytestmark = pytest.mark.on_both_databases
+
 WITHOUT_MANAGE = frozenset(Scope) - {Scope.MANAGE}
 
 

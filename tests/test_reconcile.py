@@ -22,6 +22,8 @@ from pipeline.stores.tables import embeddings, images, query_pictures, upload_ca
 from pipeline.uploads import spooled
 from pipeline.worker import Worker
 
+pytestmark = pytest.mark.on_both_databases
+
 SHA256 = "ab" * 32
 HOUR = 3600
 

@@ -14,6 +14,8 @@ from pipeline.errors import InvalidQuery, NotAllowed, NotFound
 from pipeline.principals import EVERY_SCOPE, OWNER, Action, Role, Scope
 from pipeline.stores import records_libraries, records_sessions
 
+pytestmark = pytest.mark.on_both_databases
+
 AN_HOUR = timedelta(hours=1, seconds=1)
 OVERLAP = timedelta(minutes=10, seconds=1)
 REVOKED = ("ada", "session revoked", "an old secret of the session was used again; somebody may have copied it")

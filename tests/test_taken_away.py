@@ -23,6 +23,8 @@ from pipeline.stores.tables import images, metadata
 from pipeline.stores.tables_people import login_failures
 from pipeline.uploads import spooled
 
+pytestmark = pytest.mark.on_both_databases
+
 PASSWORD, OTHER = "correct horse battery", "staple of a longer kind"
 SOON = timedelta(hours=1)
 

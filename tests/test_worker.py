@@ -24,6 +24,8 @@ from pipeline.stores import records_images, records_listing, records_queue
 from pipeline.stores.tables import images
 from pipeline.worker import LONGEST_PAUSE_SECONDS, UNEXPECTED, Worker
 
+pytestmark = pytest.mark.on_both_databases
+
 WHOLE = picture_bytes("noise", size=(256, 256))
 DAMAGED = WHOLE[: len(WHOLE) // 2] + bytes(200) + WHOLE[len(WHOLE) // 2 + 200 :]
 """A PNG of which a part was overwritten with zeros, as failing disks do; its header is fine."""

@@ -31,7 +31,16 @@ for _ in range(int(sys.argv[2])):
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def url(tmp_path: Path, database_kind: str, request: pytest.FixtureRequest) -> str:
+    """The address of an empty database."""
+    if database_kind == "sqlite":
+        return f"sqlite:///{tmp_path / 'likeness.db'}"
+    return request.getfixturevalue("postgresql").new_database()
+
+
+@pytest.fixture
+def file_url(tmp_path: Path) -> str:
+    """The address of an SQLite database, for what only a file can go through."""
     return f"sqlite:///{tmp_path / 'likeness.db'}"
 
 
@@ -45,6 +54,7 @@ def finish(processes: list[subprocess.Popen]) -> None:
         assert process.returncode == 0, complaints.decode()
 
 
+@pytest.mark.on_both_databases
 def test_migrations_make_the_tables_that_the_code_describes(url):
     database = Database(url)
     database.migrate()
@@ -53,9 +63,11 @@ def test_migrations_make_the_tables_that_the_code_describes(url):
         differences = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
     database.close()
 
-    assert differences == []
+    only_on_postgresql = ["ix_images_created_at"] if database.is_sqlite else []
+    assert [(what, made.name) for what, made in differences] == [("add_index", name) for name in only_on_postgresql]
 
 
+@pytest.mark.on_both_databases
 def test_migrating_twice_changes_nothing(url):
     database = Database(url)
     database.migrate()
@@ -68,6 +80,7 @@ def test_migrating_twice_changes_nothing(url):
     database.close()
 
 
+@pytest.mark.on_both_databases
 def test_several_processes_may_migrate_at_once(url):
     finish([start(MIGRATE, url) for _ in range(4)])
 
@@ -78,11 +91,12 @@ def test_several_processes_may_migrate_at_once(url):
     database.close()
 
 
+@pytest.mark.on_both_databases
 def test_a_migration_that_fails_halfway_leaves_nothing(url):
     database = Database(url)
     with database.engine.begin() as connection:  # the last table of the first migration is there already
         connection.execute(sa.text("CREATE TABLE tags (wrong INTEGER)"))
-    with pytest.raises(sa.exc.OperationalError, match="already exists"):
+    with pytest.raises((sa.exc.OperationalError, sa.exc.ProgrammingError), match="already exists"):
         database.migrate()
 
     with database.engine.begin() as connection:
@@ -93,6 +107,7 @@ def test_a_migration_that_fails_halfway_leaves_nothing(url):
     database.close()
 
 
+@pytest.mark.on_both_databases
 def test_tables_of_a_newer_version_are_refused(url):
     database = Database(url)
     database.migrate()
@@ -116,6 +131,7 @@ def test_every_connection_survives_a_power_cut_and_keeps_references(database):
         connection.close()
 
 
+@pytest.mark.on_both_databases
 def test_writers_of_several_processes_queue_and_lose_nothing(url):
     database = Database(url)
     database.migrate()
@@ -127,6 +143,7 @@ def test_writers_of_several_processes_queue_and_lose_nothing(url):
     database.close()
 
 
+@pytest.mark.on_both_databases
 def test_writers_of_several_threads_queue_and_lose_nothing(database):
     def count_up() -> None:
         for _ in range(25):
@@ -144,6 +161,7 @@ def test_writers_of_several_threads_queue_and_lose_nothing(database):
         assert connection.scalar(sa.text("SELECT value FROM counters WHERE name = 'change'")) == 100
 
 
+@pytest.mark.on_both_databases
 def test_a_reader_does_not_wait_for_a_writer_and_sees_nothing_unfinished(database):
     with database.write() as writing:
         ensure_library(writing, "unfinished")
@@ -154,6 +172,7 @@ def test_a_reader_does_not_wait_for_a_writer_and_sees_nothing_unfinished(databas
         assert records_libraries.list_ids(reading) == ["main", "unfinished"]
 
 
+@pytest.mark.on_both_databases
 def test_a_reader_keeps_one_view_while_others_write(database):
     with database.read() as reading:
         assert records_libraries.list_ids(reading) == ["main"]
@@ -162,6 +181,7 @@ def test_a_reader_keeps_one_view_while_others_write(database):
         assert records_libraries.list_ids(reading) == ["main"]
 
 
+@pytest.mark.on_both_databases
 def test_a_block_that_raises_writes_nothing(database):
     def write_and_fail() -> None:
         with database.write() as connection:
@@ -195,6 +215,7 @@ def test_a_file_that_is_no_database_is_told_in_a_sentence(tmp_path):
     database.close()
 
 
+@pytest.mark.on_both_databases
 def test_a_mistake_of_the_program_is_not_taken_for_a_database_that_is_down(database):
     def insert_twice() -> None:
         with database.write() as connection:
@@ -205,22 +226,23 @@ def test_a_mistake_of_the_program_is_not_taken_for_a_database_that_is_down(datab
         insert_twice()
 
 
+@pytest.mark.on_both_databases
 @pytest.mark.parametrize(
     "statement",
     [
         pytest.param("SELEC 1", id="a syntax error"),
         pytest.param("SELECT nothing FROM images", id="no such column"),
         pytest.param("SELECT 1 FROM nothing", id="no such table"),
-        pytest.param("SELECT 1" + " + 1" * 1200, id="an expression that is too large"),
+        pytest.param("SELECT 1" + " + 1" * 30_000, id="an expression that is too large"),
     ],
 )
 def test_a_statement_that_can_never_run_is_not_answered_with_try_again(database, statement):
-    with pytest.raises(sa.exc.OperationalError), database.read() as connection:
+    with pytest.raises(sa.exc.DBAPIError), database.read() as connection:
         connection.exec_driver_sql(statement)
 
 
-def test_a_database_that_somebody_keeps_locked_is_down(url):
-    database, other = Database(url), Database(url)
+def test_a_database_that_somebody_keeps_locked_is_down(file_url):
+    database, other = Database(file_url), Database(file_url)
     database.migrate()
     with other.read() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout=0")
@@ -230,9 +252,9 @@ def test_a_database_that_somebody_keeps_locked_is_down(url):
     other.close()
 
 
-def test_a_database_that_only_may_be_read_is_down(url):
-    Database(url).migrate()
-    database = Database(f"{url.replace('///', '///file:')}?mode=ro&uri=true")
+def test_a_database_that_only_may_be_read_is_down(file_url):
+    Database(file_url).migrate()
+    database = Database(f"{file_url.replace('///', '///file:')}?mode=ro&uri=true")
     with pytest.raises(StoreUnavailable, match="does not answer"), database.write() as connection:
         ensure_library(connection, "more")
     database.close()

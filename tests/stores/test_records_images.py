@@ -24,6 +24,8 @@ from pipeline.stores.records_images import NewImage
 from pipeline.stores.swatches import SwatchTable
 from pipeline.stores.tables import image_sources, images, palette, tags
 
+pytestmark = pytest.mark.on_both_databases
+
 
 def new(number: int, **options) -> NewImage:
     values = {"library": "main", "media_type": "image/png", "width": 6, "height": 4, "filename": f"{number}.png"}
@@ -256,7 +258,8 @@ def test_imported_files_are_known_by_path_and_stamp_until_they_are_purged(databa
 def test_a_record_without_a_vector_is_asked_to_be_analyzed_again(database, ready):
     with database.write() as connection:
         records_embeddings.bury(connection, [ready[3].row])
-        assert records_repair.requeue_without_embedding(connection, GridEncoder.fingerprint) == 1
+        lost = records_repair.without_embedding(connection, GridEncoder.fingerprint, 10)
+        assert records_repair.requeue(connection, lost, GridEncoder.fingerprint) == 1
 
     with database.read() as connection:
         assert records_images.get_by_rows(connection, [ready[3].row])[0].state == ImageState.WAITING

@@ -11,6 +11,8 @@ from pipeline.stores.protocols import Neighbor
 from pipeline.stores.records_queries import QueryPicture
 from pipeline.stores.tables import frozen_results
 
+pytestmark = pytest.mark.on_both_databases
+
 DIGEST = "d" * 64
 
 

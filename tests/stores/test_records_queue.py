@@ -19,6 +19,8 @@ from pipeline.stores.records_images import NewImage
 from pipeline.stores.records_queue import Claim
 from pipeline.stores.tables import images
 
+pytestmark = pytest.mark.on_both_databases
+
 LEASE = timedelta(minutes=1)
 FACTS = Facts("PNG", "image/png", 640, 480)
 
@@ -131,7 +133,7 @@ def test_a_renewed_lease_keeps_others_away(database, waiting):
     let_leases_run_out(database)
 
     with database.write() as connection:
-        assert records_queue.renew(connection, first.token, LEASE) == len(waiting)
+        assert records_queue.renew(connection, first, LEASE) == len(waiting)
 
     assert claim(database).images == ()
 
@@ -147,7 +149,7 @@ def test_a_worker_whose_lease_was_lost_changes_nothing(database, waiting):
     assert not fail(database, row, slow.token)
     assert not put_back(database, row, slow.token)
     with database.write() as connection:
-        assert records_queue.renew(connection, slow.token, LEASE) == 0
+        assert records_queue.renew(connection, slow, LEASE) == 0
 
     assert get(database, row) == before
     with database.read() as connection:
@@ -232,15 +234,21 @@ def test_the_queue_is_read_along_an_index_and_never_sorted(database, waiting):
         sa.event.listen(connection, "before_cursor_execute", lambda *told: statements.append(told[2:4]))
         records_queue.claim(connection, limit=8, lease=LEASE, max_attempts=5, first=[waiting[7].row])
         choosing = [told for told in statements if "ORDER BY images." in told[0]]
-        plans = [
-            " ".join(step[3] for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values))
-            for text, values in choosing
-        ]
+        plans = [plan(connection, text, values) for text, values in choosing]
 
     assert len(plans) == 2
-    for plan in plans:
-        assert "SEARCH images" in plan
-        assert "TEMP B-TREE" not in plan
+    for told in plans:
+        assert "SEARCH images" in told or "Index Scan" in told
+        assert "TEMP B-TREE" not in told
+        assert "Sort" not in told
+
+
+def plan(connection: sa.Connection, statement: str, values: object) -> str:
+    """Return how the database runs a statement."""
+    if connection.dialect.name == "sqlite":
+        return " ".join(step[3] for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values))
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # which reads twenty rows more cheaply
+    return " ".join(connection.exec_driver_sql(f"EXPLAIN {statement}", values).scalars())
 
 
 def test_a_forgiven_try_is_not_counted(database, waiting):

@@ -10,6 +10,8 @@ from pipeline.filters import Filter
 from pipeline.stores import records_images, records_listing, swatches
 from pipeline.stores.swatches import SwatchTable
 
+pytestmark = pytest.mark.on_both_databases
+
 IMAGES = 80
 
 
