@@ -24,6 +24,10 @@ KEY, SECRET = "likeness", "a/secret+with@all:signs?#%"
 LISTENING = re.compile(r"Starting s3 server on \[https?://127\.0\.0\.1:(\d+)/")
 
 
+LENGTH = re.compile(rb"HTTP/1\.1 200 .*?\r\nContent-Length: (\d+)\r\n.*?\r\n\r\n", re.DOTALL | re.IGNORECASE)
+"""The head of an answer that says how many bytes follow it."""
+
+
 class S3Server:
     """An S3 server on this machine. Its buckets are the folders in `folder`."""
 
@@ -90,13 +94,14 @@ class Line:
     """A line to a server which passes bytes on, and disturbs answers while it is told to.
 
     `damaged` and `cut` count down: so many answers get a byte changed, or end early, at `place` bytes behind their
-    headers. With `stalled` nothing is passed back any more.
+    headers. `slow` is how many seconds each piece takes on its way to the server. `answers` counts them.
     """
 
     def __init__(self, port: int) -> None:
         self.damaged = self.cut = self.place = 0
         self.answers = 0
-        self.stalled = threading.Event()
+        self.slow = 0.0
+        self._never = threading.Event()
         line = self
 
         class Handler(socketserver.BaseRequestHandler):
@@ -104,10 +109,11 @@ class Line:
                 with socket.create_connection(("127.0.0.1", port)) as server:
                     back = threading.Thread(target=line._pass_back, args=(server, self.request), daemon=True)
                     back.start()
-                    _copy(self.request, server)
+                    line._pass_on(self.request, server)
                     back.join()
 
         class Server(socketserver.ThreadingTCPServer):
+            request_queue_size = 64
             daemon_threads = True
             block_on_close = False
 
@@ -115,15 +121,24 @@ class Line:
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        try:
+            while data := client.recv(1 << 16):
+                self._never.wait(self.slow)
+                server.sendall(data)
+        except OSError:
+            return
+        finally:
+            _end(server)
+
     def _pass_back(self, server: socket.socket, client: socket.socket) -> None:
         try:
             while data := server.recv(1 << 16):
-                if self.stalled.is_set():
-                    continue
-                body = data.find(b"\r\n\r\n") + 4
-                if data.startswith(b"HTTP/1.1 200") and len(data) > body + self.place:
-                    self.answers += 1
-                    place = body + self.place
+                self.answers += data.startswith(b"HTTP/1.1 ")
+                if (length := LENGTH.match(data)) and int(length[1]) > self.place:
+                    place = length.end() + self.place
+                    while len(data) <= place and (more := server.recv(1 << 16)):
+                        data += more
                     if self.damaged:
                         self.damaged -= 1
                         data = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
@@ -142,16 +157,6 @@ class Line:
         """Take no more connections."""
         self._server.shutdown()
         self._server.server_close()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while data := source.recv(1 << 16):
-            target.sendall(data)
-    except OSError:
-        return
-    finally:
-        _end(target)
 
 
 def _end(connection: socket.socket) -> None:
