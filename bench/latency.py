@@ -24,7 +24,7 @@ from pipeline.backend import Backend, open_backend
 from pipeline.features.color import lab_to_srgb, rgb_to_hex
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES, Category, Facts, Features, Palette, Swatch
 from pipeline.settings import read_settings
-from pipeline.stores import records_images, records_libraries, records_queue
+from pipeline.stores import records_images, records_queue
 from pipeline.stores.records_images import NewImage
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
@@ -118,7 +118,6 @@ def fill(backend: Backend, number: int) -> None:
     for start in range(0, number, BATCH):
         count = min(BATCH, number - start)
         with backend.database.write() as connection:
-            records_libraries.ensure(connection, "main")
             for place in range(start, start + count):
                 records_images.add(
                     connection, NewImage("main", f"{place:064x}", 1000, "image/jpeg", 640, 480, f"{place}.jpg")
