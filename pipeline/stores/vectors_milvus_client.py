@@ -1,0 +1,142 @@
+"""The connection to Milvus, with an end to every wait and our errors for its own.
+
+The client retries for as long as a call may take and says so on stderr; here each call has its seconds, and once the
+server did not answer, the next calls fail at once for a moment instead of queuing up behind each other.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from pymilvus import MilvusClient
+from pymilvus.exceptions import MilvusException
+
+from pipeline.errors import ConfigurationError, StoreUnavailable
+from pipeline.stores.vectors_milvus_address import MilvusAddress
+
+CALL_SECONDS = 4.0  # for an answer that somebody waits for; a page says within five that a store is down
+PATIENT_SECONDS = 60.0  # for what nobody waits for: filling, loading, dropping
+REST_SECONDS = 1.0  # for which a server that did not answer is not asked again
+
+COLLECTION_NOT_FOUND = 100
+NOT_LOADED = 101
+ALIAS_NOT_FOUND = 1600
+LONGEST_DETAIL = 300
+
+DOWN = "The vector engine does not answer. Please try again in a moment."
+REFUSED = "The vector engine refuses the user or password in LIKENESS_VECTORS_URL. Please check both."
+FOLDER_UNUSABLE = (
+    "The folder of Milvus Lite cannot be used. Only one process can open it at a time; please see that no other has it."
+)
+NO_LITE = "Milvus Lite needs `pip install milvus-lite`. Please install that and start again."
+
+for _name in ("pymilvus", "milvus_lite"):  # they write what they raise to stderr as well, with its traceback
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+
+class PlaceGone(Exception):
+    """The collection is not there, or only not loaded, `is_there`. It never leaves the adapter."""
+
+    def __init__(self, *, is_there: bool) -> None:
+        super().__init__("the collection is not loaded" if is_there else "the collection is not there")
+        self.is_there = is_there
+
+
+class MilvusConnection:
+    """Calls of one MilvusClient by name; connected at the first. Safe to share between threads."""
+
+    def __init__(self, address: MilvusAddress) -> None:
+        self.address = address
+        self._lock = threading.Lock()
+        self._client: MilvusClient | None = None
+        self._resting_until = 0.0
+        self._last_failure = ""
+
+    def call(self, name: str, *arguments: Any, timeout: float = CALL_SECONDS, **options: Any) -> Any:
+        """Return what the method `name` of the client returns.
+
+        Raises PlaceGone for a collection that is not there or not loaded, StoreUnavailable for everything else.
+        """
+        client = self._connected()
+        with self.mapped():
+            return getattr(client, name)(*arguments, timeout=timeout, **options)
+
+    @property
+    def replaces_rows(self) -> bool:
+        """Whether `upsert` can be trusted: before 2.4 it chose the partition of a row by its number.
+
+        There a search for the library of a row then misses it (github.com/milvus-io/milvus/pull/30772).
+        """
+        if self.address.folder:
+            return True
+        version = str(self.call("get_server_version")).lstrip("v").split(".")
+        return (int(version[0]), int(version[1])) >= (2, 4)
+
+    def close(self) -> None:
+        """End the connection, and with it Milvus Lite if nothing else in this process has it open."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _connected(self) -> MilvusClient:
+        with self._lock:
+            if time.monotonic() < self._resting_until:
+                raise StoreUnavailable(DOWN, detail=self._last_failure)
+            if self._client is None:
+                with self.mapped():
+                    self._client = self._connect()
+            return self._client
+
+    def _connect(self) -> MilvusClient:
+        if self.address.folder:
+            self.address.folder.parent.mkdir(parents=True, exist_ok=True)
+        client = MilvusClient(
+            self.address.uri,
+            token=self.address.token,
+            db_name=self.address.database,
+            timeout=CALL_SECONDS,
+            dedicated=True,
+            grpc_options={"grpc.max_reconnect_backoff_ms": 1000},  # a server that is back is noticed within a second
+        )
+        # When the server is away, the client connects anew inside every call, one thread after the other under one
+        # lock, each for the whole time. The channel does so by itself, beside the calls.
+        client._handler._on_rpc_error = lambda _error: False  # noqa: SLF001
+        return client
+
+    @contextmanager
+    def mapped(self) -> Iterator[None]:
+        """Raise our errors for those of the client; for what is called on something that `call` returned."""
+        try:
+            yield
+        except MilvusException as error:
+            raise self._translated(error) from error
+        except (grpc.RpcError, grpc.FutureTimeoutError, OSError) as error:
+            raise self._down(str(error)) from error
+        except ValueError as error:
+            if "closed channel" in str(error):  # somebody closed the store while this call was on its way
+                raise self._down(str(error)) from error
+            raise
+
+    def _translated(self, error: MilvusException) -> Exception:
+        detail = error.message[:LONGEST_DETAIL]
+        if error.code in {COLLECTION_NOT_FOUND, ALIAS_NOT_FOUND, NOT_LOADED}:
+            return PlaceGone(is_there=error.code == NOT_LOADED)
+        if "milvus-lite is required" in detail:
+            return ConfigurationError(NO_LITE, detail=detail)
+        if "Open local milvus failed" in detail:
+            return StoreUnavailable(FOLDER_UNUSABLE, detail=detail)
+        if "auth check failure" in detail or "unauthenticated" in detail.lower():
+            return StoreUnavailable(REFUSED, detail=detail)
+        cause = error.__cause__
+        refused = isinstance(cause, grpc.RpcError) and cause.code() == grpc.StatusCode.UNAUTHENTICATED
+        return StoreUnavailable(REFUSED, detail=detail) if refused else self._down(detail)
+
+    def _down(self, detail: str) -> StoreUnavailable:
+        self._last_failure = detail[:LONGEST_DETAIL]
+        self._resting_until = time.monotonic() + REST_SECONDS
+        return StoreUnavailable(DOWN, detail=self._last_failure)
