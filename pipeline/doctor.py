@@ -28,6 +28,7 @@ from pipeline.settings import Settings
 from pipeline.stores import records_embeddings, records_images, records_listing, records_repair, records_status
 from pipeline.stores.database import sqlite_file
 from pipeline.stores.opening import open_database, open_objects
+from pipeline.stores.vectors_current import CurrentVectors
 
 GIBIBYTE = 1 << 30
 LOW_SPACE_BYTES = GIBIBYTE
@@ -83,6 +84,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     with backend:
         yield _checked("Decoder and encoder", lambda: _try_a_picture(backend))
         yield _checked("Vector index", lambda: _look_at_vectors(backend))
+        yield from _look_where_vectors_are(backend)
         yield _checked("Originals", lambda: _look_at_originals(backend))
         yield _checked("Pictures", lambda: _count_states(backend))
         yield from _list_failures(backend)
@@ -185,6 +187,17 @@ def _look_at_vectors(backend: Backend) -> Finding | str:
         return f"It holds the vectors of all {held:,} analyzed pictures."
     sentence = f"It holds {held:,} vectors for {expected:,} analyzed pictures. Please run `likeness reconcile`."
     return Finding("Vector index", "problem", sentence)
+
+
+def _look_where_vectors_are(backend: Backend) -> Iterator[Finding]:
+    vectors = backend.vectors
+    if isinstance(vectors, CurrentVectors) and vectors.named != vectors.address:
+        named, used = vectors.named, vectors.address
+        sentence = (
+            f"LIKENESS_VECTORS_URL names {named}, but the vectors were moved to {used} and are searched there. Please "
+            f"set it to the new address; `likeness reindex --to {named}` goes back."
+        )
+        yield Finding("Vector engine", "note", sentence)
 
 
 def _look_at_originals(backend: Backend) -> Finding | str:

@@ -16,6 +16,7 @@ from pipeline.images import image_of_key, original_key
 from pipeline.libraries import purge_deleted
 from pipeline.purging import Owner, purge, remove_orphans
 from pipeline.stores import (
+    copies,
     records_listing,
     records_people,
     records_queries,
@@ -46,20 +47,30 @@ class Repairs:
     removed_objects: int
     missing_originals: int
     forgotten_queries: int
+    lost_vectors: int = 0
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there is anything to tell; queries are forgotten every day."""
+        counts = (self.analyzed_again, self.purged_images, self.removed_objects, self.missing_originals)
+        return any((*counts, self.lost_vectors))
 
     def sentence(self) -> str:
         """Say it to a person."""
-        if not any((self.analyzed_again, self.purged_images, self.removed_objects, self.missing_originals)):
+        if not self.is_any:
             return "Everything is in order; nothing had to be repaired."
-        return (
+        said = (
             f"{self.analyzed_again} images will be analyzed again, {self.purged_images} deleted images were purged, "
             f"{self.removed_objects} files without a record were removed, "
             f"{self.missing_originals} originals are missing."
         )
+        if self.lost_vectors:
+            said += f" The vector index was {self.lost_vectors} vectors off and was filled anew."
+        return said
 
 
 def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
-    """Repair the database and, with `sweep_objects`, compare every stored object with it as well.
+    """Repair the database and, with `sweep_objects`, compare every stored object and the vector index with it as well.
 
     May run in several processes at once. The sweep lists the whole object store, so it is made only when asked for;
     deleted images whose time is over take their files with them without it.
@@ -75,10 +86,11 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
     due = now - timedelta(days=backend.settings.trash_days)
     purged = _purge_trash(backend, due) + purge_deleted(backend, due)
     removed, missing = _sweep(backend, now) if sweep_objects else (0, 0)
-    repairs = Repairs(again, purged, removed, missing, queries)
-    if again or purged or removed or missing:
-        log.info("reconciled: %s", repairs.sentence())
     backend.vectors.catch_up()
+    lost = _refill_vectors(backend) if sweep_objects else 0
+    repairs = Repairs(again, purged, removed, missing, queries, lost)
+    if repairs.is_any:
+        log.info("reconciled: %s", repairs.sentence())
     remove_leftovers()
     return repairs
 
@@ -128,6 +140,20 @@ def _batches_of_ours(backend: Backend) -> Iterator[list[tuple[StoredObject, Owne
     ours = ((stored, owner) for stored, owner in listed if owner is not None)
     while batch := list(islice(ours, SWEEP_BATCH)):
         yield batch
+
+
+def _refill_vectors(backend: Backend) -> int:
+    """Fill the vector index anew if it holds another number of vectors than the database; return how many it was off.
+
+    An engine that processes share may have lost some, such as by being restored from an old backup.
+    """
+    with backend.database.exclusively("refill the vector index") as held:
+        holding = copies.compare(backend.database, backend.encoder.fingerprint, backend.vectors) if held else None
+        if holding is None or holding.is_whole:
+            return 0
+        log.warning("the vector index holds %s vectors of %s and is filled anew", holding.held, holding.expected)
+        backend.vectors.rebuild()
+        return abs(holding.held - holding.expected)
 
 
 def _count_missing(backend: Backend, with_original: Collection[int]) -> int:
