@@ -134,6 +134,21 @@ def database_kind(request: pytest.FixtureRequest) -> str:
     return getattr(request, "param", None) or os.environ.get("TEST_DATABASE", SQLITE)
 
 
+@pytest.fixture(scope="session")
+def database_of(request: pytest.FixtureRequest) -> Callable[[Path], dict[str, str]]:
+    """Return the settings that name the database of an application over a data folder, as TEST_DATABASE wishes."""
+    urls: dict[Path, str] = {}
+
+    def settings_of(data: Path) -> dict[str, str]:
+        if os.environ.get("TEST_DATABASE", SQLITE) == SQLITE:
+            return {}
+        if data not in urls:
+            urls[data] = request.getfixturevalue("postgresql").new_database()
+        return {"database_url": urls[data]}
+
+    return settings_of
+
+
 @pytest.fixture
 def settings(tmp_path: Path, models: Path, database_kind: str, request: pytest.FixtureRequest) -> Settings:
     """Settings for an empty data folder and, on PostgreSQL, for a database of this test alone."""

@@ -7,6 +7,7 @@ import os
 import signal
 import tempfile
 import warnings
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import NoReturn
@@ -51,19 +52,36 @@ class PostgresqlServer:
         """Remove a database, ending the connections to it."""
         self.execute(f"DROP DATABASE IF EXISTS {sa.make_url(url).database} WITH (FORCE)")
 
-    def execute(self, statement: str) -> None:
-        """Run a statement outside of any transaction."""
+    def execute(self, statement: str) -> list[tuple[object, ...]]:
+        """Run a statement outside of any transaction; return the rows, if it has any."""
         engine = sa.create_engine(self.url().replace("postgresql://", "postgresql+psycopg://"))
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql(statement)
+            result = connection.exec_driver_sql(statement)
+            rows = [tuple(row) for row in result] if result.returns_rows else []
         engine.dispose()
+        return rows
+
+    def has_role(self, name: str) -> bool:
+        """Whether there is a role of this name."""
+        return bool(self.execute(f"SELECT 1 FROM pg_roles WHERE rolname = '{name}'"))
+
+    def ask_for_password(self, *roles: str) -> None:
+        """Let these roles, and unknown ones, in with a password only; all others come in as they are."""
+        rules = Path(self._folder.name) / "data" / "pg_hba.conf"
+        asked = "".join(f"local all {role} scram-sha-256\n" for role in roles)
+        kept = rules.read_text()
+        if asked not in kept:
+            rules.write_text(asked + kept)
+        self.execute("SELECT pg_reload_conf()")
 
     def kill(self) -> None:
         """End all of it with SIGKILL, as a power cut would."""
         main = psutil.Process(self._server.get_pid())
-        for process in [*main.children(recursive=True), main]:
-            process.send_signal(signal.SIGKILL)
-        psutil.wait_procs([main], timeout=10)
+        processes = [main, *main.children(recursive=True)]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):  # they come and go
+                process.send_signal(signal.SIGKILL)
+        psutil.wait_procs(processes, timeout=10)
 
     def start(self) -> None:
         """Start it again on the same data; what was committed is there."""

@@ -168,10 +168,10 @@ def test_an_image_that_is_recorded_during_the_sweep_keeps_its_old_objects(backen
 
     class Repeated(Database):
         @contextmanager
-        def write(self):
+        def write(self, *how):
             with database.write() as connection:
                 records_images.add(connection, records_images.NewImage("main", SHA256, 9, "image/png", 6, 4, "a.png"))
-            with super().write() as connection:
+            with super().write(*how) as connection:
                 yield connection
 
     database = backend.database

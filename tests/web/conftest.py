@@ -30,12 +30,13 @@ OpenClient = Callable[..., AbstractContextManager[TestClient]]
 
 
 @pytest.fixture(scope="session")
-def open_client(models: Path) -> OpenClient:
+def open_client(models: Path, database_of: Callable[[Path], dict[str, str]]) -> OpenClient:
     """Return what opens a client of a fresh application over a data folder."""
 
     @contextmanager
     def opened(data: Path, *, with_worker: bool = True, **settings: Any) -> Iterator[TestClient]:
-        app = create_app(read_settings(data=data, models=models, **settings), with_worker=with_worker)
+        told = database_of(data) | settings
+        app = create_app(read_settings(data=data, models=models, **told), with_worker=with_worker)
         with TestClient(app, base_url=LOCAL, raise_server_exceptions=False, follow_redirects=False) as client:
             yield client
 

@@ -360,9 +360,9 @@ class PurgeOnLook:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.database, name)
 
-    def write(self) -> Any:
+    def write(self, *how: Any) -> Any:
         self.is_changed = True
-        return self.database.write()
+        return self.database.write(*how)
 
     def read(self) -> Any:
         if self.is_changed and self.image_id:
@@ -393,11 +393,11 @@ class PurgeOnChange:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.database, name)
 
-    def write(self) -> Any:
+    def write(self, *how: Any) -> Any:
         address, self.address = self.address, ""
         if address:
             assert self.client.delete(address, params={"purge": "true"}).status_code == 204
-        return self.database.write()
+        return self.database.write(*how)
 
 
 # ---- Files
