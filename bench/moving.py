@@ -141,7 +141,7 @@ def _engines(without: list[str], stack: ExitStack) -> dict[str, str]:
 
         milvus = MilvusServer()
         stack.callback(milvus.close)
-        engines["milvus"] = milvus.url()
+        engines["milvus"] = milvus.url
     return engines | {"pgvector": "pgvector://"}
 
 

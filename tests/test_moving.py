@@ -221,7 +221,7 @@ def test_the_new_database_with_the_old_pictures_takes_no_changes(worked, old, fo
     assert worked.settings == old
 
 
-def test_characters_that_postgresql_cannot_keep_are_left_out_and_told(backend, old, servers):
+def test_characters_that_postgresql_cannot_keep_become_marks_and_are_told(backend, old, servers):
     image = putting(backend)()
     with sqlite3.connect(old.data / "likeness.db") as connection:
         connection.execute("UPDATE images SET caption = ?, exif = ?", ("a\0b", '{"Make": "X\\u0000\\ud800Y"}'))

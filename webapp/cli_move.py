@@ -88,7 +88,7 @@ def _worth_knowing(moved: "Moved") -> list[str]:
         named = ", ".join(moved.files.damaged[:FEW])
         said.append(f"{len(moved.files.damaged):,} originals were damaged in the old store already, such as {named}.")
     if moved.cleaned:
-        said.append(f"{moved.cleaned:,} rows had characters that PostgreSQL cannot keep; these were left out.")
+        said.append(f"{moved.cleaned:,} rows had characters that PostgreSQL cannot keep; these are marks now.")
     if moved.in_place and moved.database:
         said.append(
             f"{moved.in_place:,} pictures were imported in place: their files stay where they are, and must be seen "

@@ -19,9 +19,9 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.types import TypeEngine
 
 from pipeline.errors import Conflict
-from pipeline.stores.copying_values import cleaned
 from pipeline.stores.database import Database, Writing
-from pipeline.stores.tables import UtcTime, metadata, moves, vector_copies
+from pipeline.stores.postgresql import storable
+from pipeline.stores.tables import Json, UtcTime, metadata, moves, vector_copies
 from pipeline.stores.tables_people import audit_log
 
 BATCH_ROWS = 1000  # rows written in one transaction and told at once; 2 MB of embeddings with 1,024 numbers
@@ -35,7 +35,7 @@ Told = Callable[[int], None]
 
 @dataclass
 class Difference:
-    """How many rows of a table were written, and how many there are now. `cleaned` had what the target cannot keep."""
+    """How many rows of a table were written, and how many there are. `cleaned` ones had what the target cannot keep."""
 
     table: str
     rows: int = 0
@@ -129,7 +129,8 @@ def _plain(kind: TypeEngine[Any]) -> TypeEngine[Any]:
     if isinstance(kind, UtcTime):
         return sa.DateTime()
     if isinstance(kind, sa.JSON):
-        return sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+        plain = sa.JSON(none_as_null=True)
+        return plain.with_variant(JSONB(none_as_null=True), "postgresql") if kind is Json else plain
     return kind
 
 
@@ -191,7 +192,7 @@ def _equalize_table(reading: Connection, target: Database, shape: _Shape, tell: 
     key = shape.key_of(names)
     ours = _told(_read(reading, shape, names), difference, tell)
     if reading.dialect.name == "sqlite" and not target.is_sqlite:
-        ours = _without_the_impossible(ours, shape, difference)
+        ours = _storable(ours, shape, difference)
     with target.read() as there:
         changes = _compare(ours, _read(there, shape, names), key)
         for batch in _batches(changes):
@@ -220,11 +221,15 @@ def _told(rows: Iterator[Row], difference: Difference, tell: Told) -> Iterator[R
     tell(untold)
 
 
-def _without_the_impossible(rows: Iterator[Row], shape: _Shape, difference: Difference) -> Iterator[Row]:
+def _storable(rows: Iterator[Row], shape: _Shape, difference: Difference) -> Iterator[Row]:
+    """Yield the rows as PostgreSQL keeps them, and count those that it cannot keep as they are."""
     for row in rows:
-        clean = cleaned(row, shape.texts)
-        difference.cleaned += clean is not row
-        yield clean
+        kept = row
+        for at in shape.texts:
+            if (value := storable(row[at])) != row[at]:
+                kept = (*kept[:at], value, *kept[at + 1 :])
+        difference.cleaned += kept is not row
+        yield kept
 
 
 def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:
