@@ -24,7 +24,7 @@ from pipeline.stores.vectors_faiss_snapshot import SnapshotFile
 CHANGES_PER_READ = 4096  # rows fetched at once: 4 MB of 512 float16 each
 TIES = 16
 """Fetched beyond the limit, so that equal similarities at its edge are cut by row number, not by chance; where that
-many are equal, twice as many are fetched until one is not."""
+many are equal, the graph is not asked, and twice as many are fetched until one is not."""
 
 LEAST_COMPACTED = 1024  # vectors below which dead ones cost nothing
 
@@ -65,6 +65,12 @@ class FaissVectors:
                 share = self._keeper.built / max(1, slots.live)
                 return f"exact, {slots.live:,} vectors; a graph is being built, {share:.0%} are in it"
             return f"exact, {slots.live:,} vectors"
+
+    @property
+    def slots_held(self) -> int:
+        """How many vectors take memory, those that were replaced or removed included."""
+        with self._held.lock:
+            return len(self._held.slots)
 
     def catch_up(self) -> int:
         """Apply every change committed since the last one seen; return how many there were."""
@@ -166,7 +172,11 @@ class FaissVectors:
         if graph is None or candidates is None:
             return slots.nearest(embedding, wanted, mask)
         newest = np.flatnonzero(mask[len(graph) :]) + len(graph)
-        return slots.nearest_among(embedding, wanted, np.concatenate([candidates, newest]))
+        similarities, found = slots.nearest_among(embedding, wanted, np.concatenate([candidates, newest]))
+        if np.any(similarities[TIES:] == similarities[:-TIES]):
+            # So many equal vectors are linked to each other, and the walk may have met some of them only.
+            return slots.nearest(embedding, wanted, mask)
+        return similarities, found
 
     def _compact(self) -> None:
         """Drop dead slots when they are many, unless they belong to a graph, which is then built anew without them."""

@@ -38,6 +38,7 @@ DEAD_SHARE = 0.25
 CHANGED_SHARE = 0.05
 """The part of the vectors that may have changed since the file was written; a start reads them from the table."""
 
+THREAD = "graph of vectors"
 NICENESS = 10  # of the thread that builds: searches and analyses go first
 TURN_SECONDS = 1.0  # between two looks whether another process has written its file
 SEED = 20261120
@@ -92,7 +93,7 @@ class GraphKeeper:
             self._wanted = True
             self._condition.notify_all()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="graph of vectors", daemon=True)
+                self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
                 self._thread.start()
 
     def is_in_charge(self, slots: Slots) -> bool:
