@@ -28,6 +28,9 @@ LENGTH = re.compile(rb"HTTP/1\.1 200 .*?\r\nContent-Length: (\d+)\r\n.*?\r\n\r\n
 """The head of an answer that says how many bytes follow it."""
 
 
+LONGEST_QUESTION = 10_000  # bytes of a request without a body
+
+
 class S3Server:
     """An S3 server on this machine. Its buckets are the folders in `folder`."""
 
@@ -94,11 +97,12 @@ class Line:
     """A line to a server which passes bytes on, and disturbs answers while it is told to.
 
     `damaged` and `cut` count down: so many answers get a byte changed, or end early, at `place` bytes behind their
-    headers. `slow` is how many seconds each piece takes on its way to the server. `answers` counts them.
+    headers. `spoiled` counts down pieces of uploads that get a byte changed; `slow` is how many seconds each piece
+    takes on its way to the server. `answers` counts what came back.
     """
 
     def __init__(self, port: int) -> None:
-        self.damaged = self.cut = self.place = 0
+        self.damaged = self.cut = self.place = self.spoiled = 0
         self.answers = 0
         self.slow = 0.0
         self._never = threading.Event()
@@ -125,6 +129,9 @@ class Line:
         try:
             while data := client.recv(1 << 16):
                 self._never.wait(self.slow)
+                if self.spoiled and len(data) > LONGEST_QUESTION:
+                    self.spoiled -= 1
+                    data = data[:-10] + bytes([data[-10] ^ 1]) + data[-9:]
                 server.sendall(data)
         except OSError:
             return

@@ -25,6 +25,7 @@ DAMAGED = "A file came damaged from the object store, several times. Please try 
 NO_ROOM_HERE = "A file from the object store could not be kept while it was read. Is the disk for temporary files full?"
 NO_BUCKET = "The bucket of the pictures is not there. Please look after the object store, or start again to make it."
 
+_DAMAGED_ON_THE_WAY = "A file was damaged on its way to the object store, which did not keep it. Please try again."
 _BUSY = "The object store cannot do its work at the moment. Please try again a little later."
 _REFUSED = (
     "The object store refused the credentials, or what they asked for. Please check the key and the secret, what they "
@@ -35,6 +36,7 @@ _ELSEWHERE = "The object store says that the bucket is in another region. Please
 _FULL = "The object store is full, or its quota is used up. Please make room there, and try again."
 
 _CODES = {
+    _DAMAGED_ON_THE_WAY: ("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"),
     NO_BUCKET: ("NoSuchBucket",),
     _WRONG_CLOCK: ("RequestTimeTooSkewed", "RequestExpired"),
     _REFUSED: (

@@ -245,6 +245,18 @@ def test_what_always_comes_wrong_is_never_passed_on(s3, line, how):
         objects.open(KEY)
 
 
+@pytest.mark.parametrize("size", [300_000, 40_000_000], ids=["at once", "in parts"])
+def test_what_is_damaged_on_its_way_to_the_server_is_not_kept(s3, line, size):
+    objects = S3Objects(s3.url(port=line.port))
+    objects.put(KEY, io.BytesIO(CONTENT))
+    line.spoiled = 1
+
+    with pytest.raises(StoreUnavailable):
+        objects.put(KEY, io.BytesIO(bytes(size)))
+    assert line.spoiled == 0
+    assert read(objects) == CONTENT
+
+
 def test_where_etags_are_not_md5_they_are_not_looked_at(s3, line):
     objects = S3Objects(s3.url(port=line.port, options="?etag=any"))
     objects.put(KEY, io.BytesIO(CONTENT))
@@ -343,6 +355,7 @@ def coded(status: int, code: str) -> tuple[int, str, str]:
         (coded(507, "XMinioStorageFull"), "full"),
         (coded(403, "QuotaExceeded"), "full"),
         (coded(404, "NoSuchBucket"), "bucket"),
+        (coded(400, "BadDigest"), "damaged on its way"),
         (coded(503, "SlowDown"), "cannot do its work"),
         ((404, "text/html", "<h1>Not here</h1>"), "no S3 service"),
         ((200, "application/xml", "no list"), "no S3 service"),
