@@ -102,18 +102,19 @@ def rendered(folder: Path) -> Iterator[tuple[str, Manifest]]:
     if not shutil.which("kubectl"):
         return
     for overlay in sorted((folder / "overlays").iterdir()):
-        for manifest in _kustomize(overlay):
+        for manifest in kustomized(overlay):
             yield f"overlay {overlay.name}", manifest
     for component in sorted((folder / "components").iterdir()):
         with tempfile.TemporaryDirectory() as scratch:
             parts = {"resources": [folder / "base"], "components": [component]}
             relative = {key: [os.path.relpath(path, Path(scratch).resolve()) for path in parts[key]] for key in parts}
             (Path(scratch) / "kustomization.yaml").write_text(yaml.safe_dump(relative), encoding="utf-8")
-            for manifest in _kustomize(Path(scratch)):
+            for manifest in kustomized(Path(scratch)):
                 yield f"component {component.name}", manifest
 
 
-def _kustomize(folder: Path) -> list[Manifest]:
+def kustomized(folder: Path) -> list[Manifest]:
+    """Return what kustomize makes of one folder. Raises CalledProcessError when it refuses."""
     command = ["kubectl", "kustomize", folder]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     return [document for document in yaml.safe_load_all(done.stdout) if document]

@@ -3,6 +3,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -134,6 +135,26 @@ def test_a_misspelt_word_is_found(
     assert right in text
     path.write_text(text.replace(right, wrong))
     assert said in str([fault for manifest in manifests.read(path) for fault in manifests.faults(manifest)])
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed, and is not needed")
+@pytest.mark.parametrize("component", ["", "components: [../../components/celery]"])
+def test_the_overlay_of_the_guide_becomes_manifests(manifests: ModuleType, copied: Path, component: str) -> None:
+    guide = (ROOT / "docs" / "deploy" / "cluster.md").read_text()
+    written = re.search(r"ours/kustomization.yaml <<'END'\n(.*?)\n +END\n", guide, re.DOTALL)
+    assert written is not None
+    ours = copied / "overlays" / "ours"
+    ours.mkdir()
+    shutil.copy(copied / "values" / "postgresql-10m.yaml", ours)
+    patch = "\n  - path: postgresql-10m.yaml\n"
+    (ours / "kustomization.yaml").write_text(textwrap.dedent(written[1]) + patch + component)
+    made = manifests.kustomized(ours)
+    assert [fault for manifest in made for fault in manifests.faults(manifest)] == []
+    images = {image for manifest in made for image in re.findall(r"'image': '([^']+)'", repr(manifest))}
+    assert images - {"valkey/valkey:9.1.1-alpine"} == {"registry.example.org/likeness:0.1.0"}
+    (cluster,) = (manifest for manifest in made if manifest["kind"] == "Cluster")
+    assert cluster["spec"]["storage"]["size"] == "250Gi"
+    assert len(made) > 15
 
 
 def test_all_of_it_can_be_checked_without_kubectl() -> None:
