@@ -25,9 +25,17 @@ from pipeline.filters import Filter
 from pipeline.images import ImageState
 from pipeline.originals import open_original
 from pipeline.settings import Settings
-from pipeline.stores import records_embeddings, records_images, records_listing, records_repair, records_status
-from pipeline.stores.database import sqlite_file
+from pipeline.stores import (
+    records_embeddings,
+    records_images,
+    records_listing,
+    records_moves,
+    records_repair,
+    records_status,
+)
+from pipeline.stores.database import Connection, sqlite_file
 from pipeline.stores.opening import open_database, open_objects
+from pipeline.stores.tables import LONGEST_ORIGIN
 from pipeline.stores.vectors_current import CurrentVectors
 
 GIBIBYTE = 1 << 30
@@ -140,12 +148,28 @@ def _look_at_database(settings: Settings) -> Finding | str:
         if not database.is_current():
             return OLD_DATABASE
         with database.read() as connection:
+            elsewhere = _where_it_moved(connection, settings)
             verdict = records_repair.quick_check(connection)
+        if elsewhere:
+            return Finding("Database", "problem", elsewhere)
         if verdict == "ok":
-            return "It answers, its tables are of the newest version, and its file is sound."
+            sound = ", and its file is sound" if file else ""  # a server looks after its own files
+            return f"It answers, its tables are of the newest version{sound}."
         return Finding("Database", "problem", f"Its file is damaged ({verdict}). Please restore it from a backup.")
     finally:
         database.close()
+
+
+def _where_it_moved(connection: Connection, settings: Settings) -> str | None:
+    """Say where the data is now that was here, or None when it is here."""
+    if there := records_moves.target_of(connection, "database"):
+        return f"This data has moved to {there}. Please set LIKENESS_DATABASE_URL to that."
+    if records_moves.target_of(connection, "arrival"):
+        return "It is being filled by `likeness move`. Please run that again, until it says that it is done."
+    if not (moved := records_moves.of_objects(connection)):
+        return None
+    there = moved.get(open_objects(settings.objects_url).address[:LONGEST_ORIGIN])
+    return f"The pictures have moved to {there}. Please set LIKENESS_OBJECTS_URL to that." if there else None
 
 
 def _look_at_objects(settings: Settings) -> str:

@@ -19,6 +19,7 @@ from s3_server import S3Server
 
 from pipeline import curation
 from pipeline.backend import Backend
+from pipeline.doctor import examine
 from pipeline.errors import Conflict, LikenessError, StoreUnavailable
 from pipeline.images import ImageState
 from pipeline.moving import Moved, move
@@ -200,6 +201,17 @@ def test_only_the_pictures_move_and_processes_with_the_old_address_change_nothin
     putting(worked)(kind="noise", seed=300)
     with pytest.raises(StoreUnavailable, match="has moved"), reopened.write():
         pytest.fail("the pictures have moved back")
+
+
+def test_the_doctor_says_where_the_data_is(worked, old, folder):
+    def said() -> list[str]:
+        return [finding.sentence for finding in examine(old) if finding.level == "problem"]
+
+    assert worked.settings == old
+    move(old, objects_url=folder.objects_url)
+    assert f"The pictures have moved to {folder.objects_url}. Please set LIKENESS_OBJECTS_URL to that." in said()
+    move(old.model_copy(update={"objects_url": folder.objects_url}), database_url=folder.database_url)
+    assert f"This data has moved to {folder.database_url}. Please set LIKENESS_DATABASE_URL to that." in said()
 
 
 def test_only_the_database_moves(old, folder, open_grid_backend):
