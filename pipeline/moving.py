@@ -24,6 +24,7 @@ from pipeline.stores.database import Connection, Database, Writing, sqlite_file
 from pipeline.stores.numbering import carry_numbers
 from pipeline.stores.opening import open_database, open_objects
 from pipeline.stores.protocols import ObjectStore
+from pipeline.stores.tables import LONGEST_ORIGIN
 
 LOCK = "move"
 ROWS_AT_ONCE = 1000  # originals asked for in one statement
@@ -229,8 +230,10 @@ class _Move:
     def _record(self, connection: Connection) -> None:
         """Write down what is where; with the commit of `connection` the old place has given up its charge."""
         at = self.new or self.old
-        moves = records_moves.of_objects(connection) | ({self.old.address: at.address} if self.new else {})
-        moves.pop(at.address, None)
+        moves = records_moves.of_objects(connection)
+        if self.new:
+            moves[self.old.address[:LONGEST_ORIGIN]] = at.address
+        moves.pop(at.address[:LONGEST_ORIGIN], None)
         if self.target:
             # The new database first: until it is released nobody uses it.
             with self.target.write(Writing.PASSING) as there:
