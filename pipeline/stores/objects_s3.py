@@ -104,7 +104,7 @@ class S3Objects:
                     raise
                 if stream:
                     return stream
-                log.warning("an object came damaged: %s", key)
+                log.warning("%s came damaged, or its ETag is not what docs/object-stores.md expects", key)
         raise StoreUnavailable(s3_errors.DAMAGED, detail=key)
 
     def exists(self, key: str) -> bool:
