@@ -29,6 +29,7 @@ from pipeline.stores.database import Database
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.tables import counters, embeddings, images
 from pipeline.stores.vectors_faiss import FaissVectors
+from pipeline.stores.vectors_faiss_graph import GraphPlan
 
 DIMENSION = 512
 NEIGHBORS = 10
@@ -36,6 +37,7 @@ ENCODER = "bench"
 BATCH = 5000  # rows written at once
 CATEGORIES = 100  # so that a filter for one of them keeps 1 %
 NAIVE_SIDE_PX = 1024
+NEVER = 1 << 60  # vectors from which on a graph is asked instead; `bench/faiss_graph.py` measures that
 PHOTO_SIZE = (4000, 3000)  # 12 megapixels, an ordinary phone
 
 
@@ -132,7 +134,7 @@ def _index(database: Database, vectors: np.ndarray, kinds: np.ndarray) -> FaissV
                 ],
             )
         connection.execute(counters.update().values(value=len(vectors)))
-    index = FaissVectors(database, ENCODER, DIMENSION)
+    index = FaissVectors(database, ENCODER, DIMENSION, plan=GraphPlan(least_vectors=NEVER))
     index.catch_up()
     return index
 

@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-TRAINED_ON = 50_000  # vectors looked at to learn between which values each number lies
+TRAINED_ON = 20_000  # vectors looked at to learn between which values each number lies
 
 LONGER = 4
 """Times as many nodes the next walk keeps in view, when one met too few that pass; all walks together then cost a third

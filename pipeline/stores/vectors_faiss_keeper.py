@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -130,14 +131,14 @@ class GraphKeeper:
             self._thread.join()
 
     def _run(self) -> None:
-        _go_last()
         while self._is_wanted():
             try:
                 self._keep()
             except StoreUnavailable as error:
                 log.warning("the graph of the vector index waits for the database: %s", error)
                 self._closing.wait(TURN_SECONDS)
-                self._wanted = True
+                with self._condition:
+                    self._wanted = True
             finally:
                 with self._condition:
                     self._busy = False
@@ -178,7 +179,7 @@ class GraphKeeper:
         with ExitStack() as stack:
             if not self._has_turn(stack):
                 self._closing.wait(TURN_SECONDS)
-            elif not self._take() and self._build():
+            elif not self._take() and self._build_last():
                 self._write()
 
     def _has_turn(self, stack: ExitStack) -> bool:
@@ -206,6 +207,11 @@ class GraphKeeper:
             self._bring_on(slots)  # what came just now, so that nothing that was found is missed
             self.held.slots, self.held.graph = slots, graph
         return True
+
+    def _build_last(self) -> bool:
+        """Build in a thread that everybody else goes before. Not so what grows: searches wait for that."""
+        with ThreadPoolExecutor(1, thread_name_prefix=THREAD, initializer=_go_last) as builder:
+            return builder.submit(self._build).result()
 
     def _build(self) -> bool:
         """Build a graph over the slots that are not dead, and let them be numbered as its nodes are."""

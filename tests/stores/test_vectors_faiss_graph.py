@@ -213,7 +213,7 @@ def test_closing_ends_the_building(open_vectors):
 
     vectors.close()
 
-    assert not [thread for thread in threading.enumerate() if thread.name == vectors_faiss_keeper.THREAD]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(vectors_faiss_keeper.THREAD)]
 
 
 def test_a_rebuild_has_its_graph_when_it_is_done_and_searches_go_on_meanwhile(open_vectors, crowd):
