@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from fakes import GridEncoder
 from PIL import Image
+from milvus_server import MilvusServer
 from playwright.sync_api import Browser, sync_playwright
 from putting import Put, putting
 from real_servers import PostgresqlServer
@@ -147,6 +148,14 @@ def database_of(request: pytest.FixtureRequest) -> Callable[[Path], dict[str, st
         return {"database_url": urls[data]}
 
     return settings_of
+
+
+@pytest.fixture(scope="session")
+def milvus() -> Iterator[MilvusServer]:
+    """A Milvus server for all tests; those that stop it start one of their own."""
+    server = MilvusServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -7,8 +7,11 @@ server did not answer, the next calls fail at once for a moment instead of queui
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -36,6 +39,9 @@ NO_LITE = "Milvus Lite needs `pip install milvus-lite`. Please install that and 
 
 for _name in ("pymilvus", "milvus_lite"):  # they write what they raise to stderr as well, with its traceback
     logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+_folders_lock = threading.Lock()
+_folders_open: Counter[Path] = Counter()  # how many connections of this process each folder of Milvus Lite has
 
 
 class PlaceGone(Exception):
@@ -77,11 +83,18 @@ class MilvusConnection:
         return (int(version[0]), int(version[1])) >= (2, 4)
 
     def close(self) -> None:
-        """End the connection, and with it Milvus Lite if nothing else in this process has it open."""
+        """End the connection; a folder of Milvus Lite can then be opened by another process."""
         with self._lock:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
+            if self._client is None:
+                return
+            self._client.close()
+            self._client = None
+        if self.address.folder:
+            with _folders_lock:
+                _folders_open[self.address.folder] -= 1
+                if not _folders_open[self.address.folder]:
+                    lite = import_module("milvus_lite.server_manager")  # it is there, or nothing could be opened
+                    lite.server_manager_instance.release_server(self.address.uri)
 
     def _connected(self) -> MilvusClient:
         with self._lock:
@@ -95,6 +108,13 @@ class MilvusConnection:
     def _connect(self) -> MilvusClient:
         if self.address.folder:
             self.address.folder.parent.mkdir(parents=True, exist_ok=True)
+        with _folders_lock:
+            client = self._open()
+            if self.address.folder:
+                _folders_open[self.address.folder] += 1
+        return client
+
+    def _open(self) -> MilvusClient:
         client = MilvusClient(
             self.address.uri,
             token=self.address.token,

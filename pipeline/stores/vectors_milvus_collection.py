@@ -169,7 +169,7 @@ class Collections:
             search_params={"metric_type": "COSINE", "params": {"ef": max(LEAST_EF, 2 * limit)}},
             consistency_level=level,
         )
-        return np.fromiter((hit["id"] for hit in hits), np.int64)
+        return np.array(hits.ids, np.int64)
 
     def _schema(self) -> Any:
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fakes import GridEncoder
+from milvus_server import MilvusServer
 from real_servers import PostgresqlServer
 from s3_server import S3Server
 from shelf import Shelf
@@ -17,9 +18,16 @@ from pipeline.stores.protocols import ObjectStore, VectorStore
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.vectors_faiss import FaissVectors
 from pipeline.stores.vectors_faiss_graph import GraphPlan
+from pipeline.stores.vectors_milvus import MilvusVectors
 
 OBJECT_STORES = ["folder_objects", "s3_objects"]
-VECTOR_STORES = ["faiss_vectors", "faiss_graph_vectors", "pgvector_vectors"]
+VECTOR_STORES = [
+    "faiss_vectors",
+    "faiss_graph_vectors",
+    "pgvector_vectors",
+    "milvus_vectors",
+    "milvus_lite_vectors",
+]
 
 
 @pytest.fixture(params=OBJECT_STORES)
@@ -89,6 +97,24 @@ def pgvector_vectors(backend: Backend, postgresql: PostgresqlServer) -> Iterator
     url = postgresql.url() if backend.database.is_sqlite else "pgvector://"
     encoder = EncoderRow(GridEncoder.fingerprint, GridEncoder.name, GridEncoder.dimension)
     store = open_vectors(url, backend.database, encoder, backend.settings)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def milvus_vectors(backend: Backend, milvus: MilvusServer) -> Iterator[VectorStore]:
+    """On a server, in a collection that the next test gets emptied, because making one takes seconds."""
+    encoder = EncoderRow(GridEncoder.fingerprint, GridEncoder.name, GridEncoder.dimension)
+    store = MilvusVectors(milvus.url, backend.database, encoder, backend.settings)
+    with milvus.lent_collection(store):
+        yield store
+    store.close()
+
+
+@pytest.fixture
+def milvus_lite_vectors(backend: Backend, tmp_path: Path) -> Iterator[VectorStore]:
+    encoder = EncoderRow(GridEncoder.fingerprint, GridEncoder.name, GridEncoder.dimension)
+    store = MilvusVectors(f"milvus://{tmp_path}/lite.db", backend.database, encoder, backend.settings)
     yield store
     store.close()
 
