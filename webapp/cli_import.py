@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.3  # between two looks at how many pictures still wait
 PATIENCE_SECONDS = 600.0  # for a store that is down: long enough for any restart, short enough to be noticed
 LOOK_PAUSES = 20.0  # pauses are so many times as long as a look, so that looking costs little when very many wait
+LONGEST_PAUSE_SECONDS = 10.0  # also after a look that took long because the database was down meanwhile
 
 INTERRUPTED = "Stopped. What is in stays in; run the same command again to go on from here."
 
@@ -131,7 +132,7 @@ def _wait(backend: "Backend", folders: list[str], library: str) -> None:
             time.sleep(pause)
             started = time.monotonic()
             waiting = look()
-            pause = max(LOOK_SECONDS, LOOK_PAUSES * (time.monotonic() - started))
+            pause = min(max(LOOK_SECONDS, LOOK_PAUSES * (time.monotonic() - started)), LONGEST_PAUSE_SECONDS)
             progress.reach(max(progress.done, total - waiting))
 
 
