@@ -157,7 +157,7 @@ class World:
         """Return everything in the database that a refused request must not touch."""
         with self.backend.database.read() as connection:
             return {
-                table.name: [tuple(row) for row in connection.execute(sa.select(*_lasting(table)))]
+                table.name: sorted(map(tuple, connection.execute(sa.select(*_lasting(table)))), key=repr)
                 for table in metadata.sorted_tables
                 if table.name not in WRITTEN_BY_READERS
             }
