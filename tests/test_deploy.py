@@ -15,6 +15,8 @@ from conftest import OpenBackend
 from putting import putting
 
 from pipeline.settings import PREFIX, SECRET_FIELDS, Settings, read_settings
+from pipeline.stores.s3_address import read_address
+from pipeline.stores.vectors_milvus_address import parse_address
 from pipeline.worker import Worker
 from webapp.cli import COMMANDS
 
@@ -97,6 +99,9 @@ def test_every_secret_is_made_at_random_once_and_closed_to_others(tmp_path: Path
     assert len(set(passwords)) == len(passwords) == 5
     assert {len(password) for password in passwords} == {48}
     assert made["database_url"] == f"postgresql://likeness:{made['postgres_password']}@postgres:5432/likeness"
+    objects, vectors = read_address(made["objects_url"]), parse_address(made["vectors_url"])
+    assert (objects.shown, objects.secret) == ("s3+http://minio:9000/likeness", made["minio_password"])
+    assert (vectors.shown, vectors.token) == ("milvus://milvus:19530", f"root:{made['milvus_password']}")
     assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
     subprocess.run([script], check=True, capture_output=True)
     assert {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()} == made
