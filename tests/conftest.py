@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from fakes import GridEncoder
-from PIL import Image
 from milvus_server import MilvusServer
+from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 from putting import Put, putting
 from real_servers import PostgresqlServer

@@ -21,8 +21,6 @@ import psutil
 import pytest
 from real_servers import missing
 
-from pipeline.stores.vectors_milvus import MilvusVectors
-
 QUICKER = {
     "rootCoord.timeTickInterval": 50,
     "proxy.timeTickInterval": 50,
@@ -59,7 +57,7 @@ class MilvusServer:
         return f"milvus://127.0.0.1:{self._server.listen_port}"
 
     @contextmanager
-    def lent_collection(self, vectors: MilvusVectors) -> Iterator[None]:
+    def lent_collection(self, vectors) -> Iterator[None]:
         """Give a store without a collection an empty one that another test is through with: making one takes seconds.
 
         It follows the database of the store from its beginning, as a new one would.
@@ -72,6 +70,17 @@ class MilvusServer:
         if position and connection.call("has_collection", position.place):
             connection.call("delete", position.place, filter="row >= 0")
             self._spare.append(position.place)
+
+    def wait_for_graphs(self, vectors) -> None:
+        """Wait until everything a store holds is in graphs: what was written lately is searched coarsely till then."""
+        held = vectors.count()
+        place, connection = vectors._follower.position().place, vectors._connection
+        connection.call("flush", place)
+        deadline = time.monotonic() + START_SECONDS
+        while sum(part.num_rows for part in connection.call("list_loaded_segments", place)) < held:
+            if time.monotonic() > deadline:
+                pytest.fail("The Milvus server did not build its graphs.")
+            time.sleep(POLL_SECONDS)
 
     def start(self) -> None:
         """Start it, also again on the same data, and wait until it is well."""

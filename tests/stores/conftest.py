@@ -18,7 +18,6 @@ from pipeline.stores.protocols import ObjectStore, VectorStore
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.vectors_faiss import FaissVectors
 from pipeline.stores.vectors_faiss_graph import GraphPlan
-from pipeline.stores.vectors_milvus import MilvusVectors
 
 OBJECT_STORES = ["folder_objects", "s3_objects"]
 VECTOR_STORES = [
@@ -105,7 +104,7 @@ def pgvector_vectors(backend: Backend, postgresql: PostgresqlServer) -> Iterator
 def milvus_vectors(backend: Backend, milvus: MilvusServer) -> Iterator[VectorStore]:
     """On a server, in a collection that the next test gets emptied, because making one takes seconds."""
     encoder = EncoderRow(GridEncoder.fingerprint, GridEncoder.name, GridEncoder.dimension)
-    store = MilvusVectors(milvus.url, backend.database, encoder, backend.settings)
+    store = open_vectors(milvus.url, backend.database, encoder, backend.settings)
     with milvus.lent_collection(store):
         yield store
     store.close()
@@ -114,7 +113,7 @@ def milvus_vectors(backend: Backend, milvus: MilvusServer) -> Iterator[VectorSto
 @pytest.fixture
 def milvus_lite_vectors(backend: Backend, tmp_path: Path) -> Iterator[VectorStore]:
     encoder = EncoderRow(GridEncoder.fingerprint, GridEncoder.name, GridEncoder.dimension)
-    store = MilvusVectors(f"milvus://{tmp_path}/lite.db", backend.database, encoder, backend.settings)
+    store = open_vectors(f"milvus://{tmp_path}/lite.db", backend.database, encoder, backend.settings)
     yield store
     store.close()
 

@@ -1,0 +1,96 @@
+"""Every engine beside the exact answer, at a size where graphs are walked: what it finds, and what filters keep."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from many_vectors import ManyVectors, write_many
+from random_records import FIRST_DAY
+
+from pipeline.filters import Filter
+
+COUNT = 10_000
+QUERIES = 50
+LIMIT = 10
+LEAST_RECALL = 0.97
+SEED = 4
+
+Keeps = Callable[[dict[str, np.ndarray]], np.ndarray]
+
+SHARES: dict[str, tuple[Filter, Keeps]] = {
+    "all": (Filter(), lambda seen: np.ones(COUNT, bool)),  # noqa: ARG005
+    "half": (Filter(max_brightness=0.5), lambda seen: seen["brightness"] <= 0.5),
+    "a twentieth": (
+        Filter(min_brightness=0.5, max_brightness=0.55),
+        lambda seen: (seen["brightness"] >= 0.5) & (seen["brightness"] <= 0.55),
+    ),
+    "a hundredth": (Filter(max_brightness=0.01), lambda seen: seen["brightness"] <= 0.01),
+}
+
+
+@pytest.fixture
+def many(vectors, shelf, request) -> ManyVectors:
+    """Ten thousand vectors, in the tables and in the engine."""
+    written = write_many(shelf.backend.database, shelf.encoder, shelf.dimension, COUNT, QUERIES, SEED)
+    assert vectors.catch_up() == COUNT
+    if request.node.callspec.params["vectors"] == "milvus_vectors":
+        request.getfixturevalue("milvus").wait_for_graphs(vectors)
+    return written
+
+
+def test_an_engine_finds_what_comparing_with_every_vector_finds(vectors, many):
+    found = {share: recall(vectors, many, *narrowed) for share, narrowed in SHARES.items()}
+
+    assert {share: value for share, value in found.items() if value < LEAST_RECALL} == {}
+    for where, keeps in random_filters():
+        kept = many.rows[keeps(many.columns)]
+        answer = vectors.nearest(many.queries[0], 20, where=where)
+        similarities = [neighbor.similarity for neighbor in answer]
+        assert {neighbor.row for neighbor in answer} <= set(kept.tolist()), where
+        assert len({neighbor.row for neighbor in answer}) == len(answer) == min(20, len(kept)), where
+        assert similarities == sorted(similarities, reverse=True)
+    some = np.random.default_rng(SEED).choice(many.rows, 6000, replace=False)
+    expected = many.nearest(many.queries[1], LIMIT, lambda seen: np.isin(many.rows, some))  # noqa: ARG005
+    answer = vectors.nearest(many.queries[1], LIMIT, where=Filter(), rows=some)
+    assert len({neighbor.row for neighbor in answer} & set(expected)) >= LIMIT - 1
+    assert vectors.count() == COUNT
+
+
+def recall(vectors, many: ManyVectors, where: Filter, keeps: Keeps) -> float:
+    """Return the part of the true nearest that is found, over all questions."""
+    hits = 0
+    for query in many.queries:
+        found = {neighbor.row for neighbor in vectors.nearest(query, LIMIT, where=where)}
+        hits += len(found & set(many.nearest(query, LIMIT, keeps)))
+    return hits / (LIMIT * len(many.queries))
+
+
+def random_filters() -> list[tuple[Filter, Keeps]]:
+    """Return filters of every kind, with what they say in NumPy; numbers lie on values that occur."""
+    day: Any = FIRST_DAY
+    return [
+        (Filter(libraries=("private",)), lambda seen: seen["library"] == "private"),
+        (Filter(without_libraries=("main",)), lambda seen: seen["library"] != "main"),
+        (
+            Filter(libraries=("main", "attic", 'no "such" \\ one'), without_libraries=("attic",)),
+            lambda seen: seen["library"] == "main",
+        ),
+        (
+            Filter(categories=("animal", "food"), schemes=("warm",)),
+            lambda seen: np.isin(seen["category"], ("animal", "food")) & (seen["scheme"] == "warm"),
+        ),
+        (
+            Filter(min_saturation=0.3, max_saturation=0.7),
+            lambda seen: (seen["saturation"] >= 0.3) & (seen["saturation"] <= 0.7),
+        ),
+        (
+            Filter(min_width=3900, min_height=3800),
+            lambda seen: (seen["width"] >= 3900) & (seen["height"] >= 3800),
+        ),
+        (
+            Filter(created_after=day.replace(day=3), created_before=day.replace(day=4)),
+            lambda seen: (seen["created_at"] >= day.replace(day=3)) & (seen["created_at"] <= day.replace(day=4)),
+        ),
+        (Filter(libraries=("main",), min_brightness=2.0), lambda seen: np.zeros(len(seen["library"]), bool)),
+    ]
