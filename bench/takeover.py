@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +47,8 @@ LIKENESS = (sys.executable, "-c", "from webapp.cli import main; main()")
 PATIENCE_SECONDS = 900.0  # for anything that should happen; far above what it takes
 POLL_SECONDS = 0.05
 KILLS = {"worker": 0.10, "redis": 0.35, "postgresql": 0.55}  # the part of the pictures that is ready by then
-NEW_CLAIMS = 3
-STANDING_SECONDS = 1.5
-"""Once others have claimed so often, or so long was enough for them, the claims that stayed while a worker stood still
-are its own. Shorter than a lease."""
+UNRENEWED_LEASES = 0.5
+"""Workers renew their leases three times in each; a claim that was not for so much of one is that of a stopped worker."""
 
 TRIES = 50
 
@@ -123,12 +122,13 @@ def measure(pictures: Path, servers: Servers, *, log: Path | None) -> Report:
         stack.callback(importing.kill)
         started = time.monotonic()
         _reach(watching, "worker", report, servers)
-        held = _kill_while_it_holds_pictures(victim, watching)
-        silent = time.monotonic()
+        held, silent = _kill_while_it_holds_pictures(victim, watching, watching.settings.lease_seconds)
         report.held_by_the_killed_worker = len(held)
         stack.enter_context(celery(*start, "-n", "third@%h", environment=servers.environment, log=output))
         taken_over = _time_until(lambda: _ready(watching, held) == len(held))
-        report.seconds["until what a killed worker held was ready"] = round(taken_over - silent, 1)
+        report.seconds["from the last sign of the killed worker until all that it held was ready"] = round(
+            taken_over - silent, 1
+        )
         for name, server in (("redis", servers.redis), ("postgresql", servers.postgresql)):
             _reach(watching, name, report, servers)
             down = time.monotonic()
@@ -149,35 +149,30 @@ def _are_listening(servers: Servers, number: int) -> bool:
     return len(application.control.ping(timeout=1.0)) >= number
 
 
-def _kill_while_it_holds_pictures(worker: subprocess.Popen[bytes], watching: Backend) -> list[int]:
-    """Stop `worker` where it stands with pictures in its hands, and kill it; return the rows that it held."""
+def _kill_while_it_holds_pictures(
+    worker: subprocess.Popen[bytes], watching: Backend, lease: float
+) -> tuple[list[int], float]:
+    """Stop `worker` where it stands with pictures in its hands, and kill it; return their rows and when it stopped."""
     for _ in range(TRIES):
         os.killpg(worker.pid, signal.SIGSTOP)
-        before = _claims(watching)
-        newer: set[str] = set()
         stopped = time.monotonic()
-        while len(newer) < NEW_CLAIMS and time.monotonic() - stopped < STANDING_SECONDS:
-            newer |= _claims(watching).keys() - before.keys()
-            time.sleep(POLL_SECONDS)
-        kept = before.keys() & _claims(watching).keys()
-        if kept:
+        before = _claims(watching)
+        time.sleep(lease * UNRENEWED_LEASES)
+        held = [row for row, claim in _claims(watching).items() if before.get(row) == claim]
+        if held:
             kill(worker)
-            return [row for token in kept for row in _claims(watching)[token]]
+            return held, stopped
         os.killpg(worker.pid, signal.SIGCONT)
         time.sleep(POLL_SECONDS)
     raise TimeoutError("the worker was never seen with pictures in its hands")
 
 
-def _claims(watching: Backend) -> dict[str, list[int]]:
-    """Return the rows that are claimed now, by the token of the claim."""
+def _claims(watching: Backend) -> dict[int, tuple[str, datetime]]:
+    """Return the rows that are claimed now, each with the token of the claim and when its lease ends."""
+    claimed = sa.select(images.c.row, images.c.lease_token, images.c.lease_until)
     with watching.database.read() as connection:
-        found = connection.execute(
-            sa.select(images.c.lease_token, images.c.row).where(images.c.lease_token.is_not(None))
-        ).all()
-    claims: dict[str, list[int]] = {}
-    for token, row in found:
-        claims.setdefault(token, []).append(row)
-    return claims
+        found = connection.execute(claimed.where(images.c.lease_token.is_not(None))).all()
+    return {row: (token, until) for row, token, until in found}
 
 
 def _ready(watching: Backend, rows: list[int] | None = None) -> int:

@@ -83,6 +83,19 @@ class PostgresqlServer:
                 process.send_signal(signal.SIGKILL)
         psutil.wait_procs(processes, timeout=10)
 
+    def pause(self) -> None:
+        """Let it hang: connections are taken, and nothing is answered."""
+        main = psutil.Process(self._server.get_pid())
+        for process in (main, *main.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+
+    def go_on(self) -> None:
+        """End a pause."""
+        main = psutil.Process(self._server.get_pid())
+        for process in (main, *main.children(recursive=True)):
+            process.resume()
+
     def start(self) -> None:
         """Start it again on the same data; what was committed is there."""
         with warnings.catch_warnings(action="ignore"):

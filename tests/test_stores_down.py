@@ -138,7 +138,7 @@ def check_everything_works(site: Site, seed: int) -> None:
 
 def test_the_database_is_down(site):
     with down(site, site.postgresql.kill, site.postgresql.start):
-        for path in ("/", "/upload", "/trash", IMAGES, f"{IMAGES}/x", "/search?text=dog"):
+        for path in ("/", "/upload", "/trash", IMAGES, f"{IMAGES}/x", "/?text=dog"):
             told(site.ask(path), "The database does not answer.")
         for path in (IMAGES, SEARCH, "/search", "/upload"):
             told(site.send(path, picture_bytes()), "The database does not answer.")
@@ -156,7 +156,7 @@ def test_the_object_store_is_down(site):
         for path in (IMAGES, "/upload"):
             told(site.send(path, picture_bytes(seed=2)), "The object store does not answer.")
         told(site.ask(f"{IMAGES}/{image['id']}/original"), "The object store does not answer.")
-        for path in ("/", IMAGES, f"/images/{image['id']}", "/search?text=dog"):
+        for path in ("/", IMAGES, f"/images/{image['id']}", "/?text=dog"):
             assert site.ask(path).status == 200, path
         ready = site.ask("/readyz")
         assert (ready.status, ready.json()["down"]) == (503, ["Picture files"])
@@ -170,6 +170,15 @@ def test_the_object_store_hangs(site):
         assert ready.seconds < SOON_SECONDS
         told(site.send(IMAGES, picture_bytes(seed=3)), "The object store does not answer.")
     check_everything_works(site, seed=30)
+
+
+def test_the_database_hangs(site):
+    with down(site, site.postgresql.pause, site.postgresql.go_on):
+        ready = site.ask("/readyz")
+        assert (ready.status, ready.json()["down"]) == (503, ["Database", "Vector index"])
+        assert ready.seconds < SOON_SECONDS
+        assert site.ask("/livez").status == 200
+    check_everything_works(site, seed=60)
 
 
 def test_redis_is_down_and_nobody_minds(site):
