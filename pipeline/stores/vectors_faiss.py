@@ -48,6 +48,7 @@ class FaissVectors:
         self.database = database
         self.encoder = encoder
         self.dimension = dimension
+        self.folder = folder
         self.plan = plan or GraphPlan()
         self._held = Held(Slots(dimension))
         self._begun = False

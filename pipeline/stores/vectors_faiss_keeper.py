@@ -40,7 +40,7 @@ CHANGED_SHARE = 0.05
 """The part of the vectors that may have changed since the file was written; a start reads them from the table."""
 
 THREAD = "graph of vectors"
-NICENESS = 10  # of the thread that builds: searches and analyses go first
+NICENESS = 5  # of the thread that builds: it gets a third of what searches and analyses get when both want all
 TURN_SECONDS = 1.0  # between two looks whether another process has written its file
 SEED = 20261120
 

@@ -250,3 +250,10 @@ def test_a_change_that_leaves_the_vector_as_it_is_leaves_no_dead_one(backend, op
     assert vectors.count() == NUMBER
     assert vectors.slots_held == grown
     assert rows(vectors.nearest(crowd[3], 1, where=ALL)) == [4]
+
+
+def test_the_settings_say_how_the_graph_is_built_and_where_its_file_is(settings, open_grid_backend):
+    backend = open_grid_backend(settings.model_copy(update={"hnsw_m": 24, "hnsw_ef_construction": 77}))
+
+    assert backend.vectors.plan == GraphPlan(neighbors=24, ef_construction=77)
+    assert backend.vectors.folder == settings.data / "index"
