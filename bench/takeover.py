@@ -48,7 +48,7 @@ PATIENCE_SECONDS = 900.0  # for anything that should happen; far above what it t
 POLL_SECONDS = 0.05
 KILLS = {"worker": 0.10, "redis": 0.35, "postgresql": 0.55}  # the part of the pictures that is ready by then
 UNRENEWED_LEASES = 0.5
-"""Workers renew their leases three times in each; a claim that was not for so much of one is that of a stopped worker."""
+"""A living worker renews its leases three times in each; a claim that was not for so much of one is a stopped one's."""
 
 TRIES = 50
 
