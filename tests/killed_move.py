@@ -1,17 +1,17 @@
-"""Moves that end themselves with SIGKILL, each one step later than the one before, until one comes to its end.
+"""Moves that end themselves with SIGKILL, each at another step, and those that go on where they died.
 
     python killed_move.py DATA_FOLDER FOLDER EVENT     with EVENT one of `commit`, `rename`
 
-Every trial begins with a fresh copy of the data folder in FOLDER. `commit` dies right after the N-th transaction was
-committed on either database, `rename` right before the N-th file was put into its place. After each kill at most one
-of the two places is in charge, and a second move must find its way. Tells how many kills there were.
+How many steps there are is counted first. Every trial begins with a fresh copy of the data folder in FOLDER. `commit`
+dies right after the N-th transaction was committed on either database, `rename` right before the N-th file was put
+into its place. After each kill at most one of the two places is in charge, and a second move must find its way. Tells
+how many kills there were.
 """
 
 import os
 import shutil
 import signal
 import sys
-from itertools import count
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -22,8 +22,10 @@ from pipeline.settings import Settings, read_settings
 from pipeline.stores.copying import equalize, is_empty
 from pipeline.stores.database import Database
 
-STRIDE = {"commit": 1, "rename": 7}
-"""Every commit may be the one that matters; files are all alike."""
+EARLY, LATE = {"commit": 5, "rename": 3}, {"commit": 6, "rename": 0}
+"""So many of the first steps, which are much alike, spread evenly; and every one of so many last steps."""
+
+MOST_STEPS = 255  # is what an exit status can tell
 
 
 class Countdown:
@@ -39,38 +41,41 @@ class Countdown:
 
 
 def main(data: Path, folder: Path, event: str) -> None:
-    kills = 0
-    for steps in count(1, STRIDE[event]):
-        old = folder / str(steps) / "old"
-        new = folder / str(steps) / "new"
-        shutil.copytree(data, old)
-        settings = read_settings(data=old)
-        if not _dies(settings, new, event, steps):
-            break
-        kills += 1
-        in_charge = [place for place in (old, new) if _is_in_charge(place)]
-        assert in_charge in ([old], [], [new]), (steps, in_charge)
-        if in_charge != [new]:
-            move(settings, database_url=_database(new), objects_url=_objects(new))
-        _check(settings, new)
-        shutil.rmtree(folder / str(steps))
-    sys.stdout.write(f"{kills} kills\n")
+    last = _begin(data, folder / "whole", event, never=True)
+    assert 2 * EARLY[event] < last < MOST_STEPS, last
+    early = range(1, last - LATE[event], max(1, last // EARLY[event]))
+    steps = sorted({*early, *range(last - LATE[event] + 1, last + 1)})
+    for step in steps:
+        _try(data, folder / str(step), event, step)
+    sys.stdout.write(f"{len(steps)} kills\n")
 
 
-def _dies(settings: Settings, new: Path, event: str, steps: int) -> bool:
-    """Move in a process that dies at a step; return whether it died."""
+def _try(data: Path, folder: Path, event: str, step: int) -> None:
+    """Let a move die at a step, and the next one come to its end."""
+    assert _begin(data, folder, event, step) == -signal.SIGKILL
+    old, new = folder / "old", folder / "new"
+    in_charge = [place for place in (old, new) if _is_in_charge(place)]
+    assert in_charge in ([old], [], [new]), (step, in_charge)
+    settings = read_settings(data=old)
+    if in_charge != [new]:
+        move(settings, database_url=_database(new), objects_url=_objects(new))
+    _check(settings, new)
+
+
+def _begin(data: Path, folder: Path, event: str, step: int = 0, *, never: bool = False) -> int:
+    """Move a copy of the data in a process that dies at a step; return its status: how many steps there were if not."""
+    shutil.copytree(data, folder / "old")
     child = os.fork()
     if child == 0:
-        countdown = Countdown(steps)
+        countdown = Countdown(MOST_STEPS + 1 if never else step)
         if event == "commit":
             _after_commits(countdown)
         else:
             sys.addaudithook(lambda name, _: countdown.step() if name == "os.rename" else None)
-        move(settings, database_url=_database(new), objects_url=_objects(new))
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, status
-    return os.WIFSIGNALED(status)
+        new = folder / "new"
+        move(read_settings(data=folder / "old"), database_url=_database(new), objects_url=_objects(new))
+        os._exit(MOST_STEPS + 1 - countdown.steps)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def _after_commits(countdown: Countdown) -> None:
