@@ -21,7 +21,7 @@ BATCH = 2000
 
 @dataclass(frozen=True)
 class ManyVectors:
-    """What was written, by row number: a vector of float16, as the table has it, and the columns of the filters."""
+    """What was written, by row number: a vector as the table has it, and the columns of the filters."""
 
     rows: np.ndarray
     vectors: np.ndarray
@@ -31,7 +31,7 @@ class ManyVectors:
     def nearest(self, query: np.ndarray, limit: int, keeps: Callable[[dict[str, np.ndarray]], np.ndarray]) -> list[int]:
         """Return the rows nearest to `query` among those that `keeps` says true of, compared one by one."""
         kept = np.flatnonzero(keeps(self.columns))
-        similarities = self.vectors[kept].astype(np.float64) @ query.astype(np.float64)
+        similarities = self.vectors[kept] @ query.astype(np.float64)
         return self.rows[kept[np.argsort(-similarities, kind="stable")[:limit]]].tolist()
 
 
@@ -68,7 +68,8 @@ def write_many(database: Database, encoder: str, dimension: int, count: int, que
                 ],
             )
         connection.execute(counters.update().where(counters.c.name == "change").values(value=first + count - 1))
-    return ManyVectors(rows, near[:count].astype(np.float16), near[count:], columns)
+    held = near[:count].astype(np.float16).astype(np.float64)  # what the table has, to compute with
+    return ManyVectors(rows, held, near[count:], columns)
 
 
 def _image(row: int, columns: dict[str, Any], place: int) -> dict[str, object]:

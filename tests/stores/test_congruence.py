@@ -11,7 +11,7 @@ from random_records import FIRST_DAY
 from pipeline.filters import Filter
 
 COUNT = 10_000
-QUERIES = 50
+QUERIES = 30
 LIMIT = 10
 LEAST_RECALL = 0.97
 SEED = 4
