@@ -10,7 +10,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 from xml.etree.ElementTree import ParseError
 
@@ -149,8 +149,10 @@ class S3Objects:
 
     def _put(self, name: str, stream: BinaryIO) -> None:
         if self._connections.silent_seconds > SILENT_SECONDS:
-            # What does not answer is found out sooner by a question than by an upload, which may take its time.
-            self._client.bucket_exists(self._at.bucket)
+            # What does not answer is found out sooner by a question than by an upload, which may take its time. Any
+            # answer will do.
+            with suppress(S3Error):
+                self._client.bucket_exists(self._at.bucket)
         # One part after the other: the client's own threads would be left behind by a stream that breaks.
         self._client.put_object(self._at.bucket, name, stream, length=-1, part_size=PART_BYTES, num_parallel_uploads=1)
         self._written = time.monotonic()

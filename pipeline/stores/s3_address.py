@@ -107,6 +107,6 @@ def _options(query: str) -> dict[str, str]:
 
 def _wrong(what: str) -> ConfigurationError:
     return ConfigurationError(
-        f"LIKENESS_OBJECTS_URL {what}. Please write {EXAMPLE}; signs such as / @ # ? % in a secret are written as "
-        "%2F %40 %23 %3F %25."
+        f"The address of the object store (LIKENESS_OBJECTS_URL) {what}. Please write {EXAMPLE}; signs such as "
+        "/ @ # ? % in a secret are written as %2F %40 %23 %3F %25."
     )
