@@ -51,7 +51,8 @@ def copied(tmp_path: Path) -> Path:
 
 
 def test_only_settings_that_exist_are_set() -> None:
-    files = [*ROOT.glob("docker-compose*.yml"), ROOT / "Dockerfile", *KUBERNETES.rglob("*.yaml")]
+    guides = [ROOT / "docs" / "deploy.md", *(ROOT / "docs" / "deploy").iterdir()]
+    files = [*ROOT.glob("docker-compose*.yml"), ROOT / "Dockerfile", *KUBERNETES.rglob("*.yaml"), *guides]
     named = {name: path for path in files for name in re.findall(rf"\b{PREFIX}[A-Z_]+\b", path.read_text())}
     places = {"LIKENESS_BIND", "LIKENESS_PORT"}  # where Docker listens, which the program is not told
     assert {name: path.name for name, path in named.items() if name not in VARIABLES | places} == {}
