@@ -73,7 +73,7 @@ def configure(engine: Engine) -> None:
     @sa.event.listens_for(engine, "before_cursor_execute", retval=True)
     def send_storable(*told: Any) -> tuple[str, Any]:
         statement, parameters = told[2:4]
-        return statement, storable(parameters)
+        return statement, _sendable(parameters)
 
     @sa.event.listens_for(engine, "checkin")
     def note_time(_connection: object, record: Any) -> None:
@@ -110,6 +110,19 @@ def sentence(error: sa.exc.SQLAlchemyError) -> str | None:
 def is_too_large(error: sa.exc.SQLAlchemyError) -> bool:
     """Whether a statement goes beyond what the server can ever run."""
     return (getattr(getattr(error, "orig", None), "sqlstate", None) or "").startswith(PROGRAM_LIMIT)
+
+
+def _sendable(parameters: Any) -> Any:
+    """Return what a statement is sent with, or a list of that for many; numbers and vectors are not looked through."""
+    if isinstance(parameters, dict):
+        return {name: storable(value) if _is_text(value) else value for name, value in parameters.items()}
+    if isinstance(parameters, list):
+        return [_sendable(each) for each in parameters]
+    return tuple(storable(value) if _is_text(value) else value for value in parameters)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and bool(value) and isinstance(value[0], str))
 
 
 def storable(value: Any) -> Any:
