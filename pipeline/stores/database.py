@@ -119,7 +119,9 @@ class Database:
                 yield held
             return
         with _mapped(), self.engine.connect() as connection:
-            attempt = sa.select(sa.func.pg_try_advisory_xact_lock(_number(name)))
+            # The number stands in the statement itself: one with parameters keeps its view of the data until the end of
+            # the transaction, and building an index beside others waits for all who have such a view.
+            attempt = sa.select(sa.func.pg_try_advisory_xact_lock(sa.literal_column(str(_number(name)))))
             while not (held := bool(connection.scalar(attempt))) and time.monotonic() < deadline:
                 time.sleep(locks.POLL_SECONDS)
             yield held
