@@ -41,7 +41,7 @@ def write_crowd(database: Database, vectors: np.ndarray, clusters: Sequence[int]
     image |= {"bytes": 1, "media_type": "image/jpeg", "height": 480, "scheme": "warm"}
     with database.write() as connection:
         ensure_library(connection, "main")
-        first = (connection.scalar(sa.select(sa.func.max(images.c.row))) or 0) + 1
+        first = (connection.scalar(sa.select(sa.func.max(embeddings.c.image_row))) or 0) + 1
         change = records_embeddings.last_change(connection)
         rows = list(range(first, first + len(vectors)))
         connection.execute(
