@@ -21,7 +21,7 @@ import numpy as np
 
 from pipeline.filters import Filter
 from pipeline.settings import read_settings
-from pipeline.stores import records_embeddings, records_libraries
+from pipeline.stores import records_embeddings
 from pipeline.stores.database import Database
 from pipeline.stores.opening import open_vectors
 from pipeline.stores.protocols import VectorStore
@@ -103,7 +103,6 @@ def _write(database: Database, encoder: EncoderRow, vectors: np.ndarray, brightn
     image = {"library": "main", "state": "ready", "not_before": now, "created_at": now, "exif": {}, "bytes": 1}
     image |= {"media_type": "image/jpeg", "width": 640, "height": 480, "scheme": "warm", "category": "animal"}
     with database.write() as connection:
-        records_libraries.ensure(connection, "main")
         records_embeddings.activate_encoder(connection, encoder)
         for start in range(0, len(vectors), BATCH):
             places = range(start, min(start + BATCH, len(vectors)))

@@ -106,7 +106,7 @@ def test_words_in_a_filter_are_quoted():
 
 
 def test_what_one_client_wrote_the_other_finds_at_once(milvus_vectors, another, shelf):
-    for number in range(20):
+    for number in range(8):
         image = shelf.add(f"{number}", shelf.axis(number))
         writer, reader = (milvus_vectors, another) if number % 2 else (another, milvus_vectors)
         assert writer.catch_up() == 1
