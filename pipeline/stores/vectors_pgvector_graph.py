@@ -37,7 +37,7 @@ class GraphBuilder:
         self._m = settings.hnsw_m
         self._ef_construction = settings.hnsw_ef_construction
         self._lock = threading.Lock()
-        self._stopped = False
+        self._is_stopped = False
         self._building: psycopg.Connection[object] | None = None
 
     def is_due(self, table: VectorTable) -> bool:
@@ -56,8 +56,8 @@ class GraphBuilder:
             return
         started = time.monotonic()
         with self._server.connection() as connection:
-            connection.detach()  # it is used for this alone and closed afterwards, with its settings
             connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.detach()  # it is used for this alone and closed afterwards, with its settings
             rows = table.count(connection)
             table.drop_graph(connection)
             _allow(connection, rows * (2 * table.dimension + BYTES_A_NEIGHBOR * self._m + BYTES_A_VECTOR))
@@ -70,7 +70,7 @@ class GraphBuilder:
     def stop(self) -> None:
         """End what is being built, and build nothing more."""
         with self._lock:
-            self._stopped = True
+            self._is_stopped = True
             if self._building:
                 self._building.cancel()
 
@@ -88,7 +88,7 @@ class GraphBuilder:
     def _stoppable(self, connection: Connection) -> Iterator[bool]:
         """Let `stop` end what `connection` does in the block; give whether it was not stopped before."""
         with self._lock:
-            goes_on = not self._stopped
+            goes_on = not self._is_stopped
             self._building = connection.connection.driver_connection
         try:
             yield goes_on

@@ -104,7 +104,7 @@ def without_secrets(url: sa.URL) -> str:
 def _open(url: str, connections: int) -> Database:
     try:
         address = sa.make_url(url).set(drivername="postgresql")
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError) as error:  # the latter for a port that is no number
         raise ConfigurationError(UNKNOWN, detail=str(error)) from error
     return Database(address.render_as_string(hide_password=False), connections=connections)
 
