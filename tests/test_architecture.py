@@ -44,6 +44,7 @@ HOMES = {
 
 READS_THE_ENVIRONMENT = {
     "pipeline/settings.py",
+    "pipeline/features/encoders/__init__.py",  # reads nothing, but tells ONNX Runtime to keep quiet
     "pipeline/decoders.py",  # reads nothing from it, but hands a few variables on to the processes it starts
 }
 

@@ -44,6 +44,10 @@ def _load(folder: Path, name: str) -> bytes | None:
     return None
 
 
+READABLE = 0o644
+"""The mode of a network: an image is built by one user and run by another, and there is nothing secret in it."""
+
+
 def _keep(folder: Path, name: str, content: bytes) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}-", suffix=".part")
@@ -52,6 +56,7 @@ def _keep(folder: Path, name: str, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
+            os.fchmod(stream.fileno(), READABLE)
         Path(temporary).replace(folder / _file_name(name, content))
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
