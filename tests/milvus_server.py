@@ -31,7 +31,7 @@ QUICKER = {
 }
 """In milliseconds."""
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 POLL_SECONDS = 0.1
 
 

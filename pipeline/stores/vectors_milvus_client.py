@@ -35,6 +35,9 @@ REFUSED = "The vector engine refuses the user or password in LIKENESS_VECTORS_UR
 FOLDER_UNUSABLE = (
     "The folder of Milvus Lite cannot be used. Only one process can open it at a time; please see that no other has it."
 )
+NO_DATABASE = (
+    "The Milvus server has no database of the name in LIKENESS_VECTORS_URL. Please make it there, or leave it out."
+)
 NO_LITE = "Milvus Lite needs `pip install milvus-lite`. Please install that and start again."
 
 for _name in ("pymilvus", "milvus_lite"):  # they write what they raise to stderr as well, with its traceback
@@ -124,8 +127,8 @@ class MilvusConnection:
             grpc_options={"grpc.max_reconnect_backoff_ms": 1000},  # a server that is back is noticed within a second
         )
         # When the server is away, the client connects anew inside every call, one thread after the other under one
-        # lock, each for the whole time. The channel does so by itself, beside the calls.
-        client._handler._on_rpc_error = lambda _error: False  # noqa: SLF001
+        # lock, and tries again for longer than the call may take. The channel connects by itself, beside the calls.
+        client._handler._on_rpc_error = _give_up  # noqa: SLF001
         return client
 
     @contextmanager
@@ -150,6 +153,8 @@ class MilvusConnection:
             return ConfigurationError(NO_LITE, detail=detail)
         if "Open local milvus failed" in detail:
             return StoreUnavailable(FOLDER_UNUSABLE, detail=detail)
+        if detail.startswith("database") and "not found" in detail:  # 2.3 has no number of its own for it
+            return StoreUnavailable(NO_DATABASE, detail=detail)
         if "auth check failure" in detail or "unauthenticated" in detail.lower():
             return StoreUnavailable(REFUSED, detail=detail)
         cause = error.__cause__
@@ -160,3 +165,10 @@ class MilvusConnection:
         self._last_failure = detail[:LONGEST_DETAIL]
         self._resting_until = time.monotonic() + REST_SECONDS
         return StoreUnavailable(DOWN, detail=self._last_failure)
+
+
+def _give_up(error: Exception) -> bool:
+    """Let a call whose connection is lost fail at once; the client does not try another again for its own reasons."""
+    if isinstance(error, grpc.RpcError):
+        raise error
+    return False

@@ -235,6 +235,14 @@ def test_a_server_that_does_not_answer_is_told_to_everybody_at_once_and_is_found
     eventually(milvus_vectors.check)
 
 
+def test_a_database_that_the_server_does_not_have_is_named_as_the_reason(milvus, backend):
+    store = open_vectors(f"{milvus.url}/no_such", backend.database, ENCODER, backend.settings)
+
+    with pytest.raises(StoreUnavailable, match="no database of the name"):
+        store.count()
+    store.close()
+
+
 def test_an_address_where_nothing_listens_is_unavailable(backend, shelf, free_port):
     store = MilvusVectors(f"milvus://127.0.0.1:{free_port}", backend.database, ENCODER, backend.settings)
     shelf.add("one")
