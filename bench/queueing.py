@@ -5,8 +5,8 @@
 On SQLite, and on a PostgreSQL server of its own in a temporary folder, reached through a socket: there once with one
 writer at a time (ALONE), and once with writers beside each other. Nothing is decoded; a row is claimed, and its
 features, palette and embedding are written. The part of a search are its reading transactions: the rows that pass a
-filter by a tag, and the records of a page of 48. The start of the processes is counted, so take many images. Compare the
-rows with each other; alone they tell of this machine, and most of all of how fast its disk confirms a write.
+filter by a tag, and the records of a page of 48. The start of the processes is counted, so take many images. Compare
+the rows with each other; alone they tell of this machine, and most of all of how fast its disk confirms a write.
 """
 
 import argparse
