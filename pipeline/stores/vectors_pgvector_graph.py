@@ -17,7 +17,7 @@ from pipeline.stores.vectors_pgvector_table import MOST_GRAPH_DIMENSIONS, Vector
 log = logging.getLogger(__name__)
 
 LEAST_INDEXED = 10_000
-"""Vectors from which on there is a graph. Comparing so many, of 512 numbers each, takes some 10 ms."""
+"""Vectors from which on there is a graph. Comparing so many, of 512 numbers each, takes some 15 ms."""
 
 BYTES_A_NEIGHBOR = 48  # of memory while a graph is built, for each of the M neighbors of a vector
 BYTES_A_VECTOR = 256

@@ -28,7 +28,8 @@ TIES = 16
 are equal, all are compared."""
 
 LEAST_CANDIDATES = 100
-"""`hnsw.ef_search` for short lists: at 100,000 vectors of 512 numbers 0.99 of the true ten are then found."""
+"""`hnsw.ef_search` for short lists: of 20,000 clustered vectors of 512 numbers, 0.99 of the true ten are then found
+under filters that keep from a hundredth to nine tenths."""
 
 MOST_CANDIDATES = 1000  # the largest `hnsw.ef_search` there is; longer lists are continued by iterative scans
 SCANNED_PER_WANTED = 200

@@ -353,10 +353,14 @@ def test_a_user_without_rights_is_told_what_to_do(postgresql: PostgresqlServer, 
         store.count()
     store.close()
 
-    with Database(url).engine.begin() as connection:
+    administrator = Database(url)
+    with administrator.engine.begin() as connection:
         connection.exec_driver_sql("CREATE EXTENSION vector")
+    administrator.close()
+    store = open_vectors(guest, backend.database, ENCODER, backend.settings)
     with pytest.raises(StoreUnavailable, match="grant"):
-        open_vectors(guest, backend.database, ENCODER, backend.settings).count()
+        store.count()
+    store.close()
 
 
 @pytest.mark.usefixtures("small_graphs")
