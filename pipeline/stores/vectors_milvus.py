@@ -79,11 +79,17 @@ class MilvusVectors:
         self._samples_lock = threading.Lock()
         self._samples: list[_Sample] = []
 
+    @property
+    def is_shared(self) -> bool:
+        """Yes, also by Milvus Lite, where that is one process only."""
+        return True
+
     def catch_up(self) -> int:
         """Write every change that the copy does not have; return how many there were."""
         changes = self._retrying(self._catch_up)
         position = self._follower.position()
         if position and position.place:
+            self._settled_change(position)  # from now on it can grow old
             self._collections.settle(position.place, patiently=True)
         return changes
 
