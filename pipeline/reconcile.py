@@ -86,8 +86,10 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
     due = now - timedelta(days=backend.settings.trash_days)
     purged = _purge_trash(backend, due) + purge_deleted(backend, due)
     removed, missing = _sweep(backend, now) if sweep_objects else (0, 0)
-    backend.vectors.catch_up()
-    lost = _refill_vectors(backend) if sweep_objects else 0
+    lost = 0
+    if backend.vectors.is_shared:  # one of a process of its own is read when there is something to search
+        backend.vectors.catch_up()
+        lost = _refill_vectors(backend) if sweep_objects else 0
     repairs = Repairs(again, purged, removed, missing, queries, lost)
     if repairs.is_any:
         log.info("reconciled: %s", repairs.sentence())

@@ -28,6 +28,7 @@ LOOK_AGAIN_SECONDS = 0.05  # when others hold what is due, for the milliseconds 
 IDLE_SECONDS = 1.0  # between two looks at the queue; work of the same process rings the bell and waits for nothing
 LONGEST_BACKOFF_SECONDS = 3600.0
 LONGEST_PAUSE_SECONDS = 60.0  # between two tries while a store is down: work goes on at most this long after it is back
+VECTORS_REST_SECONDS = 30.0  # for which a vector engine that is down is left alone; the analysis does not wait for it
 FIRST_SWEEP_SECONDS = 600.0  # after the start, when whatever waited has been worked off
 SWEEP_SECONDS = 24 * 3600.0  # a sweep lists the whole object store, so once a day is enough
 MOST_DOUBLINGS = 30  # of the time between two tries; the limits above are reached long before
@@ -45,6 +46,7 @@ class Worker:
         self.hurried: set[int] = set()
         self._stop = threading.Event()
         self._lease = timedelta(seconds=backend.settings.lease_seconds)
+        self._vectors_rest_until = 0.0
         self._outages = 0  # batches in a row that met a store that was down
 
     def run(self) -> None:
@@ -97,12 +99,23 @@ class Worker:
                     break
                 delayed = self._work_off(claim, pool)
                 self._outages = self._outages + 1 if delayed else 0
+                self._bring_vectors_on()
                 finished += len(claim.images)
                 if on_done:
                     on_done(len(claim.images))
                 if delayed:
                     break
         return finished
+
+    def _bring_vectors_on(self) -> None:
+        """Hand what was analyzed to an engine that processes share, so that no search has to wait for that."""
+        if not self.backend.vectors.is_shared or time.monotonic() < self._vectors_rest_until:
+            return
+        try:
+            self.backend.vectors.catch_up()
+        except StoreUnavailable as error:  # the analysis is in the database; whoever comes next brings the engine on
+            self._vectors_rest_until = time.monotonic() + VECTORS_REST_SECONDS
+            log.warning("the vector engine will follow later: %s", error)
 
     def _claim(self) -> Claim:
         settings, hurried = self.backend.settings, self.hurried.copy()

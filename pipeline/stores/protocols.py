@@ -72,6 +72,11 @@ class VectorStore(Protocol):
 
     address: str
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether processes share the copy. Whoever changes the table then brings it on, so that no search has to."""
+        ...
+
     def catch_up(self) -> int:
         """Make every committed embedding findable, also those of other processes; return how many changes came."""
         ...

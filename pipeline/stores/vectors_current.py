@@ -55,6 +55,12 @@ class CurrentVectors:
         self._watcher = threading.Thread(target=self._watch, name="vectors", daemon=True)
         self._watcher.start()
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether processes share the copy that answers now."""
+        with self._borrowed() as store:
+            return store.is_shared
+
     def catch_up(self) -> int:
         """Make every committed embedding findable; return how many changes came."""
         with self._borrowed() as store:

@@ -73,6 +73,11 @@ class FaissVectors:
         with self._held.lock:
             return len(self._held.slots)
 
+    @property
+    def is_shared(self) -> bool:
+        """No: every process has its own."""
+        return False
+
     def catch_up(self) -> int:
         """Apply every change committed since the last one seen; return how many there were."""
         with self.database.read() as connection:
