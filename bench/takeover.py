@@ -20,8 +20,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -47,9 +47,7 @@ LIKENESS = (sys.executable, "-c", "from webapp.cli import main; main()")
 PATIENCE_SECONDS = 900.0  # for anything that should happen; far above what it takes
 POLL_SECONDS = 0.05
 KILLS = {"worker": 0.10, "redis": 0.35, "postgresql": 0.55}  # the part of the pictures that is ready by then
-UNRENEWED_LEASES = 0.5
-"""A living worker renews its leases three times in each; a claim that was not for so much of one is a stopped one's."""
-
+STANDING_SECONDS = 2.0  # of the other workers at most, as one of them may hold what all wait for
 TRIES = 50
 
 
@@ -113,7 +111,7 @@ def measure(pictures: Path, servers: Servers, *, log: Path | None) -> Report:
         output = stack.enter_context(log.open("wb")) if log else subprocess.DEVNULL
         start = ("worker", "--loglevel", "info")
         victim = stack.enter_context(celery(*start, "-n", "first@%h", environment=servers.environment, log=output))
-        stack.enter_context(celery(*start, "-n", "second@%h", environment=servers.environment, log=output))
+        second = stack.enter_context(celery(*start, "-n", "second@%h", environment=servers.environment, log=output))
         stack.enter_context(celery("beat", "--pidfile=", environment=servers.environment, log=output))
         _time_until(lambda: _are_listening(servers, 2))
         importing = subprocess.Popen(
@@ -122,7 +120,7 @@ def measure(pictures: Path, servers: Servers, *, log: Path | None) -> Report:
         stack.callback(importing.kill)
         started = time.monotonic()
         _reach(watching, "worker", report, servers)
-        held, silent = _kill_while_it_holds_pictures(victim, watching, watching.settings.lease_seconds)
+        held, silent = _kill_while_it_holds_pictures(victim, [second, importing], watching)
         report.held_by_the_killed_worker = len(held)
         stack.enter_context(celery(*start, "-n", "third@%h", environment=servers.environment, log=output))
         taken_over = _time_until(lambda: _ready(watching, held) == len(held))
@@ -150,29 +148,35 @@ def _are_listening(servers: Servers, number: int) -> bool:
 
 
 def _kill_while_it_holds_pictures(
-    worker: subprocess.Popen[bytes], watching: Backend, lease: float
+    worker: subprocess.Popen[bytes], others: list[subprocess.Popen[Any]], watching: Backend
 ) -> tuple[list[int], float]:
-    """Stop `worker` where it stands with pictures in its hands, and kill it; return their rows and when it stopped."""
+    """Kill `worker` with pictures in its hands; return their rows and when that was.
+
+    What is claimed while the others stand still is claimed by nobody else.
+    """
     for _ in range(TRIES):
-        os.killpg(worker.pid, signal.SIGSTOP)
-        stopped = time.monotonic()
-        before = _claims(watching)
-        time.sleep(lease * UNRENEWED_LEASES)
-        held = [row for row, claim in _claims(watching).items() if before.get(row) == claim]
+        for other in others:
+            other.send_signal(signal.SIGSTOP)
+        before, stopped = set(_claims(watching).items()), time.monotonic()
+        held: list[int] = []
+        while not held and time.monotonic() - stopped < STANDING_SECONDS:
+            held = [row for row, token in _claims(watching).items() if (row, token) not in before]
         if held:
             kill(worker)
-            return held, stopped
-        os.killpg(worker.pid, signal.SIGCONT)
+        killed = time.monotonic()
+        for other in others:
+            other.send_signal(signal.SIGCONT)
+        if held:
+            return held, killed
         time.sleep(POLL_SECONDS)
     raise TimeoutError("the worker was never seen with pictures in its hands")
 
 
-def _claims(watching: Backend) -> dict[int, tuple[str, datetime]]:
-    """Return the rows that are claimed now, each with the token of the claim and when its lease ends."""
-    claimed = sa.select(images.c.row, images.c.lease_token, images.c.lease_until)
+def _claims(watching: Backend) -> dict[int, str]:
+    """Return the rows that are claimed now, each with the token of the claim."""
+    claimed = sa.select(images.c.row, images.c.lease_token).where(images.c.lease_token.is_not(None))
     with watching.database.read() as connection:
-        found = connection.execute(claimed.where(images.c.lease_token.is_not(None))).all()
-    return {row: (token, until) for row, token, until in found}
+        return dict(connection.execute(claimed).all())
 
 
 def _ready(watching: Backend, rows: list[int] | None = None) -> int:
@@ -226,6 +230,7 @@ def _servers(folder: Path, options: argparse.Namespace) -> Iterator[Servers]:
             "QUEUE_URL": redis.url,
             "LEASE_SECONDS": str(options.lease),
             "BATCH_SIZE": str(options.batch),
+            "RETRY_SECONDS": str(options.retry),
         } | ({"MODELS": str(options.models)} if options.models else {})
         environment = clean | {f"LIKENESS_{name}": value for name, value in ours.items()}
         yield Servers(postgresql, redis, s3, environment)
@@ -272,6 +277,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pictures", type=int, default=1000)
     parser.add_argument("--lease", type=float, default=30.0, help="seconds, as in LIKENESS_LEASE_SECONDS")
     parser.add_argument("--batch", type=int, default=8, help="pictures, as in LIKENESS_BATCH_SIZE")
+    parser.add_argument("--retry", type=float, default=5.0, help="seconds, as in LIKENESS_RETRY_SECONDS")
     parser.add_argument("--forgetful", action="store_true", help="let Redis keep nothing on disk")
     parser.add_argument("--models", type=Path, help="folder of model files, if they are kept anywhere")
     parser.add_argument("--log", type=Path, help="file for what the workers say")

@@ -15,7 +15,20 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is need
 
 def test_an_import_survives_that_a_worker_redis_and_postgresql_are_killed(tmp_path, models, lite, postgresql):
     del lite, postgresql  # its network is among the models; and this server is skipped where it cannot be had
-    options = ["--pictures", "60", "--batch", "2", "--lease", "5", "--models", models, "--forgetful", "--json"]
+    options = [
+        "--pictures",
+        "60",
+        "--batch",
+        "2",
+        "--lease",
+        "5",
+        "--retry",
+        "0.2",
+        "--models",
+        models,
+        "--forgetful",
+        "--json",
+    ]
 
     done = subprocess.run(
         [sys.executable, BENCH, *map(str, options)],
