@@ -22,7 +22,7 @@ from pipeline.settings import Settings, read_settings
 from pipeline.stores.copying import equalize, is_empty
 from pipeline.stores.database import Database
 
-EARLY, LATE = {"commit": 5, "rename": 3}, {"commit": 6, "rename": 0}
+EARLY, LATE = {"commit": 3, "rename": 2}, {"commit": 5, "rename": 0}
 """So many of the first steps, which are much alike, spread evenly; and every one of so many last steps."""
 
 MOST_STEPS = 255  # is what an exit status can tell
