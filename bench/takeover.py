@@ -124,9 +124,7 @@ def measure(pictures: Path, servers: Servers, *, log: Path | None) -> Report:
         report.held_by_the_killed_worker = len(held)
         stack.enter_context(celery(*start, "-n", "third@%h", environment=servers.environment, log=output))
         taken_over = _time_until(lambda: _ready(watching, held) == len(held))
-        report.seconds["from the last sign of the killed worker until all that it held was ready"] = round(
-            taken_over - silent, 1
-        )
+        report.seconds["from the death of a worker until all it held was ready"] = round(taken_over - silent, 1)
         for name, server in (("redis", servers.redis), ("postgresql", servers.postgresql)):
             _reach(watching, name, report, servers)
             down = time.monotonic()
