@@ -30,13 +30,17 @@ class Settings(BaseSettings):
 
     data: Path = Field(Path("data"), description="Folder of the embedded stores, made if it is missing.")
     database_url: str = Field(
-        "", description="SQLAlchemy address of the database; empty: `sqlite:///` in the data folder."
+        "",
+        description="The database: `postgresql://user:password@host/name`, or a file; empty: `sqlite:///` in the data folder.",
     )
     objects_url: str = Field(
-        "", description="Where originals and thumbnails are kept; empty: `file://` in the data folder."
+        "",
+        description="Where originals and thumbnails are kept: a folder, or `s3://KEY:SECRET@host/bucket`; empty: `file://` in "
+        "the data folder.",
     )
     vectors_url: str = Field(
-        "", description="The vector engine; empty: `faiss://`, in the process, following the database."
+        "",
+        description="The vector engine: `faiss://` in the process, `pgvector://` or `milvus://host:19530`; empty: `faiss://`.",
     )
     queue_url: str = Field(
         "",
@@ -44,7 +48,7 @@ class Settings(BaseSettings):
         "the database themselves.",
     )
     database_connections: int = Field(
-        20, ge=2, description="Connections to PostgreSQL that one process may have open at once."
+        20, ge=4, description="Connections to PostgreSQL that one process may have open at once."
     )
     hnsw_m: int = Field(
         16, ge=4, le=64, description="Neighbors of each vector in an HNSW graph; more find more and take more memory."
