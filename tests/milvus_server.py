@@ -49,7 +49,11 @@ class MilvusServer:
         self._server = milvus.MilvusServer(config, wait_for_started=False)
         for name, value in QUICKER.items():
             self._server.config.set(name, value)
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def url(self) -> str:
