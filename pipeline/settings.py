@@ -31,16 +31,18 @@ class Settings(BaseSettings):
     data: Path = Field(Path("data"), description="Folder of the embedded stores, made if it is missing.")
     database_url: str = Field(
         "",
-        description="The database: `postgresql://user:password@host/name`, or a file; empty: `sqlite:///` in the data folder.",
+        description="The database: `postgresql://user:password@host/name`, or a file; empty: `sqlite:///` in the data "
+        "folder.",
     )
     objects_url: str = Field(
         "",
-        description="Where originals and thumbnails are kept: a folder, or `s3://KEY:SECRET@host/bucket`; empty: `file://` in "
-        "the data folder.",
+        description="Where originals and thumbnails are kept: a folder, or `s3://KEY:SECRET@host/bucket`; empty: "
+        "`file://` in the data folder.",
     )
     vectors_url: str = Field(
         "",
-        description="The vector engine: `faiss://` in the process, `pgvector://` or `milvus://host:19530`; empty: `faiss://`.",
+        description="The vector engine: `faiss://` in the process, `pgvector://` or `milvus://host:19530`; empty: "
+        "`faiss://`.",
     )
     queue_url: str = Field(
         "",
