@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,9 +12,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import yaml
-from conftest import OpenBackend
 from putting import putting
 
+from pipeline.backend import Backend
 from pipeline.settings import PREFIX, SECRET_FIELDS, Settings, read_settings
 from pipeline.stores.s3_address import read_address
 from pipeline.stores.vectors_milvus_address import parse_address
@@ -172,7 +173,11 @@ def test_all_of_it_can_be_checked_without_kubectl() -> None:
 
 
 def test_workers_are_scaled_by_what_waits(
-    manifests: ModuleType, tmp_path: Path, models: Path, postgresql_url: str, open_grid_backend: OpenBackend
+    manifests: ModuleType,
+    tmp_path: Path,
+    models: Path,
+    postgresql_url: str,
+    open_grid_backend: Callable[[Settings], Backend],
 ) -> None:
     _, scaled = manifests.read(KUBERNETES / "components" / "keda" / "scaled-object.yaml")
     query = sa.text(scaled["spec"]["triggers"][0]["metadata"]["query"])
