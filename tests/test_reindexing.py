@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -205,6 +206,36 @@ def test_an_engine_that_cannot_be_used_here_is_told_once_and_the_old_one_goes_on
     assert "secret" not in caplog.text
     assert process.vectors.address == "faiss://"
     assert nearest(process, shelf) == [image.row]
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_database_that_does_not_answer_is_told_once_each_time_and_is_no_move(
+    process, shelf, elsewhere, postgresql, caplog
+):
+    shelf.add("one", shelf.axis(0))
+    for _ in range(2):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING), locked(postgresql, process.database.url.database):
+            process.vectors.look()
+            process.vectors.look()
+        [told] = caplog.messages
+        assert told.startswith("whether the vectors have moved cannot be seen now: The database does not answer.")
+        process.vectors.look()
+    assert process.vectors.address == "faiss://"
+
+    switched = reindexing.switch(process, elsewhere)
+    process.vectors.look()
+
+    assert process.vectors.address == switched.address
+
+
+@contextmanager
+def locked(server: PostgresqlServer, name: str) -> Iterator[None]:
+    """Let nobody into a database for as long as the block lasts, and end the connections to it."""
+    server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    yield
+    server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 def test_an_interrupted_filling_goes_on_where_it_stood(process, shelf, elsewhere, monkeypatch):

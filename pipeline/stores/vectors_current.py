@@ -2,7 +2,7 @@
 
 Where vectors have gone is written in the database. Every process looks there every two seconds, opens the new engine
 beside the old one, and searches go on without noticing. An engine that cannot be opened here is told once in the log,
-and the old one, which still follows the database, goes on until it can.
+and the old one, which still follows the database, goes on until it can. So is a database that does not answer.
 """
 
 import logging
@@ -26,6 +26,10 @@ from pipeline.stores.records_embeddings import EncoderRow
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0  # between two looks at where the vectors are; one statement that finds a row by its key
+
+UNSEEN = "whether the vectors have moved cannot be seen now"
+UNOPENED = "the vectors have moved to an engine that cannot be opened here"
+UNUSABLE = "the vectors have moved, but their new place cannot be used here yet"
 
 
 @dataclass
@@ -103,16 +107,19 @@ class CurrentVectors:
         """Go where the vectors have gone, if they have. Raises nothing: an engine that does not answer is not used."""
         try:
             last = self._forwarded(self.address)
-            if last is None:
-                return
-            try:
-                last.check()
-                last.catch_up()  # what must be read or filled first is read while the old one answers
-            except LikenessError:
-                last.close()
-                raise
         except LikenessError as error:
-            self._tell(f"the vectors have moved, but their new place cannot be used here yet: {error}")
+            self._tell(UNSEEN, error)
+            return
+        if self._told.startswith(UNSEEN):
+            self._told = ""  # it is seen again, so the next time is news
+        if last is None:
+            return
+        try:
+            last.check()
+            last.catch_up()  # what must be read or filled first is read while the old one answers
+        except LikenessError as error:
+            last.close()
+            self._tell(UNUSABLE, error)
             return
         log.info("searches go to %s now", last.address)
         self._replace(last)
@@ -122,28 +129,37 @@ class CurrentVectors:
             self.look()
 
     def _forwarded(self, address: str) -> VectorStore | None:
-        """Return the opened engine at the end of the way from `address`, or None where that is the end."""
+        """Return the opened engine at the end of the way from `address`, or None where that is the end.
+
+        Raises StoreUnavailable when the database, in which the way is written, does not answer.
+        """
         store: VectorStore | None = None
-        while target := self._target(address):
-            try:
-                following = self._open(target)
-            except LikenessError as error:
-                self._tell(f"the vectors have moved to an engine that cannot be opened here: {error}")
-                return store
+        try:
+            while target := self._target(address):
+                try:
+                    following = self._open(target)
+                except LikenessError as error:
+                    self._tell(UNOPENED, error)
+                    break
+                if store:
+                    store.close()
+                store, address = following, following.address
+        except LikenessError:
             if store:
                 store.close()
-            store, address = following, following.address
+            raise
         return store
 
     def _target(self, address: str) -> str | None:
         with self.database.read() as connection:
             return records_moves.target_of(connection, "vectors", address)
 
-    def _tell(self, sentence: str) -> None:
-        """Write a warning unless it was the last one that was written."""
-        if sentence != self._told:
-            log.warning("%s", sentence)
-            self._told = sentence
+    def _tell(self, what: str, error: LikenessError) -> None:
+        """Write a warning unless it was the last one that was written, whatever the words of the driver were."""
+        told = f"{what}: {error.user_message}"
+        if told != self._told:
+            log.warning("%s: %s", what, error)
+            self._told = told
 
     def _replace(self, store: VectorStore) -> None:
         """Let `store` answer from now on; close the old one when nobody uses it any more."""
