@@ -77,11 +77,13 @@ class PostgresqlServer:
     def kill(self) -> None:
         """End all of it with SIGKILL, as a power cut would."""
         main = psutil.Process(self._server.get_pid())
+        main.suspend()  # first, so that it starts no more of them: one that is left over keeps it from starting again
         processes = [main, *main.children(recursive=True)]
         for process in processes:
             with suppress(psutil.NoSuchProcess):  # they come and go
                 process.send_signal(signal.SIGKILL)
-        psutil.wait_procs(processes, timeout=10)
+        _, alive = psutil.wait_procs(processes, timeout=10)
+        assert not alive, "PostgreSQL is not dead"
 
     def pause(self) -> None:
         """Let it hang: connections are taken, and nothing is answered."""
@@ -94,7 +96,8 @@ class PostgresqlServer:
         """End a pause."""
         main = psutil.Process(self._server.get_pid())
         for process in (main, *main.children(recursive=True)):
-            process.resume()
+            with suppress(psutil.NoSuchProcess):  # those whose clients have left end as soon as they can
+                process.resume()
 
     def start(self) -> None:
         """Start it again on the same data; what was committed is there."""

@@ -12,6 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from pipeline.stores import postgresql_pulse
+
 CONNECT_SECONDS = 3  # with the time a request waits for a free connection still below five
 POOL_SECONDS = 4.0
 SILENT_MILLISECONDS = 4000  # after which unanswered packets mean that the server is gone
@@ -68,7 +70,11 @@ def engine_options(connections: int) -> dict[str, object]:
 
 
 def configure(engine: Engine) -> None:
-    """Let an engine send only text that PostgreSQL takes, and notice connections that were lost while they idled."""
+    """Let an engine send only text that PostgreSQL takes, and notice connections that were lost while they idled.
+
+    A server that hangs is noticed as well: nobody waits for it.
+    """
+    pulse = postgresql_pulse.watch(engine)
 
     @sa.event.listens_for(engine, "before_cursor_execute", retval=True)
     def send_storable(*told: Any) -> tuple[str, Any]:
@@ -81,11 +87,13 @@ def configure(engine: Engine) -> None:
 
     @sa.event.listens_for(engine, "checkout")
     def ask_whether_alive(connection: Any, record: Any, _fairy: object) -> None:
-        if time.monotonic() - record.info.get("used_at", time.monotonic()) < TRUSTED_SECONDS:
+        idle = time.monotonic() - record.info.get("used_at", time.monotonic())
+        if idle < TRUSTED_SECONDS and not pulse.was_silent_just_now():
             return
         try:
             engine.dialect.do_ping(connection)
         except engine.dialect.loaded_dbapi.Error as error:
+            pulse.check()
             raise sa.exc.InvalidatePoolError from error  # all others are as old: take a new one
 
 
