@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from fakes import GridEncoder
 from milvus_server import MilvusServer
 from PIL import Image
@@ -20,6 +21,7 @@ from real_servers import PostgresqlServer
 from s3_server import S3Server
 from skimage import data as sample_data
 
+from pipeline import passwords
 from pipeline.backend import Backend
 from pipeline.decoders import DecoderPool
 from pipeline.features.decode import Limits
@@ -60,6 +62,25 @@ def _settings_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of whoever runs the tests out of them."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_passwords() -> Iterator[None]:
+    """Hash passwords with little work: hundreds of people get one, and each would take a core for a tenth of a second.
+
+    Servers that tests start as processes hash them as they should.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        patch.setattr(passwords, "_of_nobody", "")
+        yield
+
+
+@pytest.fixture
+def real_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords as servers do."""
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher())
+    monkeypatch.setattr(passwords, "_of_nobody", "")
 
 
 @pytest.fixture(scope="session")

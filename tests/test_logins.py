@@ -58,6 +58,7 @@ def test_every_login_begins_a_session_of_its_own(backend, ada):
     assert first.secret != second.secret
 
 
+@pytest.mark.usefixtures("real_passwords")
 def test_a_weaker_hash_is_made_anew_at_the_next_login(backend, ada):
     weaker = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
     with backend.database.write() as connection:

@@ -6,6 +6,8 @@ from argon2 import PasswordHasher
 from pipeline.errors import InvalidQuery
 from pipeline.passwords import checked_password, hash_password, hash_secret, is_outdated, is_password, new_secret
 
+pytestmark = pytest.mark.usefixtures("real_passwords")
+
 SENTENCE = "correct horse battery"
 
 
