@@ -1,5 +1,6 @@
 """What only a database server can go through: it is killed, full, locked, or lets nobody in; and what text it takes."""
 
+import socket
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -93,6 +94,14 @@ def test_a_server_that_was_restarted_while_nobody_asked_is_not_even_noticed(mort
     mortal.start()
 
     assert names(doomed) == ["main"]
+
+
+def test_an_address_where_nobody_ever_answers_is_a_database_that_is_down():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        database = Database(f"postgresql://likeness@127.0.0.1:{silent.getsockname()[1]}/likeness")
+        quickly_down(database.migrate)
+        quickly_down(database.is_current)
+        database.close()
 
 
 @pytest.mark.parametrize(
