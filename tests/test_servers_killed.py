@@ -45,6 +45,7 @@ def test_an_import_survives_that_a_worker_redis_and_postgresql_are_killed(tmp_pa
         60,
         ["worker", "redis", "postgresql"],
     )
+    assert max(report["killed_at"].values()) < 60, "all was done before the last was killed"
     assert report["held_by_the_killed_worker"] > 0
     found = {name: value for name, value in list(report.items())[7:] if value}
     assert found == {}
