@@ -1,6 +1,7 @@
 """Each server down in turn: pages and calls say so soon, /readyz names it, and everything recovers by itself.
 
-The application is a process of its own, as it is run: on PostgreSQL with pgvector, an S3 server and Redis.
+The application is a process of its own, as it is run: on PostgreSQL with pgvector, an S3 server and Redis. Another one
+has its vectors in Milvus.
 """
 
 import json
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from command import wait_until
+from milvus_server import MilvusServer
 from pictures import picture_bytes
 from real_servers import PostgresqlServer
 from redis_server import RedisServer
@@ -43,12 +45,9 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Site:
-    """The servers, and the application that uses them."""
+class Application:
+    """A running application, and how it is asked."""
 
-    postgresql: PostgresqlServer
-    s3: S3Server
-    redis: RedisServer
     address: str
 
     def ask(self, path: str, data: bytes | None = None, **headers: str) -> Answer:
@@ -75,6 +74,15 @@ class Site:
         return self.ask("/readyz").status == 200
 
 
+@dataclass(frozen=True)
+class Site(Application):
+    """An application with the servers that it uses."""
+
+    postgresql: PostgresqlServer
+    s3: S3Server
+    redis: RedisServer
+
+
 def _headers(response: object) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
 
@@ -83,30 +91,48 @@ def _headers(response: object) -> dict[str, str]:
 def site(tmp_path_factory: pytest.TempPathFactory, models: Path, lite: object) -> Iterator[Site]:
     del lite  # so that its network is among the models
     postgresql, s3, redis = PostgresqlServer(), S3Server(), RedisServer()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LIKENESS_")} | {
-        "LIKENESS_DATA": str(tmp_path_factory.mktemp("data")),
-        "LIKENESS_MODELS": str(models),
+    urls = {
         "LIKENESS_DATABASE_URL": postgresql.new_database(),
         "LIKENESS_VECTORS_URL": "pgvector://",
         "LIKENESS_OBJECTS_URL": s3.url("pictures"),
         "LIKENESS_QUEUE_URL": redis.url,
-        "LIKENESS_RETRY_SECONDS": "0.2",
     }
-    command = [*LIKENESS, "serve", "--port", "0"]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        address = process.stdout.readline().split()[3].rstrip("/")
-        opened = Site(postgresql, s3, redis, address)
-        assert opened.send(IMAGES, picture_bytes("noise", seed=1), wait="true").json()["state"] == "ready"
-        yield opened
-        process.terminate()
+    with served(tmp_path_factory.mktemp("data"), models, urls) as application:
+        yield Site(application.address, postgresql, s3, redis)
     for server in (redis, s3, postgresql):
         server.close()
 
 
+@pytest.fixture(scope="module")
+def site_on_milvus(
+    tmp_path_factory: pytest.TempPathFactory, models: Path, lite: object, milvus: MilvusServer
+) -> Iterator[Application]:
+    """An application that has its vectors in Milvus, and everything else in a folder."""
+    del lite
+    with served(tmp_path_factory.mktemp("data"), models, {"LIKENESS_VECTORS_URL": milvus.url}) as application:
+        yield application
+
+
 @contextmanager
-def down(site: Site, kill: Callable[[], None], start: Callable[[], None]) -> Iterator[None]:
+def served(data: Path, models: Path, urls: dict[str, str]) -> Iterator[Application]:
+    """Serve an application that has one picture for as long as the block lasts."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LIKENESS_")} | {
+        "LIKENESS_DATA": str(data),
+        "LIKENESS_MODELS": str(models),
+        "LIKENESS_RETRY_SECONDS": "0.2",
+    }
+    command = [*LIKENESS, "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, env=environment | urls, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        opened = Application(process.stdout.readline().split()[3].rstrip("/"))
+        assert opened.send(IMAGES, picture_bytes("noise", seed=1), wait="true").json()["state"] == "ready"
+        yield opened
+        process.terminate()
+
+
+@contextmanager
+def down(site: Application, kill: Callable[[], None], start: Callable[[], None]) -> Iterator[None]:
     """Let a server be down for as long as the block lasts, and return when everything is ready again."""
     kill()
     try:
@@ -125,7 +151,7 @@ def told(answer: Answer, sentence: str) -> None:
     assert answer.seconds < SOON_SECONDS
 
 
-def check_everything_works(site: Site, seed: int) -> None:
+def check_everything_works(site: Application, seed: int) -> None:
     """Upload a picture, find it by itself, and look at it."""
     picture = picture_bytes("noise", seed=seed)
     image = site.send(IMAGES, picture, wait="true").json()
@@ -174,11 +200,36 @@ def test_the_object_store_hangs(site):
 
 def test_the_database_hangs(site):
     with down(site, site.postgresql.pause, site.postgresql.go_on):
+        for path in ("/", IMAGES, "/?text=dog"):
+            told(site.ask(path), "The database does not answer.")
+        told(site.send(IMAGES, picture_bytes(seed=4)), "The database does not answer.")
         ready = site.ask("/readyz")
         assert (ready.status, ready.json()["down"]) == (503, ["Database", "Vector index"])
         assert ready.seconds < SOON_SECONDS
         assert site.ask("/livez").status == 200
     check_everything_works(site, seed=60)
+
+
+def test_milvus_hangs(site_on_milvus, milvus):
+    site = site_on_milvus
+    check_everything_works(site, seed=70)
+    (image, *_) = site.ask(IMAGES).json()["images"]
+    with down(site, milvus.pause, milvus.go_on):
+        ready = site.ask("/readyz")
+        assert (ready.status, ready.json()["down"]) == (503, ["Vector index"])
+        assert ready.seconds < SOON_SECONDS
+        for path in ("/?text=dog", f"/?like={image['id']}"):
+            told(site.ask(path), "The vector engine does not answer.")
+        for path in (SEARCH, "/search"):
+            told(site.send(path, picture_bytes()), "The vector engine does not answer.")
+        for path in ("/", IMAGES, f"/images/{image['id']}", "/status", "/upload", "/livez"):
+            answer = site.ask(path)
+            assert (answer.status, answer.seconds < SOON_SECONDS) == (200, True), path
+        accepted = site.send(IMAGES, picture_bytes("noise", seed=71), wait="true")
+        assert (accepted.status, accepted.json()["state"]) == (201, "ready")
+    found = site.send(SEARCH, picture_bytes("noise", seed=71)).json()["results"]
+    assert found[0]["image"]["id"] == accepted.json()["id"]
+    check_everything_works(site, seed=72)
 
 
 def test_redis_is_down_and_nobody_minds(site):
