@@ -88,6 +88,10 @@ class MilvusServer:
 
     def start(self) -> None:
         """Start it, also again on the same data, and wait until it is well."""
+        # It would try the same ports in turn as another one that starts at this moment, and one of both would fail.
+        config = self._server.config
+        config.update(**{name: _free_port() for name in config.configurable_items if name.endswith("_port")})
+        self._server.webservice_port = _free_port()
         etcd = Path(self._folder.name) / "etcd.json"
         with pytest.MonkeyPatch.context() as environment:
             if not etcd.exists():
@@ -105,8 +109,9 @@ class MilvusServer:
 
     def kill(self) -> None:
         """End it with SIGKILL, as a power cut would."""
-        self._server.server_proc.send_signal(signal.SIGKILL)
-        self._server.server_proc.wait()
+        if self._server.server_proc:
+            self._server.server_proc.send_signal(signal.SIGKILL)
+            self._server.server_proc.wait()
 
     def pause(self) -> None:
         """Let it answer nothing although its port is open, as a machine that is overwhelmed does."""
@@ -117,9 +122,16 @@ class MilvusServer:
         self._process().resume()
 
     def close(self) -> None:
-        """Stop it and remove its folder."""
-        self._server.stop()
-        self._folder.cleanup()
+        """End it and remove its folder.
+
+        Its data goes as well, so it is killed: `stop` gives up on a process that takes seconds to end, as it may on a
+        busy machine, and the folder would then be removed only when Python happens to come by, which is a warning.
+        """
+        try:
+            self.kill()
+            self._server.stop()  # closes the files of its log
+        finally:
+            self._folder.cleanup()
 
     def log(self) -> str:
         """Return what it wrote, for whoever looks for the reason of a failure."""
