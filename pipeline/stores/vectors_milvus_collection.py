@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,15 +67,12 @@ class Collections:
     def make(self) -> str:
         """Make an empty collection, ready to be searched, and return its name."""
         name = f"{self.alias}_{secrets.token_hex(4)}"
+        call = partial(self.connection.call, timeout=PATIENT_SECONDS)
         with self._writing():
-            self.connection.call(
-                "create_collection",
-                name,
-                schema=self._schema(),
-                index_params=self._indexes(),
-                num_partitions=PARTITIONS,
-                timeout=PATIENT_SECONDS,
-            )
+            call("create_collection", name, schema=self._schema(), num_partitions=PARTITIONS)
+            # Nothing is there yet to build an index over; the client would look for each only after half a second.
+            call("create_index", name, self._indexes(), sync=False)
+            call("load_collection", name)
         return name
 
     def show(self, name: str) -> None:
