@@ -3,7 +3,7 @@
 A server that hangs, or whose host has gone without a word, leaves whoever waits for it waiting: the system keeps the
 connection, and no statement ever ends. A limit on statements would end those that merely take long, such as building an
 index. So whoever has waited for a moment asks on a new connection: if that is answered, the statement goes on for as
-long as it takes; if not, its connection is thrown away.
+long as it takes; if not, its connection is thrown away. Behind a pooler it is the pooler that answers.
 """
 
 import re
