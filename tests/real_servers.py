@@ -5,7 +5,9 @@ A server that is not to be had is a skip on a laptop, with its reason, and a fai
 
 import os
 import signal
+import subprocess
 import tempfile
+import time
 import warnings
 from contextlib import suppress
 from itertools import count
@@ -15,6 +17,9 @@ from typing import NoReturn
 import psutil
 import pytest
 import sqlalchemy as sa
+
+START_TRIES = 10
+RESTART_SECONDS = 1.0
 
 
 def missing(reason: str) -> NoReturn:
@@ -100,9 +105,20 @@ class PostgresqlServer:
                 process.resume()
 
     def start(self) -> None:
-        """Start it again on the same data; what was committed is there."""
-        with warnings.catch_warnings(action="ignore"):
-            self._server.ensure_postgres_running()
+        """Start it again on the same data; what was committed is there.
+
+        Right after a kill under load it sometimes refuses to start, so it is tried again, as whoever runs it would.
+        """
+        for left in reversed(range(START_TRIES)):
+            try:
+                with warnings.catch_warnings(action="ignore"):
+                    self._server.ensure_postgres_running()
+            except subprocess.CalledProcessError:
+                if not left:
+                    raise
+                time.sleep(RESTART_SECONDS)
+            else:
+                return
 
     def close(self) -> None:
         """Stop it and remove its folder."""
