@@ -33,7 +33,7 @@ def log_in(backend: Backend, name: str, password: str, *, address: str, browser:
             nobody = Principal(NOBODY.name, {}, address=address)
             records_audit.add(connection, nobody, Event.LOGIN_FAILED, person.name if person else UNKNOWN_NAME)
         raise NotLoggedIn(WRONG)
-    with backend.database.write(Writing.PASSING) as connection:
+    with backend.database.write(Writing.BESIDE) as connection:
         throttle.forgive(connection, plain, address)
     if is_outdated(kept):
         person = accounts.renew_hash(backend, person, password)

@@ -17,7 +17,6 @@ from pipeline.principals import Principal
 from pipeline.query_pictures import get_query_picture
 from pipeline.relevance import Strength, Verdict, strength, verdict
 from pipeline.stores import records_embeddings, records_images, records_listing, records_queries
-from pipeline.stores.database import Writing
 from pipeline.stores.protocols import Neighbor
 from pipeline.stores.records_queries import QueryPicture
 
@@ -203,8 +202,8 @@ def _find(backend: Backend, query: SearchQuery, question: _Question) -> _Page:
         neighbors = _continued(neighbors[:frozen], ranked)
         found = _visible(backend, neighbors, query.where, needed)
     if frozen_key and (len(neighbors) > frozen or not frozen):
-        with backend.database.write(Writing.PASSING) as connection:
-            records_queries.freeze(connection, *frozen_key, neighbors)
+        key, digest = frozen_key
+        backend.database.note(lambda connection: records_queries.freeze(connection, key, digest, neighbors))
     page = found[query.offset : query.offset + query.limit]
     hits = [_hit(backend, record, neighbor, question) for record, neighbor in page]
     best = [_hit(backend, record, neighbor, question).strength for record, neighbor in found[:1]]

@@ -15,7 +15,7 @@ from pipeline.labels import clean_label
 from pipeline.passwords import hash_secret, new_secret
 from pipeline.principals import EVERY_SCOPE, Principal, Scope
 from pipeline.stores import records_audit, records_libraries, records_people, records_principals, records_sessions
-from pipeline.stores.database import Connection, Writing
+from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_people import Person
 
@@ -135,40 +135,33 @@ def _keep_fresh(backend: Backend, session: Session, now: datetime) -> str | None
     if now - session.last_used_at > min(NOTED_AFTER, lasts / 2):
         changed |= {"last_used_at": now, "expires_at": now + lasts}
     if changed:
-        with backend.database.write(Writing.PASSING) as connection:
-            records_sessions.change_session(connection, session, **changed)
+        backend.database.note(lambda connection: records_sessions.change_session(connection, session, **changed))
     return None
 
 
 def _rotate(backend: Backend, session: Session, hashed: str) -> str | None:
-    """Give a session a new secret, `hashed` becoming the previous one; None when another request was quicker."""
+    """Give a session a new secret, `hashed` becoming the previous one; None when that cannot be done just now.
+
+    So it is when another request was quicker, or has ended the session: what is changed is the row as it was read.
+    """
     secret, now = new_secret(), datetime.now(UTC)
-    with backend.database.write(Writing.PASSING) as connection:
-        changed = records_sessions.change_session(
-            connection,
-            session,
-            secret_hash=hash_secret(secret),
-            previous_hash=hashed,
-            confirmed_at=None,
-            rotated_at=now,
-            last_used_at=now,
-            expires_at=now + timedelta(days=backend.settings.session_days),
-        )
+    values: dict[str, object] = {
+        "secret_hash": hash_secret(secret),
+        "previous_hash": hashed,
+        "confirmed_at": None,
+        "rotated_at": now,
+        "last_used_at": now,
+        "expires_at": now + timedelta(days=backend.settings.session_days),
+    }
+    changed = backend.database.note(lambda connection: records_sessions.change_session(connection, session, **values))
     return secret if changed else None
-
-
-def _is_unchanged(connection: Connection, session: Session) -> bool:
-    """Whether no other request has ended the session, or changed its secret, since it was read."""
-    current = records_sessions.get_session(connection, session.id)
-    return current is not None and current.secret_hash == session.secret_hash
 
 
 def _end_stolen(backend: Backend, session: Session, principal: Principal) -> None:
     with backend.database.write() as connection:
         # What changed between reading and now was a request side by side, whose secret was good when it was sent.
-        if not _is_unchanged(connection, session):
+        if not records_sessions.end_session(connection, session.id, secret_hash=session.secret_hash):
             return
-        records_sessions.end_session(connection, session.id)
         subject = "an old secret of the session was used again; somebody may have copied it"
         records_audit.add(connection, principal, Event.SESSION_REVOKED, subject)
 
@@ -231,8 +224,7 @@ def identify_token(backend: Backend, secret: str, *, address: str) -> Identity |
             return None
         roles = records_libraries.roles_of(connection, person.id)
     if token.last_used_at is None or now - token.last_used_at > NOTED_AFTER:
-        with backend.database.write(Writing.PASSING) as connection:
-            records_sessions.mark_used(connection, token.id, now)
+        backend.database.note(lambda connection: records_sessions.mark_used(connection, token.id, now))
     administrator, scopes = person.administrator, token.scopes
     return Identity(
         Principal(

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from pipeline.backend import Backend
@@ -190,6 +190,6 @@ class Worker:
             records_queue.fail(connection, image.row, claim.token, sentence=sentence, code=code)
 
     def _put_back(self, image: ImageRecord, claim: Claim, *, seconds: float, forgive: bool) -> None:
-        later = datetime.now(UTC) + timedelta(seconds=seconds)
+        wait = timedelta(seconds=seconds)
         with self.backend.database.write(Writing.BESIDE) as connection:
-            records_queue.put_back(connection, image.row, claim.token, not_before=later, forgive=forgive)
+            records_queue.put_back(connection, image.row, claim.token, wait=wait, forgive=forgive)

@@ -3,16 +3,20 @@
 SQLite runs in WAL mode with full syncs, so that an acknowledged commit survives a power cut, and every writing
 transaction begins IMMEDIATE, so that two processes queue for the lock instead of failing halfway. PostgreSQL gets the
 same order from an advisory lock that every writing transaction takes first: whoever checks something before acting
-writes ALONE, and the few workflows that are many at once, and guard each statement, write BESIDE each other.
+writes ALONE, and the few workflows that are many at once, and guard each statement, write BESIDE each other. Nobody who
+reads waits for one who writes: what a search needs to write takes no such lock, and what it can do without is noted.
 """
 
 import hashlib
+import logging
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy as sa
 from alembic import command
@@ -24,10 +28,16 @@ from sqlalchemy.engine import Engine
 
 from pipeline.errors import ConfigurationError, StoreUnavailable
 from pipeline.stores import locks, postgresql
+from pipeline.stores.locks import NOT_HELD, Held
 from pipeline.stores.tables import LONGEST_ORIGIN, moves
+
+log = logging.getLogger(__name__)
+
+Written = TypeVar("Written")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MILLISECONDS = 30_000  # waiting for another process's write; writes take milliseconds, so this is never met
+NOTE_SECONDS = 0.5  # that a reader waits to write something on the side, before it goes on without
 
 DOWN = "The database does not answer. Please try again in a moment."
 DAMAGED = "The file of the database is damaged or is no database. Please restore it from a copy, or move it away."
@@ -49,7 +59,22 @@ class Writing(Enum):
     """Others may write BESIDE as well: each statement guards itself, and a conflict is no mistake."""
 
     PASSING = "passing"
-    """BESIDE, and also after the data has moved elsewhere: what is written may be forgotten."""
+    """Beside everybody, also who writes ALONE, and also after the data has moved elsewhere.
+
+    Each statement guards itself by the rows that it names, and what is written may be forgotten."""
+
+    MOVING = "moving"
+    """ALONE, and also where the data has moved elsewhere or is arriving."""
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody else may write who takes turns."""
+        return self in {Writing.ALONE, Writing.MOVING}
+
+    @property
+    def is_for_good(self) -> bool:
+        """Whether it is refused where the data is not at home."""
+        return self in {Writing.ALONE, Writing.BESIDE}
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -73,6 +98,7 @@ class Database:
     objects_address = ""
 
     def __init__(self, url: str, *, connections: int = 20) -> None:
+        self._turns: dict[str, threading.Lock] = {}
         try:
             self.url = _dialect(sa.make_url(url))
             self.is_sqlite = self.url.get_backend_name() == "sqlite"
@@ -101,38 +127,71 @@ class Database:
     def write(self, writing: Writing = Writing.ALONE) -> Iterator[Connection]:
         """Give a connection whose changes are committed together, or not at all when the block raises.
 
-        Raises StoreUnavailable also when the data has moved elsewhere, unless it is for PASSING things.
+        Raises StoreUnavailable also when the data has moved elsewhere, if it is written for good.
         """
         with self._transaction(writing) as connection:
-            if writing is not Writing.PASSING and (refusal := _refusal(connection, self.objects_address)):
+            if writing.is_for_good and (refusal := _refusal(connection, self.objects_address)):
                 raise StoreUnavailable(refusal)
             yield connection
 
+    def note(self, write: Callable[[Connection], Written]) -> Written | None:
+        """Do what somebody who reads writes on the side, and return what that gives.
+
+        It has its turn BESIDE others, also after the data has moved. When that does not come soon nothing is written,
+        which is None: no reading fails for it, or waits long.
+        """
+        try:
+            with self._transaction(Writing.BESIDE, wait_seconds=NOTE_SECONDS) as connection:
+                return write(connection)
+        except StoreUnavailable as error:
+            log.debug("something that was to be noted on the side was not: %s", error)
+            return None
+
     @contextmanager
-    def exclusively(self, name: str, *, wait_seconds: float = 0.0) -> Iterator[bool]:
+    def exclusively(self, name: str, *, wait_seconds: float = 0.0) -> Iterator[Held]:
         """Hold the lock `name`, which one thread of all processes on this database can have; give whether it is held.
 
-        It is waited for at most so long. A process that dies loses it. Others may write meanwhile.
+        It is waited for at most so long. A process that dies loses it, and so does one whose connection dies: whoever
+        holds it for long asks with `confirm` before each step. Others may write meanwhile.
         """
         deadline = time.monotonic() + wait_seconds
-        if self.is_sqlite:
-            with locks.file_lock(self.url.database or "", name, deadline) as held:
-                yield held
-            return
-        with _mapped(), self.engine.connect() as connection:
-            # The number stands in the statement itself: one with parameters keeps its view of the data until the end of
-            # the transaction, and building an index beside others waits for all who have such a view.
-            attempt = sa.select(sa.func.pg_try_advisory_xact_lock(sa.literal_column(str(_number(name)))))
-            while not (held := bool(connection.scalar(attempt))) and time.monotonic() < deadline:
-                time.sleep(locks.POLL_SECONDS)
-            yield held
+        with locks.in_process(self._turns, name, deadline) as is_our_turn:
+            if not is_our_turn:
+                yield NOT_HELD
+            elif self.is_sqlite:
+                with locks.file_lock(self.url.database or "", name, deadline) as is_held:
+                    yield Held() if is_held else NOT_HELD
+            else:
+                with _mapped(), self._advisory_lock(name, deadline) as held:
+                    yield held
+
+    @contextmanager
+    def _advisory_lock(self, name: str, deadline: float) -> Iterator[Held]:
+        # The number stands in the statement itself: one with parameters keeps its view of the data until the end of
+        # the transaction, and building an index beside others waits for all who have such a view.
+        attempt = sa.select(sa.func.pg_try_advisory_xact_lock(sa.literal_column(str(_number(name)))))
+        while True:
+            # Whoever waits has no connection meanwhile: others need it, and be it to finish what is waited for.
+            with self.engine.connect() as connection:
+                if connection.scalar(attempt):
+                    yield Held(lambda: self._ask(connection))
+                    return
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(locks.POLL_SECONDS)
+        yield NOT_HELD
+
+    def _ask(self, connection: Connection) -> None:
+        """Return when a transaction is still there, and with it the locks that it holds."""
+        with _mapped():
+            connection.scalar(sa.select(sa.literal_column("1")))
 
     def migrate(self) -> None:
         """Bring the tables to the newest version. Several processes may call this at once."""
         with _mapped(), self.engine.connect() as connection:
             if self._is_current(connection):
                 return
-        with self._transaction(Writing.ALONE, wait=True) as connection:
+        with self._transaction(Writing.ALONE, wait_seconds=float("inf")) as connection:
             if self._is_current(connection):
                 return
             config = Config()
@@ -149,13 +208,15 @@ class Database:
             return self._is_current(connection)
 
     @contextmanager
-    def _transaction(self, writing: Writing, *, wait: bool = False) -> Iterator[Connection]:
+    def _transaction(self, writing: Writing, *, wait_seconds: float | None = None) -> Iterator[Connection]:
+        """Give a transaction, after its turn if it takes turns; who is in the way is waited for at most so long."""
         with _mapped(), self.engine.connect() as connection:
             if self.is_sqlite:
-                connection.execution_options(likeness_write=True)
+                connection.execution_options(likeness_write=True, likeness_wait_seconds=wait_seconds)
             with connection.begin():
                 if not self.is_sqlite:
-                    connection.execute(postgresql.lock_writers(alone=writing is Writing.ALONE, wait=wait))
+                    alone = writing.is_alone if writing is not Writing.PASSING else None
+                    connection.execute(postgresql.lock_writers(alone=alone, wait_seconds=wait_seconds))
                 yield connection
 
     def _is_current(self, connection: Connection) -> bool:
@@ -248,5 +309,16 @@ def _configure_sqlite(engine: Engine) -> None:
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writing = connection.get_execution_options().get("likeness_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get("likeness_write"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        wait = options.get("likeness_wait_seconds")
+        milliseconds = BUSY_MILLISECONDS if wait is None or wait == float("inf") else int(wait * 1000)
+        if milliseconds != BUSY_MILLISECONDS:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={milliseconds}")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        finally:
+            if milliseconds != BUSY_MILLISECONDS:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")

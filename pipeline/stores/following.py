@@ -2,20 +2,23 @@
 
 How far the copy is stands in the database, beside the truth. One process at a time brings it on; the others wait for
 it a little and then answer with what is there. Applying a change twice is harmless; skipping one never happens,
-because the position is written after the engine has confirmed.
+because the position is written after the engine has confirmed, and only by who still has the turn: whoever has lost it
+together with its connection finds the position changed, and lets what it did meanwhile be done once more.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from pipeline.errors import StoreUnavailable
 from pipeline.stores import records_embeddings
 from pipeline.stores.database import Database, Writing
+from pipeline.stores.locks import LOST, Held
 from pipeline.stores.records_embeddings import Change
-from pipeline.stores.tables import counters, vector_copies
+from pipeline.stores.tables import counters, insert_into, vector_copies
 
 CHANGES_PER_STEP = 2000  # 4 MB of 512 float32 each: far below the 64 MB a message to Milvus may have
 
@@ -61,10 +64,12 @@ class Follower:
 
     def establish(self, is_there: Callable[[str], bool], make: Callable[[], str]) -> Position:
         """Return where the copy stands; when its place is not there (any more), `make` an empty one and begin anew."""
-        with self.database.exclusively(self._lock_name, wait_seconds=float("inf")):
+        with self.database.exclusively(self._lock_name, wait_seconds=float("inf")) as held:
             position = self.position()
             if position is None or not is_there(position.place):
-                self.begin(make())
+                place = make()
+                held.confirm()
+                self.begin(place)
                 position = self.position()
         if position is None:
             raise RuntimeError("the position of a copy vanished while it was held")
@@ -72,13 +77,10 @@ class Follower:
 
     def begin(self, place: str, change: int = 0) -> None:
         """Let `place` be the copy that answers; it has everything up to `change`."""
+        values = {"place": place, "change": change, "written_at": datetime.now(UTC)}
         with self.database.write(Writing.PASSING) as connection:
-            connection.execute(vector_copies.delete().where(*self._key))
-            connection.execute(
-                vector_copies.insert().values(
-                    address=self.address, encoder=self.encoder, place=place, change=change, written_at=datetime.now(UTC)
-                )
-            )
+            begun = insert_into(connection, vector_copies).values(address=self.address, encoder=self.encoder, **values)
+            connection.execute(begun.on_conflict_do_update(index_elements=list(vector_copies.primary_key), set_=values))
 
     def advance(
         self,
@@ -91,13 +93,14 @@ class Follower:
         """Bring the copy on until nothing is left or `work_seconds` have passed; return how many changes came.
 
         When another process is at it, that one is waited for, `wait_seconds` at most. `on_progress` is told the
-        number of changes of each step. Raises what `apply` raises; what was applied until then counts.
+        number of changes of each step. Raises what `apply` raises; what was applied until then counts. Raises
+        StoreUnavailable when the turn was lost.
         """
         with self.database.exclusively(self._lock_name, wait_seconds=wait_seconds) as held:
             position = self.position()
             if not held or position is None or position.is_newest:
                 return 0
-            return self._advance(position, apply, time.monotonic() + work_seconds, on_progress)
+            return self._advance(held, position, apply, time.monotonic() + work_seconds, on_progress)
 
     def fill(
         self,
@@ -127,26 +130,32 @@ class Follower:
         if settle:
             settle(place)
             bring_on()
-        with self.database.exclusively(self._lock_name, wait_seconds=float("inf")):
+        with self.database.exclusively(self._lock_name, wait_seconds=float("inf")) as held:
             bring_on()  # what came in meanwhile is little, and nobody else brings the other place on
+            held.confirm()
             self.begin(place, change)
         return applied
 
     def _advance(
-        self, position: Position, apply: Apply, deadline: float, on_progress: Callable[[int], None] | None
+        self,
+        held: Held,
+        position: Position,
+        apply: Apply,
+        deadline: float,
+        on_progress: Callable[[int], None] | None,
     ) -> int:
-        change, applied = position.change, 0
-        for changes in self._changes_behind(change):
+        applied = 0
+        for changes in self._changes_behind(position.change):
+            held.confirm()
             apply(position.place, changes)
-            change = changes[-1].number
-            self._record(change, {"written_at": datetime.now(UTC)})
+            position = self._recorded(position, replace(position, change=changes[-1].number), datetime.now(UTC))
             applied += len(changes)
             if on_progress:
                 on_progress(len(changes))
             if time.monotonic() > deadline:
                 return applied
-        if change < position.newest:  # what is left is of another encoder, and is no news the next time
-            self._record(position.newest, {})
+        if not position.is_newest:  # what is left is of another encoder, and is no news the next time
+            self._recorded(position, replace(position, change=position.newest), position.written_at)
         return applied
 
     def _changes_behind(self, change: int) -> Iterator[list[Change]]:
@@ -158,6 +167,19 @@ class Follower:
             yield changes
             change = changes[-1].number
 
-    def _record(self, change: int, others: Mapping[str, object]) -> None:
+    def _recorded(self, before: Position, after: Position, written_at: datetime) -> Position:
+        """Write down that the copy has come on, and return where it stands.
+
+        Raises StoreUnavailable when it did not stand where it did `before`: somebody else has had the turn. What was
+        written into the place meanwhile may have covered something newer, so all since then is brought in again.
+        """
+        same = (*self._key, vector_copies.c.place == before.place)
+        stands = vector_copies.update().where(*same, vector_copies.c.change == before.change)
+        again = vector_copies.update().where(*same, vector_copies.c.change > before.change)
         with self.database.write(Writing.PASSING) as connection:
-            connection.execute(vector_copies.update().where(*self._key).values(change=change, **others))
+            is_ours = connection.execute(stands.values(change=after.change, written_at=written_at)).rowcount == 1
+            if not is_ours:
+                connection.execute(again.values(change=before.change))
+        if not is_ours:
+            raise StoreUnavailable(LOST, detail=f"another process has brought {self.address} on meanwhile")
+        return replace(after, written_at=written_at)

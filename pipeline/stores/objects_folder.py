@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +81,11 @@ class FolderObjects:
         """Remove the object; it is no error when there is none."""
         with _mapped():
             self._path(key).unlink(missing_ok=True)
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Remove all these objects; those that are not there are no error."""
+        for key in keys:
+            self.delete(key)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield every object whose key begins with `prefix`. Leftovers of crashed writers are swept on the way."""

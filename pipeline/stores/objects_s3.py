@@ -9,8 +9,9 @@ import io
 import logging
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from typing import BinaryIO
 from xml.etree.ElementTree import ParseError
 
@@ -24,6 +25,7 @@ from minio.credentials.providers import (
     Provider,
     StaticProvider,
 )
+from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error, ServerError
 from urllib3.exceptions import HTTPError, ProtocolError, SSLError
 from urllib3.response import BaseHTTPResponse
@@ -127,6 +129,23 @@ class S3Objects:
         name = self._name(key)
         with self._asked():
             self._delete(name)
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Remove all these objects, a thousand with one request; those that are not there are no error."""
+        names = [self._name(key) for key in keys]
+        with self._asked():
+            try:
+                failed = list(self._client.remove_objects(self._at.bucket, map(DeleteObject, names)))
+            except S3Error as error:
+                if error.code not in s3_errors.UNKNOWN_REQUEST:
+                    raise
+                for name in names:
+                    self._delete(name)
+                return
+        for told in failed:
+            if told.code not in s3_errors.GONE:
+                sentence = s3_errors.sentence_of(told.code, HTTPStatus.OK)
+                raise StoreUnavailable(sentence, detail=f"{told.code} {told.message} {told.name}")
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield every object whose key begins with `prefix`, read in thousands. What others keep there is left out."""

@@ -5,6 +5,7 @@ setting ends with its transaction.
 """
 
 import json
+import math
 import re
 import time
 from typing import Any
@@ -97,13 +98,17 @@ def configure(engine: Engine) -> None:
             raise sa.exc.InvalidatePoolError from error  # all others are as old: take a new one
 
 
-def lock_writers(*, alone: bool, wait: bool = False) -> sa.Select[Any]:
-    """Return what begins a writing transaction, which waits for its turn no longer than others are kept waiting.
+def lock_writers(*, alone: bool | None, wait_seconds: float | None = None) -> sa.Select[Any]:
+    """Return what begins a writing transaction: it waits for its turn, but no longer than others are kept waiting.
 
-    With `wait` it waits without end.
+    Who writes `alone` has it when nobody else writes, others beside each other; None has no turn and waits only for
+    rows. With `wait_seconds` it is waited for so long, which may be without end.
     """
+    milliseconds = LOCK_MILLISECONDS if wait_seconds is None else wait_seconds * 1000
+    limit = sa.func.set_config("lock_timeout", "0" if math.isinf(milliseconds) else str(int(milliseconds)), True)
+    if alone is None:
+        return sa.select(limit)
     lock = sa.func.pg_advisory_xact_lock if alone else sa.func.pg_advisory_xact_lock_shared
-    limit = sa.func.set_config("lock_timeout", "0" if wait else str(LOCK_MILLISECONDS), True)
     return sa.select(limit, lock(WRITERS))  # from left to right, in one journey to the server
 
 

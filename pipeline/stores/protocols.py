@@ -1,6 +1,6 @@
 """The promises of the stores, whichever product is behind them. One contract suite tests every implementation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, NamedTuple, Protocol
@@ -46,6 +46,13 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove the object; it is no error when there is none."""
+        ...
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Remove all these objects with as few requests as can be; those that are not there are no error.
+
+        When this raises, some may have been removed.
+        """
         ...
 
     def list(self, prefix: str) -> Iterator[StoredObject]:

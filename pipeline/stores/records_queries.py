@@ -69,12 +69,13 @@ def freeze(connection: Connection, key: str, filter_digest: str, neighbors: list
         "rows": np.array([neighbor.row for neighbor in neighbors], np.int64).tobytes(),
         "similarities": np.array([neighbor.similarity for neighbor in neighbors], np.float32).tobytes(),
     }
-    # Nothing for a picture that has been forgotten meanwhile.
+    # Nothing for a picture that has been forgotten meanwhile, and none is forgotten before this is committed.
     kept = sa.select(
         query_pictures.c.key,
         sa.literal(filter_digest, sa.String),
         *(sa.literal(value, sa.LargeBinary) for value in values.values()),
     ).where(query_pictures.c.key == key)
+    kept = kept.with_for_update(read=True, key_share=True)
     frozen_now = insert_into(connection, frozen_results).from_select(["key", "filter_digest", *values], kept)
     connection.execute(frozen_now.on_conflict_do_update(index_elements=list(frozen_results.primary_key), set_=values))
 

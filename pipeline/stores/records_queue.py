@@ -1,7 +1,8 @@
 """The queue of images that wait for analysis. The images table is the queue; whoever holds a lease works.
 
 A claim hands out images under one token until `lease_until`. Results are written only while the token still holds,
-so a worker that was too slow, or was thought dead, changes nothing.
+so a worker that was too slow, or was thought dead, changes nothing. What is due is decided by the clock of the database
+server, so that workers on machines whose clocks differ agree on it; with SQLite all are on one machine.
 """
 
 import secrets
@@ -16,7 +17,7 @@ from sqlalchemy.engine import Connection
 from pipeline.features.picture import COLOR_NAMES, Facts, Features
 from pipeline.images import ImageRecord, ImageState
 from pipeline.stores import records_embeddings, records_images
-from pipeline.stores.tables import color_share_column, images, palette
+from pipeline.stores.tables import UtcTime, color_share_column, images, palette
 
 ANALYSIS_VERSION = 1
 """Written on every analyzed image, and raised when analysis changes what it writes, so that the records of older code
@@ -58,7 +59,7 @@ def claim(
     connection.execute(
         images.update()
         .where(images.c.row.in_(rows))
-        .values(lease_token=token, lease_until=datetime.now(UTC) + lease, attempts=images.c.attempts + 1)
+        .values(lease_token=token, lease_until=_moment(connection, lease), attempts=images.c.attempts + 1)
     )
     attempts = connection.execute(sa.select(images.c.row, images.c.attempts).where(images.c.row.in_(rows)))
     records = records_images.get_by_rows(connection, rows)
@@ -70,7 +71,7 @@ def _due(connection: Connection, limit: int, first: Collection[int]) -> list[tup
 
     Two statements, because one that sorts by membership in `first` would read and sort the whole queue.
     """
-    oldest = sa.select(images.c.row, images.c.attempts).where(_is_due()).order_by(images.c.row)
+    oldest = sa.select(images.c.row, images.c.attempts).where(_is_due(connection)).order_by(images.c.row)
     oldest = oldest.with_for_update(skip_locked=True)
     hurried = connection.execute(oldest.where(images.c.row.in_(first)).limit(limit)).all() if first else []
     others = oldest.where(images.c.row.not_in(first)).limit(limit - len(hurried))
@@ -79,18 +80,27 @@ def _due(connection: Connection, limit: int, first: Collection[int]) -> list[tup
 
 def count_due(connection: Connection, most: int) -> int:
     """Return how many images may be claimed now; no more than `most` are counted."""
-    due = sa.select(images.c.row).where(_is_due()).limit(most).subquery()
+    due = sa.select(images.c.row).where(_is_due(connection)).limit(most).subquery()
     return connection.execute(sa.select(sa.func.count()).select_from(due)).scalar_one()
 
 
-def _is_due() -> sa.ColumnElement[bool]:
-    now = datetime.now(UTC)
+def _is_due(connection: Connection) -> sa.ColumnElement[bool]:
+    now = _moment(connection)
     return sa.and_(
         images.c.state == ImageState.WAITING,
         images.c.deleted_at.is_(None),
         images.c.not_before <= now,
         sa.or_(images.c.lease_until.is_(None), images.c.lease_until < now),
     )
+
+
+def _moment(connection: Connection, later: timedelta = timedelta(0)) -> sa.ColumnElement[datetime]:
+    """Return the time at which a statement comes to the server, or so much later."""
+    if connection.dialect.name == "sqlite":
+        return sa.literal(datetime.now(UTC) + later, UtcTime)
+    # A time without a zone, as UtcTime keeps it. Within a statement it stays the same, which lets indexes be used.
+    now = sa.func.timezone("UTC", sa.func.statement_timestamp(), type_=sa.DateTime())
+    return sa.type_coerce(now + later, UtcTime)
 
 
 def _give_up(connection: Connection, rows: Collection[int]) -> None:
@@ -104,7 +114,7 @@ def _give_up(connection: Connection, rows: Collection[int]) -> None:
 def renew(connection: Connection, claim: Claim, lease: timedelta) -> int:
     """Hold what is still claimed for another `lease`; return how many images that is."""
     held = (images.c.row.in_([image.row for image in claim.images]), images.c.lease_token == claim.token)
-    return connection.execute(images.update().where(*held).values(lease_until=datetime.now(UTC) + lease)).rowcount
+    return connection.execute(images.update().where(*held).values(lease_until=_moment(connection, lease))).rowcount
 
 
 def complete(
@@ -175,9 +185,9 @@ def fail(connection: Connection, row: int, token: str, *, sentence: str, code: s
     return _release(connection, row, token, {"state": ImageState.FAILED, "error": sentence, "error_code": code})
 
 
-def put_back(connection: Connection, row: int, token: str, *, not_before: datetime, forgive: bool = False) -> bool:
-    """Let the image wait until `not_before`, if `token` still holds; with `forgive` the try is not counted."""
-    values: dict[str, object] = {"not_before": not_before}
+def put_back(connection: Connection, row: int, token: str, *, wait: timedelta, forgive: bool = False) -> bool:
+    """Let the image wait so long, if `token` still holds; with `forgive` the try is not counted."""
+    values: dict[str, object] = {"not_before": _moment(connection, wait)}
     if forgive:
         values["attempts"] = images.c.attempts - 1
     return _release(connection, row, token, values)

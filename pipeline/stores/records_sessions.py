@@ -109,9 +109,12 @@ def last_seen(connection: Connection) -> dict[str, datetime]:
     return dict(connection.execute(newest).all())
 
 
-def end_session(connection: Connection, session_id: str) -> bool:
-    """Revoke a session at once; return whether it was there."""
-    return connection.execute(sessions.delete().where(sessions.c.id == session_id)).rowcount == 1
+def end_session(connection: Connection, session_id: str, *, secret_hash: str | None = None) -> bool:
+    """Revoke a session at once, if a secret is given only while it has that one; return whether it was there."""
+    statement = sessions.delete().where(sessions.c.id == session_id)
+    if secret_hash is not None:
+        statement = statement.where(sessions.c.secret_hash == secret_hash)
+    return connection.execute(statement).rowcount == 1
 
 
 def end_sessions_of(connection: Connection, person_id: str, *, but: str | None = None) -> int:

@@ -3,6 +3,9 @@
 GONE = frozenset({"NoSuchKey", "NoSuchObject", "ResourceNotFound"})
 """There is no such object."""
 
+UNKNOWN_REQUEST = frozenset({"NotImplemented", "MethodNotAllowed"})
+"""The service does not know how to do this."""
+
 THERE_ALREADY = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 """Somebody else has made the bucket meanwhile."""
 

@@ -102,6 +102,16 @@ def test_deleting_what_is_not_there_is_no_error(objects):
     assert objects.exists(KEY)
 
 
+def test_many_are_deleted_together_and_those_that_are_not_there_are_no_error(objects):
+    keys = [f"originals/main/{number:06x}" for number in range(5)]
+    for key in keys:
+        objects.put(key, io.BytesIO(b"x"))
+    objects.delete_many([*keys[1:], "originals/main/ffffff"])
+    objects.delete_many([])
+
+    assert listed(objects) == keys[:1]
+
+
 def test_a_listing_tells_keys_sizes_and_times(objects):
     before = datetime.now(UTC)
     objects.put(KEY, io.BytesIO(b"12345"))
@@ -200,6 +210,7 @@ def test_a_store_that_is_down_says_so_whatever_it_is_asked(objects_down):
         lambda: objects_down.open(KEY),
         lambda: objects_down.exists(KEY),
         lambda: objects_down.delete(KEY),
+        lambda: objects_down.delete_many([KEY]),
         lambda: list(objects_down.list("")),
         objects_down.check,
     ]

@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def fail(database: Database, row: int, token: str) -> bool:
 
 def put_back(database: Database, row: int, token: str, *, forgive: bool = False) -> bool:
     with database.write() as connection:
-        return records_queue.put_back(connection, row, token, not_before=datetime.now(UTC), forgive=forgive)
+        return records_queue.put_back(connection, row, token, wait=timedelta(0), forgive=forgive)
 
 
 def test_the_oldest_images_are_claimed_first(database, waiting):
@@ -260,10 +260,10 @@ def test_a_forgiven_try_is_not_counted(database, waiting):
 
 def test_an_image_put_back_is_not_claimed_before_its_time(database, waiting):
     taken = claim(database, limit=20)
-    later = datetime.now(UTC) + timedelta(hours=1)
+    later = timedelta(hours=1)
     with database.write() as connection:
         for image in waiting:
-            records_queue.put_back(connection, image.row, taken.token, not_before=later, forgive=True)
+            records_queue.put_back(connection, image.row, taken.token, wait=later, forgive=True)
     assert claim(database).images == ()
 
     let_waiting_end(database)
