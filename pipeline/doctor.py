@@ -24,7 +24,7 @@ from pipeline.errors import LikenessError, ObjectNotFound
 from pipeline.filters import Filter
 from pipeline.images import ImageState
 from pipeline.originals import open_original
-from pipeline.settings import Settings
+from pipeline.settings import Settings, doubtful_variables
 from pipeline.stores import (
     records_embeddings,
     records_images,
@@ -70,6 +70,8 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Yield a finding for each thing that was looked at, as it is found. Nothing is raised for what is wrong."""
+    for sentence in doubtful_variables():
+        yield Finding("Settings", "note", sentence)
     folder = _checked("Data folder", lambda: _look_at_folder(settings.data))
     yield folder
     if folder.level == "problem":

@@ -6,6 +6,8 @@ there is no second switch that could contradict it. A setting whose name ends in
 """
 
 import os
+import re
+from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
@@ -19,6 +21,8 @@ from pipeline.errors import ConfigurationError
 PREFIX = "LIKENESS_"
 SECRET_FIELDS = ("database_url", "objects_url", "vectors_url", "queue_url", "secret_key", "oidc_client_secret")
 SHORTEST_SECRET_KEY = 32
+OF_KUBERNETES = re.compile(r"LIKENESS_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
+"""What Kubernetes tells pods of services that are called likeness-…, and Compose of the port that is opened."""
 MEBIBYTE = 1 << 20
 MEGABYTE = 1_000_000
 
@@ -122,7 +126,7 @@ class Settings(BaseSettings):
         False, description="Whether originals are downloaded without their metadata, such as the place they show."
     )
     oidc_issuer: str = Field(
-        "", description="Address of an OpenID Connect provider for single sign-on; needs `likeness[oidc]`."
+        "", description="Address of an OpenID Connect provider for single sign-on; needs the extra `oidc`."
     )
     oidc_client_id: str = Field("", description="The name by which that provider knows this server.")
     oidc_client_secret: str = Field("", description="The secret that goes with it.")
@@ -137,7 +141,7 @@ class Settings(BaseSettings):
         for field in SECRET_FIELDS:
             path = os.environ.get(f"{PREFIX}{field}_FILE".upper())
             if path and not values.get(field):
-                values[field] = Path(path).read_text(encoding="utf-8").strip()
+                values[field] = _read_secret(f"{PREFIX}{field}_FILE".upper(), Path(path))
         return values
 
     @field_validator("data", "models")
@@ -198,5 +202,32 @@ def read_settings(**overrides: object) -> Settings:
         raise ConfigurationError(
             f"{name} cannot be used: {first['msg']}. docs/settings.md says what it means."
         ) from error
+
+
+def doubtful_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Return a sentence for each variable that looks like one of ours and has no effect."""
+    fields = {f"{PREFIX}{field}".upper() for field in Settings.model_fields}
+    files = {f"{PREFIX}{field}_FILE".upper() for field in SECRET_FIELDS}
+    given = sorted(name for name, value in environment.items() if name.upper().startswith(PREFIX) and value)
+    said = [
+        f"{name} is not known and has no effect. docs/settings.md lists the variables there are."
+        for name in given
+        if name.upper() not in fields | files and not OF_KUBERNETES.fullmatch(name)
+    ]
+    twice = [name for name in given if name in files and environment.get(name.removesuffix("_FILE"))]
+    return said + [
+        f"{name.removesuffix('_FILE')} and {name} are both set; the file is not read. Please unset one of them."
+        for name in twice
+    ]
+
+
+def _read_secret(variable: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ConfigurationError(f"A secret could not be read from its file: {error}.") from error
+        reason = (error.strerror or "it does not say why").lower()
+        raise ConfigurationError(
+            f"{variable} names {path}, which cannot be read: {reason}. Please mend that."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{variable} names {path}, which is no text. Please mend that.") from error

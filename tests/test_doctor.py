@@ -34,6 +34,13 @@ def test_where_nothing_was_started_the_doctor_makes_nothing(tmp_path: Path, *, m
     assert "none yet" in found["Database"].sentence
 
 
+def test_a_misspelt_variable_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIKENESS_DATABSE_URL", "postgresql://host/name")
+    found = findings(settings)["Settings"]
+    assert found.level == "note"
+    assert "LIKENESS_DATABSE_URL is not known" in found.sentence
+
+
 def test_vectors_that_nobody_holds_are_told(lite_backend: Backend) -> None:
     image = putting(lite_backend)()
     Worker(lite_backend).drain()

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from pipeline.errors import ConfigurationError
-from pipeline.settings import SECRET_FIELDS, Settings, read_settings
+from pipeline.settings import SECRET_FIELDS, Settings, doubtful_variables, read_settings
 from pipeline.stores.database import Database
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
@@ -85,8 +85,34 @@ def test_a_secret_can_come_from_a_file(monkeypatch, tmp_path, field):
 def test_a_secret_file_that_is_missing_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("LIKENESS_DATABASE_URL_FILE", str(tmp_path / "missing"))
 
-    with pytest.raises(ConfigurationError, match="missing"):
+    with pytest.raises(ConfigurationError) as caught:
         read_settings()
+
+    assert caught.value.user_message == (
+        f"LIKENESS_DATABASE_URL_FILE names {tmp_path}/missing, which cannot be read: no such file or directory. "
+        "Please mend that."
+    )
+
+
+def test_variables_without_effect_are_told():
+    told = doubtful_variables(
+        {
+            "LIKENESS_DATABSE_URL": "postgresql://host/name",
+            "LIKENESS_QUEUE_URL": "redis://host",
+            "LIKENESS_QUEUE_URL_FILE": "/run/secrets/queue",
+            "LIKENESS_SECRET_KEY_FILE": "/run/secrets/key",
+            "LIKENESS_ENCODER": "lite",
+            "LIKENESS_LOG_LEVEL_FILE": "",  # as empty as not set
+            "LIKENESS_SERVICE_HOST": "10.0.0.1",  # Kubernetes tells these of its own accord
+            "LIKENESS_WEB_PORT_8000_TCP_ADDR": "10.0.0.1",
+            "DATABASE_URL": "of somebody else",
+        }
+    )
+
+    assert told == [
+        "LIKENESS_DATABSE_URL is not known and has no effect. docs/settings.md lists the variables there are.",
+        "LIKENESS_QUEUE_URL and LIKENESS_QUEUE_URL_FILE are both set; the file is not read. Please unset one of them.",
+    ]
 
 
 @pytest.mark.parametrize(

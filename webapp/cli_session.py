@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from webapp.cli_errors import say
+
 if TYPE_CHECKING:
     from pipeline.backend import Backend
     from pipeline.settings import Settings
@@ -15,11 +17,16 @@ if TYPE_CHECKING:
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-def configured() -> "Settings":
-    """Return the settings, with the log going to stderr as they say. Raises ConfigurationError."""
-    from pipeline.settings import read_settings
+def configured(*, tell: bool = True) -> "Settings":
+    """Return the settings, with the log going to stderr as they say. Raises ConfigurationError.
+
+    Variables that have no effect, misspelt ones say, are told on stderr as well, unless somebody else does.
+    """
+    from pipeline.settings import doubtful_variables, read_settings
 
     settings = read_settings()
+    for sentence in doubtful_variables() if tell else ():
+        say(sentence)
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr)
     return settings
 

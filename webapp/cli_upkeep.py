@@ -63,7 +63,7 @@ def doctor(context: click.Context) -> None:
     from pipeline.doctor import examine
 
     problems = 0
-    for finding in examine(configured()):
+    for finding in examine(configured(tell=False)):
         problems += finding.level == "problem"
         click.echo(f"{finding.level:<8} {finding.subject}: {finding.sentence}")
     if problems:
