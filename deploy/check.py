@@ -12,7 +12,12 @@ import manifests
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = Path(sys.executable).parent
-COMPOSE_FILES = ("docker-compose.yml", "docker-compose.small.yml")
+COMPOSE_FILES = (
+    "docker-compose.yml",
+    "docker-compose.small.yml",
+    "deploy/compose.seaweedfs.yml",
+    "deploy/compose.ports.yml",
+)
 
 
 def check() -> list[str]:
@@ -30,6 +35,9 @@ def check() -> list[str]:
         return [*found, f"kubectl kustomize refuses: {error.stderr.strip()}"]
     if not made:
         print("kubectl is not there, so what kustomize makes of deploy/k8s was not looked at.")
+    for part in dict.fromkeys(name for name, _ in made):
+        together = [manifest for name, manifest in made if name == part]
+        found += [f"{part}, {fault}" for fault in manifests.unmounted(together)]
     seen: set[str] = set()
     for name, manifest in made:
         text = repr(manifest)

@@ -57,6 +57,9 @@ FIELDS_OF_TRIGGERS = {
 }
 """What the metadata of each of KEDA's triggers must have, and may."""
 
+FILES_OF_SECRETS = {"likeness-addresses": {"objects-url", "vectors-url", "secret-key"}}
+"""The files that a Secret becomes where a manifest mounts it whole, as secret.example.yaml makes it."""
+
 
 def read(path: Path) -> list[Manifest]:
     """Return the documents of a YAML file."""
@@ -101,7 +104,7 @@ def rendered(folder: Path) -> Iterator[tuple[str, Manifest]]:
     """
     if not shutil.which("kubectl"):
         return
-    for overlay in sorted((folder / "overlays").iterdir()):
+    for overlay in [*sorted((folder / "overlays").iterdir()), folder / "milvus"]:
         for manifest in kustomized(overlay):
             yield f"overlay {overlay.name}", manifest
     for component in sorted((folder / "components").iterdir()):
@@ -118,6 +121,38 @@ def kustomized(folder: Path) -> list[Manifest]:
     command = ["kubectl", "kustomize", folder]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+def unmounted(manifests: list[Manifest]) -> list[str]:
+    """Return which workloads read a setting from a file, by a ConfigMap, that nothing mounts into them."""
+    settings = {each["metadata"]["name"]: each["data"] for each in manifests if each["kind"] == "ConfigMap"}
+    return [
+        f"{manifest['kind']} {manifest['metadata']['name']}: {path}, which {variable} names, is not mounted"
+        for manifest in manifests
+        if manifest["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job"}
+        for pod in [manifest["spec"]["template"]["spec"]]
+        for container in pod["containers"]
+        for source in container.get("envFrom", [])
+        for variable, path in settings.get(source.get("configMapRef", {}).get("name"), {}).items()
+        if variable.endswith("_FILE") and path and path not in _mounted(pod, container)
+    ]
+
+
+def _mounted(pod: dict[str, Any], container: dict[str, Any]) -> set[str]:
+    """Return the paths of the files that Secrets become in a container."""
+    volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
+    return {
+        f"{mount['mountPath']}/{file}"
+        for mount in container.get("volumeMounts", [])
+        for source in volumes[mount["name"]].get("projected", {}).get("sources", [])
+        for file in _files(source.get("secret", {}))
+    }
+
+
+def _files(secret: dict[str, Any]) -> set[str]:
+    if "items" in secret:
+        return {item["path"] for item in secret["items"]}
+    return FILES_OF_SECRETS.get(secret.get("name", ""), set())
 
 
 def faults(manifest: Manifest) -> list[str]:

@@ -31,7 +31,9 @@ printf 's3+http://likeness:%s@minio:9000/likeness' "$(cat secrets/minio_password
 printf 'milvus://root:%s@milvus:19530' "$(cat secrets/milvus_password)" | keep vectors_url
 printf 'redis://:%s@redis:6379/0' "$(cat secrets/redis_password)" | keep queue_url
 
-# Milvus and Redis read no password from a file of its own.
+# Milvus, Redis and SeaweedFS (compose.seaweedfs.yml) read no password from a file of its own.
 printf 'COMMON_SECURITY_DEFAULTROOTPASSWORD=%s\nMINIO_ACCESS_KEY_ID=likeness\nMINIO_SECRET_ACCESS_KEY=%s\n' \
     "$(cat secrets/milvus_password)" "$(cat secrets/minio_password)" | keep milvus.env
 printf 'requirepass %s\nsave ""\nappendonly no\n' "$(cat secrets/redis_password)" | keep redis.conf
+printf '{"identities": [{"name": "likeness", "actions": ["Admin", "Read", "Write", "List"], "credentials":
+  [{"accessKey": "likeness", "secretKey": "%s"}]}]}\n' "$(cat secrets/minio_password)" | keep s3.json

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import shutil
@@ -22,6 +23,7 @@ from pipeline.worker import Worker
 from webapp.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
+LAID_OVER = {path.name: yaml.safe_load(path.read_text()) for path in sorted(ROOT.glob("deploy/compose.*.yml"))}
 COMPOSE = {path.name: yaml.safe_load(path.read_text()) for path in sorted(ROOT.glob("docker-compose*.yml"))}
 KUBERNETES = ROOT / "deploy" / "k8s"
 VARIABLES = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | {
@@ -53,7 +55,13 @@ def copied(tmp_path: Path) -> Path:
 
 def test_only_settings_that_exist_are_set() -> None:
     guides = [ROOT / "docs" / "deploy.md", *(ROOT / "docs" / "deploy").iterdir()]
-    files = [*ROOT.glob("docker-compose*.yml"), ROOT / "Dockerfile", *KUBERNETES.rglob("*.yaml"), *guides]
+    files = [
+        *ROOT.glob("docker-compose*.yml"),
+        *ROOT.glob("deploy/*.yml"),
+        ROOT / "Dockerfile",
+        *KUBERNETES.rglob("*.yaml"),
+        *guides,
+    ]
     named = {name: path for path in files for name in re.findall(rf"\b{PREFIX}[A-Z_]+\b", path.read_text())}
     places = {"LIKENESS_BIND", "LIKENESS_PORT"}  # where Docker listens, which the program is not told
     assert {name: path.name for name, path in named.items() if name not in VARIABLES | places} == {}
@@ -91,11 +99,40 @@ def test_only_the_pages_are_reachable_and_only_from_this_machine_unless_told_oth
     assert open_to_others == {"web": ["${LIKENESS_BIND:-127.0.0.1}:${LIKENESS_PORT:-8000}:8000"]}
 
 
+def test_what_is_laid_over_the_servers_names_what_is_there() -> None:
+    servers = COMPOSE["docker-compose.yml"]
+    for content in LAID_OVER.values():
+        known = {key: {*servers[key], *content.get(key, {})} for key in ("services", "networks", "secrets", "volumes")}
+        for name, service in content["services"].items():
+            whole = servers["services"].get(name, {}) | service
+            assert set(service.get("depends_on", {})) <= known["services"]
+            assert set(service.get("networks", [])) <= known["networks"]
+            assert set(service.get("secrets", [])) <= known["secrets"]
+            assert {volume.split(":")[0] for volume in service.get("volumes", [])} <= known["volumes"]
+            assert re.search(r":v?\d|:RELEASE|^likeness:", whole["image"]), "the image has no version"
+            assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+            assert "ports" not in service or "front" in service["networks"], "an internal network opens no port"
+
+
+def test_with_seaweedfs_nothing_waits_for_minio_and_nothing_starts_it() -> None:
+    servers, over = COMPOSE["docker-compose.yml"]["services"], LAID_OVER["compose.seaweedfs.yml"]["services"]
+    assert over["minio"] == {"profiles": ["minio"]}
+    waiting = {name for name, service in servers.items() if "minio" in service.get("depends_on", {})}
+    assert waiting == {"web", "worker", "celery", "beat", "milvus"}
+    for name in waiting:
+        merged = servers[name]["depends_on"] | over[name]["depends_on"]
+        assert merged["minio"]["required"] is False
+        assert "seaweedfs" in merged
+    environment = servers["milvus"]["environment"] | over["milvus"]["environment"]
+    assert "minio:" not in environment["MINIO_ADDRESS"]
+
+
 def test_every_secret_is_made_at_random_once_and_closed_to_others(tmp_path: Path) -> None:
     script = shutil.copy(ROOT / "deploy" / "secrets.sh", tmp_path / "secrets.sh")
     subprocess.run([script], check=True, capture_output=True)
     made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
-    wanted = {Path(secret["file"]).name for content in COMPOSE.values() for secret in content["secrets"].values()}
+    contents = [*COMPOSE.values(), *LAID_OVER.values()]
+    wanted = {Path(secret["file"]).name for content in contents for secret in content.get("secrets", {}).values()}
     assert wanted | {"milvus.env"} <= set(made)
     passwords = [made[name] for name in made if name.endswith("_password") or name == "secret_key"]
     assert len(set(passwords)) == len(passwords) == 5
@@ -104,6 +141,8 @@ def test_every_secret_is_made_at_random_once_and_closed_to_others(tmp_path: Path
     objects, vectors = read_address(made["objects_url"]), parse_address(made["vectors_url"])
     assert (objects.shown, objects.secret) == ("s3+http://minio:9000/likeness", made["minio_password"])
     assert (vectors.shown, vectors.token) == ("milvus://milvus:19530", f"root:{made['milvus_password']}")
+    (identity,) = json.loads(made["s3.json"])["identities"]
+    assert identity["credentials"] == [{"accessKey": objects.key, "secretKey": made["minio_password"]}]
     assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
     subprocess.run([script], check=True, capture_output=True)
     assert {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()} == made
@@ -157,11 +196,26 @@ def test_the_overlay_of_the_guide_becomes_manifests(manifests: ModuleType, copie
     (ours / "kustomization.yaml").write_text(textwrap.dedent(written[1]) + patch + component)
     made = manifests.kustomized(ours)
     assert [fault for manifest in made for fault in manifests.faults(manifest)] == []
+    assert manifests.unmounted(made) == []
     images = {image for manifest in made for image in re.findall(r"'image': '([^']+)'", repr(manifest))}
     assert images - {"valkey/valkey:9.1.1-alpine"} == {"registry.example.org/likeness:0.1.0"}
     (cluster,) = (manifest for manifest in made if manifest["kind"] == "Cluster")
     assert cluster["spec"]["storage"]["size"] == "250Gi"
     assert len(made) > 15
+
+
+def test_every_file_that_a_setting_names_is_mounted_where_it_is_read(manifests: ModuleType) -> None:
+    base = [manifest for path in manifests.manifest_files(KUBERNETES / "base") for manifest in manifests.read(path)]
+    assert manifests.unmounted(base) == []
+    (settings,) = (manifest for manifest in base if manifest["kind"] == "ConfigMap")
+    settings["data"]["LIKENESS_QUEUE_URL_FILE"] = "/run/secrets/likeness/queue-url"
+    without = [fault.partition(":")[0] for fault in manifests.unmounted(base)]
+    assert without == ["Job likeness-migrate", "Deployment likeness-web", "Deployment likeness-worker"]
+    (celery,) = manifests.read(KUBERNETES / "components" / "celery" / "kustomization.yaml")
+    patched = [patch["target"]["kind"] for patch in celery["patches"] if "name: likeness-redis" in patch["patch"]]
+    assert set("|".join(patched).split("|")) == {fault.split()[0] for fault in without}
+    (secret,) = manifests.read(KUBERNETES / "secret.example.yaml")
+    assert set(secret["stringData"]) == manifests.FILES_OF_SECRETS[secret["metadata"]["name"]]
 
 
 def test_all_of_it_can_be_checked_without_kubectl() -> None:
