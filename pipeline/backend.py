@@ -12,6 +12,7 @@ from pipeline.features.encoders.protocol import Encoder
 from pipeline.features.extractor import FeatureExtractor
 from pipeline.settings import Settings
 from pipeline.stores import records_embeddings
+from pipeline.stores.charge import StoreId
 from pipeline.stores.database import Database
 from pipeline.stores.opening import open_database, open_objects
 from pipeline.stores.protocols import ObjectStore, VectorStore
@@ -33,8 +34,8 @@ class Backend:
     decoders: DecoderPool
 
     def __post_init__(self) -> None:
-        """Let the database know where the pictures are kept, so that it refuses changes once they have moved."""
-        self.database.objects_address = self.objects.address
+        """Let the database know which store the pictures are kept in, so that it refuses changes in any other."""
+        self.database.store_id = StoreId(self.objects)
 
     @property
     def encoder(self) -> Encoder:

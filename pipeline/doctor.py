@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.backend import Backend, open_backend
-from pipeline.errors import LikenessError, ObjectNotFound
+from pipeline.errors import LikenessError, ObjectNotFound, StoreUnavailable
 from pipeline.filters import Filter
 from pipeline.images import ImageState
 from pipeline.originals import open_original
@@ -33,9 +34,9 @@ from pipeline.stores import (
     records_repair,
     records_status,
 )
+from pipeline.stores.charge import read_id
 from pipeline.stores.database import Connection, sqlite_file
 from pipeline.stores.opening import open_database, open_objects
-from pipeline.stores.tables import LONGEST_ORIGIN
 from pipeline.stores.vectors_current import CurrentVectors
 
 GIBIBYTE = 1 << 30
@@ -168,10 +169,11 @@ def _where_it_moved(connection: Connection, settings: Settings) -> str | None:
         return f"This data has moved to {there}. Please set LIKENESS_DATABASE_URL to that."
     if records_moves.target_of(connection, "arrival"):
         return "It is being filled by `likeness move`. Please run that again, until it says that it is done."
-    if not (moved := records_moves.of_objects(connection)):
-        return None
-    there = moved.get(open_objects(settings.objects_url).address[:LONGEST_ORIGIN])
-    return f"The pictures have moved to {there}. Please set LIKENESS_OBJECTS_URL to that." if there else None
+    at = records_moves.store_in_charge(connection)
+    with suppress(StoreUnavailable):  # which is told of the picture files
+        if at and read_id(open_objects(settings.objects_url)) != at[0]:
+            return f"The pictures have moved to {at[1]}. Please set LIKENESS_OBJECTS_URL to that."
+    return None
 
 
 def _look_at_objects(settings: Settings) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pipeline.backend import Backend
 from pipeline.errors import StoreUnavailable
 from pipeline.stores import records_embeddings
+from pipeline.stores.database_address import without_secrets
 
 DATABASE = "Database"
 CHECK_SECONDS = 4.0  # for all stores together: orchestrators and people are answered within five
@@ -33,7 +34,7 @@ def check_stores(backend: Backend, *, seconds: float = CHECK_SECONDS) -> list[St
     """
     database = backend.database
     asked = [
-        (DATABASE, database.url.render_as_string(hide_password=True), _ask(lambda: _read(backend))),
+        (DATABASE, without_secrets(database.url), _ask(lambda: _read(backend))),
         ("Picture files", backend.objects.address, _ask(backend.objects.check)),
         ("Vector index", backend.vectors.address, _ask(backend.vectors.check)),
     ]

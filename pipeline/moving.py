@@ -10,26 +10,29 @@ Vectors are not moved but made from the database by whoever is told to use it: s
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 
-from pipeline.errors import Conflict, StoreUnavailable
+from pipeline.errors import ConfigurationError, Conflict, StoreUnavailable
 from pipeline.images import original_key
 from pipeline.settings import Settings
-from pipeline.stores import copying, copying_objects, records_moves, records_repair
+from pipeline.stores import charge, copying, copying_objects, records_moves, records_repair
 from pipeline.stores.copying import Difference
-from pipeline.stores.copying_objects import Copied, Inventory
+from pipeline.stores.copying_objects import Copied
 from pipeline.stores.database import Connection, Database, Writing, sqlite_file
+from pipeline.stores.database_address import without_secrets
+from pipeline.stores.inventories import Inventory, has_others
 from pipeline.stores.numbering import carry_numbers
 from pipeline.stores.opening import open_database, open_objects
 from pipeline.stores.protocols import ObjectStore
-from pipeline.stores.tables import LONGEST_ORIGIN
 
 LOCK = "move"
 ROWS_AT_ONCE = 1000  # originals asked for in one statement
 MOST_CONNECTIONS = 4  # to one database: the lock, the change that others wait for, what is read, and what is written
 MOST_PASSES = 3  # over the tables while changes wait: one that brings the last ones, one that finds nothing
+
+COPY_WITHIN = "pgvector://"  # the address of vectors in the database itself
 
 NEVER_AT_REST = frozenset({"query_pictures"})
 """Tables that searches write to also while changes wait; what comes after they were copied is forgotten."""
@@ -57,8 +60,9 @@ class Moved:
     """What was moved, and where to; an address is None for what stays where it is.
 
     `missing` originals had been lost before, `damaged` ones were copied as they are, `cleaned` records had characters
-    that the new database cannot keep, `in_place` images are files that nothing was done to. Changes had to wait for
-    `waiting_seconds`.
+    that the new database cannot keep, `in_place` images are files that nothing was done to. `copies` are the addresses
+    and names of the collections and tables in which vector engines have followed the old database, and which nobody
+    follows with from now on. Changes had to wait for `waiting_seconds`.
     """
 
     database: str | None = None
@@ -68,6 +72,7 @@ class Moved:
     missing: int = 0
     cleaned: int = 0
     in_place: int = 0
+    copies: list[tuple[str, str]] = field(default_factory=list)
     waiting_seconds: float = 0.0
 
 
@@ -82,11 +87,15 @@ def move(settings: Settings, *, database_url: str = "", objects_url: str = "", t
         raise Conflict(NOTHING_THERE)
     with ExitStack() as stack:
         source = _opened(settings, stack)
-        target = _opened(settings.model_copy(update={"database_url": database_url}), stack) if database_url else None
+        with _naming("LIKENESS_DATABASE_URL", "--database-url"):
+            to = settings.model_copy(update={"database_url": database_url})
+            target = _opened(to, stack) if database_url else None
         if target and _is_same(source, target):
             target = None
-        old, new = open_objects(settings.objects_url), open_objects(objects_url) if objects_url else None
-        if new and new.address == old.address:
+        old = open_objects(settings.objects_url)
+        with _naming("LIKENESS_OBJECTS_URL", "--objects-url"):
+            new = open_objects(objects_url) if objects_url else None
+        if new and charge.are_one(old, new):
             new = None
         if not target and not new:
             raise Conflict(NOTHING_TO_DO)
@@ -112,8 +121,16 @@ def _is_same(one: Database, other: Database) -> bool:
 
 
 def _shown(database: Database) -> str:
-    """Return the address without its password."""
-    return database.url.render_as_string(hide_password=True)
+    return without_secrets(database.url)
+
+
+@contextmanager
+def _naming(setting: str, option: str) -> Iterator[None]:
+    """Let what is wrong with an address be said of the option that it was given with."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(error.user_message.replace(setting, option), detail=error.detail) from error
 
 
 @dataclass
@@ -127,6 +144,7 @@ class _Move:
     tell: Tell
     held: Inventory = field(default_factory=Inventory)
     """What the new store has; empty when the pictures stay."""
+    new_id: str = ""
 
     def run(self) -> Moved:
         moved = Moved(_shown(self.target) if self.target else None, self.new.address if self.new else None)
@@ -155,7 +173,7 @@ class _Move:
         """
         with self.source.read() as connection:
             database = records_moves.target_of(connection, "database")
-            objects = records_moves.target_of(connection, "objects", self.old.address)
+            at = records_moves.store_in_charge(connection)
             installation = records_moves.installation(connection)
             if records_moves.target_of(connection, "arrival"):
                 raise Conflict(ARRIVING)
@@ -163,6 +181,7 @@ class _Move:
             with self.target.read() as connection:
                 if records_moves.target_of(connection, "arrival") == installation:
                     return True
+        objects = at[1] if at and at[0] != charge.read_id(self.old) else None
         if database or objects:
             raise Conflict(MOVED_ALREADY.format(there=database or objects))
         return False
@@ -172,29 +191,33 @@ class _Move:
     def _copy_objects(self, new: ObjectStore, installation: str, moved: Moved) -> None:
         """Copy what is there now, once it is sure that the new store is nobody else's."""
         new.check()
-        mark = f"installation/{installation}"
-        if not new.exists(mark) and copying_objects.has_others(new, self.old):
+        mark = f"{charge.MARKS}/{installation}"
+        self.held = Inventory(new)
+        if not new.exists(mark) and has_others(self.held, self.old):
             raise Conflict(OCCUPIED_OBJECTS.format(there=new.address))
         for store in (self.old, new):  # the old one is known when everything moves back
             store.put(mark, BytesIO(b""))
-        self.held = copying_objects.take_inventory(new)
+        self.new_id = charge.give_id(new, unlike=charge.read_id(self.old))
         tell = _Counting(self.tell, "Copying pictures", sum(1 for _ in self.old.list("")))
         keys = copying_objects.wanted(self.old, self.held, tell)
-        _add(moved.files, copying_objects.copy_objects(self.old, new, keys, self.held, tell))
+        try:
+            _add(moved.files, copying_objects.copy_objects(self.old, new, keys, self.held, tell))
+        finally:
+            self.held.write_down()
 
     def _copy_originals(self, new: ObjectStore, moved: Moved) -> None:
-        """Copy the originals that records name and the new store has not."""
+        """Copy the originals that records name and that were not seen in the new store."""
         missing = [0]
 
         def lacking() -> Iterator[str]:
             for key in self._originals():
-                if key not in self.held:
+                if not self.held.is_verified(key):
                     missing[0] += 1
                     yield key
 
         copied = copying_objects.copy_objects(self.old, new, lacking(), self.held, lambda _: None)
         _add(moved.files, copied)
-        moved.missing = missing[0] - copied.objects
+        moved.missing = missing[0] - copied.objects - copied.found
 
     def _originals(self) -> Iterator[str]:
         """Yield the keys of the originals that are in the store, by the records."""
@@ -227,23 +250,20 @@ class _Move:
             if self.new:
                 self._copy_originals(self.new, moved)
             moved.in_place = records_moves.count_in_place(connection)
+            moved.copies = _left_behind(connection) if self.target else []
             self._record(connection)
             moved.waiting_seconds = time.monotonic() - began
 
     def _record(self, connection: Connection) -> None:
         """Write down what is where; with the commit of `connection` the old place has given up its charge."""
-        at = self.new or self.old
-        moves = records_moves.of_objects(connection)
-        if self.new:
-            moves[self.old.address[:LONGEST_ORIGIN]] = at.address
-        moves.pop(at.address[:LONGEST_ORIGIN], None)
+        store = (self.new_id, self.new.address) if self.new else records_moves.store_in_charge(connection)
         if self.target:
             # The new database first: until it is released nobody uses it.
             with self.target.write(Writing.PASSING) as there:
-                records_moves.replace_objects(there, moves)
+                records_moves.put_in_charge(there, store)
             records_moves.record(connection, "database", _shown(self.source), _shown(self.target))
         else:
-            records_moves.replace_objects(connection, moves)
+            records_moves.put_in_charge(connection, store)
 
     def _release(self) -> None:
         """Let the new database take changes."""
@@ -251,6 +271,7 @@ class _Move:
             with self.target.write(Writing.PASSING) as connection:
                 records_moves.forget(connection, "database")
                 records_moves.forget(connection, "arrival")
+        self.held.forget()
 
 
 def _admit(target: Database, installation: str) -> None:
@@ -267,6 +288,12 @@ def _admit(target: Database, installation: str) -> None:
         if is_empty:
             records_moves.forget_copies(connection)
         records_moves.record(connection, "arrival", _shown(target), installation)
+
+
+def _left_behind(connection: Connection) -> list[tuple[str, str]]:
+    """Return what is in engines of their own; a copy within the old database goes away together with that."""
+    copies = records_moves.copies_left(connection)
+    return [(address.partition(" ")[0], place) for address, place in copies if address != COPY_WITHIN]
 
 
 def _prove_equal(source: Database, target: Database, differences: list[Difference]) -> None:

@@ -60,8 +60,9 @@ def test_without_an_address_it_is_wrong_usage(here: CommandHere) -> None:
 @pytest.mark.parametrize(
     ("option", "address", "told"),
     [
-        ("--database-url", "mysql://localhost/likeness", "cannot be used"),
-        ("--objects-url", "ftp://host/pictures", "is not known"),
+        ("--database-url", "mysql://localhost/likeness", "--database-url cannot be used"),
+        ("--objects-url", "ftp://host/pictures", "--objects-url begins with ftp://"),
+        ("--objects-url", "s3://host", "(--objects-url) names no bucket"),
         ("--database-url", "postgresql://nobody@127.0.0.1:1/likeness", "does not answer"),
     ],
 )

@@ -9,6 +9,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -26,13 +28,16 @@ from pipeline.moving import Moved, move
 from pipeline.principals import OWNER, Role
 from pipeline.search import SearchQuery, Term, search
 from pipeline.settings import Settings
-from pipeline.stores import records_audit, records_images, records_people
+from pipeline.stores import records_audit, records_images, records_moves, records_people
+from pipeline.stores.charge import MOVED, StoreId
 from pipeline.stores.copying import copied_tables
-from pipeline.stores.database import MOVED, Database
+from pipeline.stores.database import Database
+from pipeline.stores.database_address import without_secrets
+from pipeline.stores.inventories import Inventory
 from pipeline.stores.objects_folder import FolderObjects
 from pipeline.stores.opening import open_objects
 from pipeline.stores.records_audit import Event
-from pipeline.stores.tables import image_sources, images, metadata, moves
+from pipeline.stores.tables import encoders, image_sources, images, metadata, moves, vector_copies
 from pipeline.stores.tables_people import people
 from pipeline.worker import Worker
 
@@ -202,7 +207,7 @@ def test_only_the_pictures_move_and_processes_with_the_old_address_change_nothin
         putting(worked)(kind="noise", seed=300)
     new = old.model_copy(update={"objects_url": folder.objects_url})
     reopened = Database(new.database_url)
-    reopened.objects_address = folder.objects_url
+    reopened.store_id = StoreId(open_objects(folder.objects_url))
     with reopened.write() as connection:
         assert connection.scalar(sa.select(moves.c.target)) == folder.objects_url
     move(new, objects_url=old.objects_url)
@@ -271,6 +276,96 @@ def test_originals_that_were_lost_or_damaged_before_are_told_and_stop_nothing(ba
     assert moved.missing == 1
     assert moved.files.damaged == [damaged.object_key]
     assert set(originals(folder.objects_url)) == {damaged.object_key, whole.object_key}
+
+
+def test_what_was_in_the_new_store_before_is_believed_only_when_it_is_whole(backend, old, folder, tmp_path):
+    """Also what records name and the old store has lost."""
+    put = putting(backend)
+    rotten, whole, only_there, lost = (put(kind="noise", seed=seed) for seed in range(4))
+    store = FolderObjects(tmp_path / "new" / "objects")
+    for image in (rotten, whole, only_there, lost):
+        with backend.objects.open(image.object_key) as stream:
+            content = stream.read()
+        is_right = image in (whole, only_there)
+        store.put(image.object_key, BytesIO(content if is_right else bytes(len(content))))
+    for image in (only_there, lost):
+        backend.objects.delete(image.object_key)
+    with backend.database.write() as connection:  # the pictures were in that store once
+        store.put(f"installation/{records_moves.name_installation(connection)}", BytesIO(b""))
+
+    moved = move(old, objects_url=folder.objects_url)
+
+    kept = originals(folder.objects_url)
+    assert [kept[image.object_key] == image.sha256 for image in (rotten, whole, only_there)] == [True] * 3
+    assert (moved.files.objects, moved.missing) == (1, 1)
+
+
+def test_what_an_interrupted_move_has_verified_is_not_read_again(stocked, old, folder, tmp_path):
+    def stop(label: str, done: int, total: int) -> None:
+        if label == "Copying pictures" and done == total:
+            raise Enough
+
+    with pytest.raises(Enough):
+        move_to(old, folder, tell=stop)
+    kept = Inventory(FolderObjects(tmp_path / "new" / "objects"))
+    assert all(kept.is_verified(key) for key in originals(old.objects_url))
+    assert stocked.settings == old
+
+    moved = move_to(old, folder)
+
+    assert (moved.files.objects, moved.files.found) == (0, 0)
+    kept = Inventory(FolderObjects(tmp_path / "new" / "objects"))
+    assert not any(kept.is_verified(key) for key in originals(old.objects_url))
+
+
+def test_a_store_that_is_known_by_another_address_is_the_same_one(stocked, old, folder, tmp_path, open_grid_backend):
+    """A link stands for whatever gives a folder or a bucket two names: mounts of containers, names of hosts."""
+    for name, target in (("old by link", old.data / "objects"), ("new by link", tmp_path / "new" / "objects")):
+        (tmp_path / name).symlink_to(target)
+    by_link = old.model_copy(update={"objects_url": (tmp_path / "old by link").as_uri()})
+    other = open_grid_backend(by_link)
+    with pytest.raises(Conflict, match="already"):
+        move(old, objects_url=by_link.objects_url)
+
+    move(old, objects_url=folder.objects_url)
+
+    for backend in (stocked, other):
+        with pytest.raises(StoreUnavailable, match="has moved"):
+            putting(backend)(kind="noise", seed=1)
+    with pytest.raises(Conflict, match="has moved to"):
+        move(by_link, objects_url=(tmp_path / "third").as_uri())
+    new_by_link = old.model_copy(update={"objects_url": (tmp_path / "new by link").as_uri()})
+    putting(open_grid_backend(new_by_link))(kind="noise", seed=1)
+
+
+def test_no_password_is_shown_or_kept():
+    url = "postgresql://ann:ONE@host/name?password=TWO&sslmode=require&sslpassword=THREE"
+
+    assert without_secrets(sa.make_url(url)) == "postgresql://ann@host/name?sslmode=require"
+    assert without_secrets(sa.make_url("sqlite:////tmp/a.db")) == "sqlite:////tmp/a.db"
+
+
+@pytest.mark.on_both_databases
+def test_the_copies_of_vector_engines_that_nobody_follows_any_more_are_told(stocked, old, folder):
+    with stocked.database.write() as connection:
+        encoder = connection.scalar(sa.select(encoders.c.fingerprint))
+        for address, place in (
+            ("milvus://host:19530", "likeness_7"),
+            ("milvus://host:19530 replaced", "likeness_6"),
+            ("pgvector://", "in_the_old_database"),
+        ):
+            values = {
+                "address": address,
+                "place": place,
+                "encoder": encoder,
+                "change": 1,
+                "written_at": datetime.now(UTC),
+            }
+            connection.execute(vector_copies.insert().values(values))
+
+    moved = move(old, database_url=folder.database_url)
+
+    assert moved.copies == [("milvus://host:19530", "likeness_7"), ("milvus://host:19530", "likeness_6")]
 
 
 def test_pictures_that_were_imported_in_place_stay_where_they_are(backend, old, folder):

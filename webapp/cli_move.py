@@ -89,6 +89,12 @@ def _worth_knowing(moved: "Moved") -> list[str]:
         said.append(f"{len(moved.files.damaged):,} originals were damaged in the old store already, such as {named}.")
     if moved.cleaned:
         said.append(f"{moved.cleaned:,} rows had characters that PostgreSQL cannot keep; these are marks now.")
+    if moved.copies:
+        named = ", ".join(f"{place} at {address}" for address, place in moved.copies)
+        said.append(
+            f"The vectors are filled anew from the new database. When you are sure, drop what was filled from the old "
+            f"one: {named}."
+        )
     if moved.in_place and moved.database:
         said.append(
             f"{moved.in_place:,} pictures were imported in place: their files stay where they are, and must be seen "

@@ -1,8 +1,8 @@
 """Copying objects from one store to another while both are in use.
 
-Every original is read back and compared by its SHA-256, which is also its name; thumbnails, which can be made again,
-only by their length. What is there already with the right length is not copied again, so an interrupted copy goes on.
-Nothing is ever removed.
+Every original is read back and compared by its SHA-256, which is also its name, also one that was there already;
+thumbnails, which can be made again, only by their length. What is there already and whole is not copied again, so an
+interrupted copy goes on. Nothing is ever removed.
 """
 
 import hashlib
@@ -14,14 +14,11 @@ from typing import BinaryIO
 
 from pipeline.errors import ObjectNotFound, StoreUnavailable
 from pipeline.images import image_of_key, original_key
+from pipeline.stores.inventories import Inventory
 from pipeline.stores.protocols import ObjectStore
 
 THREADS = 8
 """Objects copied side by side: what takes time is the answer of a server, or of a disk that syncs."""
-
-KEY_BYTES = 8
-"""Of the hash by which a key is remembered, instead of its hundred letters. Among ten million keys two have the same
-with a chance of 1 to 370,000."""
 
 DIFFERENT = "A file was different when it was read back from the new store. Please run `likeness move` again."
 UNREADABLE = "A file of the old store cannot be read. Is its disk damaged?"
@@ -29,43 +26,25 @@ UNREADABLE = "A file of the old store cannot be read. Is its disk damaged?"
 
 @dataclass
 class Copied:
-    """How many objects and bytes were copied, and which originals were damaged in the old store already."""
+    """How many objects and bytes were copied, and which originals were damaged in the old store already.
+
+    `found` originals were in the new store before, as they are in the old one.
+    """
 
     objects: int = 0
     bytes: int = 0
+    found: int = 0
     damaged: list[str] = field(default_factory=list)
 
 
-class Inventory:
-    """Which objects a store has, with their lengths: some 140 bytes of memory each."""
+@dataclass(frozen=True)
+class _Done:
+    """One object that is in the new store now: whether it was copied, and whether it is as its name says."""
 
-    def __init__(self) -> None:
-        self._bytes: dict[int, int] = {}
-
-    def add(self, key: str, size: int) -> None:
-        """Remember an object of so many bytes."""
-        self._bytes[_short(key)] = size
-
-    def size_of(self, key: str) -> int | None:
-        """Return the length of an object, or None when there is none under this key."""
-        return self._bytes.get(_short(key))
-
-    def __contains__(self, key: str) -> bool:
-        return _short(key) in self._bytes
-
-
-def take_inventory(store: ObjectStore) -> Inventory:
-    """Return what is in a store."""
-    inventory = Inventory()
-    for stored in store.list(""):
-        inventory.add(stored.key, stored.bytes)
-    return inventory
-
-
-def has_others(store: ObjectStore, known: ObjectStore) -> bool:
-    """Whether `store` holds originals that `known` does not hold, and so those of somebody else."""
-    originals = [stored.key for stored in store.list("originals/")]
-    return bool(originals) and not set(originals) <= {stored.key for stored in known.list("originals/")}
+    key: str
+    size: int
+    is_copied: bool
+    is_whole: bool
 
 
 def copy_objects(
@@ -73,14 +52,16 @@ def copy_objects(
 ) -> Copied:
     """Copy the objects `keys`, and add them to what the target has; `tell` is told how many each time some are done.
 
+    Originals that the target has already are copied only if they are not whole.
+
     Those that are gone from the source are passed over. Raises StoreUnavailable when a store does not answer, or when
     an original is different in the target.
     """
     copied = Copied()
-    running: set[Future[tuple[str, int, bool] | None]] = set()
+    running: set[Future[_Done | None]] = set()
     with _pool() as pool:
         for key in keys:
-            running.add(pool.submit(_copy, source, target, key))
+            running.add(pool.submit(_bring, source, target, key, is_there=key in held))
             if len(running) >= 2 * THREADS:
                 running = _gather(running, copied, held, tell)
         while running:
@@ -89,9 +70,15 @@ def copy_objects(
 
 
 def wanted(source: ObjectStore, held: Inventory, tell: Callable[[int], None]) -> Iterator[str]:
-    """Yield the keys of the source that the target lacks or has with another length; `tell` is told of the others."""
+    """Yield the keys of the source that are to be brought to the target; `tell` is told of the others.
+
+    They are those that it lacks, or has with another length, and originals that have not been verified there.
+    """
     for stored in source.list(""):
-        if image_of_key(stored.key) is None or held.size_of(stored.key) == stored.bytes:
+        is_there = held.size_of(stored.key) == stored.bytes
+        if image_of_key(stored.key) is None or (
+            is_there and (not _is_original(stored.key) or held.is_verified(stored.key))
+        ):
             tell(1)
         else:
             yield stored.key
@@ -108,46 +95,79 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def _gather(
-    running: set[Future[tuple[str, int, bool] | None]],
+    running: set[Future[_Done | None]],
     copied: Copied,
     held: Inventory,
     tell: Callable[[int], None],
-) -> set[Future[tuple[str, int, bool] | None]]:
+) -> set[Future[_Done | None]]:
     """Wait for some of what is running; return the rest."""
     done, rest = wait(running, return_when=FIRST_COMPLETED)
     for future in done:
         found = future.result()
-        if found:
-            key, size, is_whole = found
-            held.add(key, size)
-            copied.objects += 1
-            copied.bytes += size
-            if not is_whole:
-                copied.damaged.append(key)
+        if found is None:
+            continue
+        if found.is_whole and _is_original(found.key):
+            held.verify(found.key, found.size)
+        else:
+            held.add(found.key, found.size)
+        copied.objects += found.is_copied
+        copied.bytes += found.size if found.is_copied else 0
+        copied.found += not found.is_copied
+        if not found.is_whole:
+            copied.damaged.append(found.key)
     tell(len(done))
     return rest
 
 
-def _copy(source: ObjectStore, target: ObjectStore, key: str) -> tuple[str, int, bool] | None:
-    """Copy one object; return its key, its length, and whether it was whole; None when it is gone."""
-    owner = image_of_key(key)
-    is_original = owner is not None and key == original_key(*owner)
+def _bring(source: ObjectStore, target: ObjectStore, key: str, *, is_there: bool) -> _Done | None:
+    """Let one object be in the target, which may have it already; return None when the source has it no more."""
+    if not _is_original(key):
+        return _copy_thumbnail(source, target, key)
+    name = key.rpartition("/")[2]
+    there = _digest_of(target, key) if is_there else None
+    if there and there[0] == name:
+        return _Done(key, there[1], is_copied=False, is_whole=True)
     try:
         stream = source.open(key)
     except ObjectNotFound:  # purged since it was listed
         return None
     with stream:
         digest, size = _digest(stream)
+        if there and there[0] == digest:  # as damaged as it is here
+            return _Done(key, size, is_copied=False, is_whole=False)
         stream.seek(0)
-        target.put(key, stream, durable=is_original)
-    if owner is None or not is_original:
-        return key, size, True
-    with target.open(key) as copy:
-        is_same = _digest(copy)[0] == digest
-    if not is_same:
-        target.delete(key)  # or the next try would take it for copied, because it is as long
+        target.put(key, stream)
+    copy = _digest_of(target, key)
+    if copy is None or copy[0] != digest:
+        target.delete(key)  # whoever looks for what is there shall not find it
         raise StoreUnavailable(DIFFERENT, detail=key)
-    return key, size, digest == owner[1]
+    return _Done(key, size, is_copied=True, is_whole=digest == name)
+
+
+def _copy_thumbnail(source: ObjectStore, target: ObjectStore, key: str) -> _Done | None:
+    try:
+        stream = source.open(key)
+    except ObjectNotFound:
+        return None
+    with stream:
+        size = stream.seek(0, 2)
+        stream.seek(0)
+        target.put(key, stream, durable=False)
+    return _Done(key, size, is_copied=True, is_whole=True)
+
+
+def _is_original(key: str) -> bool:
+    owner = image_of_key(key)
+    return owner is not None and key == original_key(*owner)
+
+
+def _digest_of(store: ObjectStore, key: str) -> tuple[str, int] | None:
+    """Return the SHA-256 and the length of an object, or None when there is none."""
+    try:
+        with store.open(key) as stream:
+            return _digest(stream)
+    except ObjectNotFound:
+        return None
 
 
 def _digest(stream: BinaryIO) -> tuple[str, int]:
@@ -156,7 +176,3 @@ def _digest(stream: BinaryIO) -> tuple[str, int]:
         return digest, stream.seek(0, 2)
     except OSError as error:
         raise StoreUnavailable(UNREADABLE, detail=str(error)) from error
-
-
-def _short(key: str) -> int:
-    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=KEY_BYTES).digest(), "big")

@@ -26,10 +26,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection as Connection  # noqa: PLC0414 - workflows pass it on from here
 from sqlalchemy.engine import Engine
 
-from pipeline.errors import ConfigurationError, StoreUnavailable
+from pipeline.errors import ConfigurationError, StoreUnavailable, extra_missing
 from pipeline.stores import locks, postgresql
+from pipeline.stores.charge import given_up
 from pipeline.stores.locks import NOT_HELD, Held
-from pipeline.stores.tables import LONGEST_ORIGIN, moves
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +41,9 @@ NOTE_SECONDS = 0.5  # that a reader waits to write something on the side, before
 
 DOWN = "The database does not answer. Please try again in a moment."
 DAMAGED = "The file of the database is damaged or is no database. Please restore it from a copy, or move it away."
-MOVED = "This data has moved to other stores. Please start Likeness with their addresses."
-ARRIVING = "This database is being filled by `likeness move`. Please wait until that is done, or run it again."
 UNKNOWN = (
     "LIKENESS_DATABASE_URL cannot be used. It looks like sqlite:////path/to/file.db or postgresql://user@host/name."
 )
-NO_DRIVER = "PostgreSQL needs `pip install likeness[servers]`. Please install that and start again."
 
 
 class Writing(Enum):
@@ -91,11 +88,11 @@ class Database:
 
     Every method raises StoreUnavailable when the database cannot be reached. `connections` is the most that are open
     at once to PostgreSQL, but for one more that asks for a moment whether it answers when a statement takes long; a
-    request that gets none in time finds the database unavailable. `objects_address` is set to that of the object store
-    that is used beside it: when that has moved, nothing may be changed either.
+    request that gets none in time finds the database unavailable. `store_id` is set to what tells the id of the
+    object store that is used beside it: where the pictures are in another one, nothing may be changed either.
     """
 
-    objects_address = ""
+    store_id: Callable[[], str | None] | None = None
 
     def __init__(self, url: str, *, connections: int = 20) -> None:
         self._turns: dict[str, threading.Lock] = {}
@@ -105,7 +102,7 @@ class Database:
             options = {} if self.is_sqlite else postgresql.engine_options(connections)
             self.engine = sa.create_engine(self.url, **options)
         except ImportError as error:
-            raise ConfigurationError(NO_DRIVER, detail=str(error)) from error
+            raise ConfigurationError(extra_missing("PostgreSQL", "servers"), detail=str(error)) from error
         except sa.exc.ArgumentError as error:
             raise ConfigurationError(UNKNOWN, detail=str(error)) from error
         if self.is_sqlite:
@@ -130,8 +127,8 @@ class Database:
         Raises StoreUnavailable also when the data has moved elsewhere, if it is written for good.
         """
         with self._transaction(writing) as connection:
-            if writing.is_for_good and (refusal := _refusal(connection, self.objects_address)):
-                raise StoreUnavailable(refusal)
+            if writing.is_for_good and (gone := given_up(connection, self.store_id)):
+                raise StoreUnavailable(gone.sentence)
             yield connection
 
     def note(self, write: Callable[[Connection], Written]) -> Written | None:
@@ -256,14 +253,6 @@ def in_turn(connection: Connection, *names: str) -> None:
             _number(name) for name in names
         )  # in the same order everywhere, so that nobody waits in a ring
         connection.execute(sa.select(*(sa.func.pg_advisory_xact_lock(number) for number in numbers)))
-
-
-def _refusal(connection: Connection, objects_address: str) -> str | None:
-    """Return why nothing that lasts may be written by those who keep pictures at `objects_address`."""
-    whole = moves.c.kind.in_(["database", "arrival"])
-    objects = sa.and_(moves.c.kind == "objects", moves.c.origin == objects_address[:LONGEST_ORIGIN])
-    kind = connection.scalar(sa.select(moves.c.kind).where(whole | objects).limit(1))
-    return {None: None, "arrival": ARRIVING}.get(kind, MOVED)
 
 
 def _number(name: str) -> int:

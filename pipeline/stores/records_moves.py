@@ -1,7 +1,6 @@
 """What the databases say about moves: which installation they belong to, and what has moved away or is arriving."""
 
 import secrets
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -54,10 +53,17 @@ def forget(connection: Connection, kind: Kind, origin: str | None = None) -> Non
     connection.execute(statement)
 
 
-def of_objects(connection: Connection) -> dict[str, str]:
-    """Return where the pictures of each address are now that were moved away from it."""
-    found = connection.execute(sa.select(moves.c.origin, moves.c.target).where(moves.c.kind == "objects"))
-    return {origin: target for origin, target in found}  # noqa: C416 - rows are not pairs to everybody
+def store_in_charge(connection: Connection) -> tuple[str, str] | None:
+    """Return the id and the address of the store that the pictures are in; None when they have never moved."""
+    found = connection.execute(sa.select(moves.c.origin, moves.c.target).where(moves.c.kind == "objects")).first()
+    return (found.origin, found.target) if found else None
+
+
+def put_in_charge(connection: Connection, store: tuple[str, str] | None) -> None:
+    """Let this, an id and an address, be the store that the pictures are in."""
+    forget(connection, "objects")
+    if store:
+        record(connection, "objects", *store)
 
 
 def forget_copies(connection: Connection) -> None:
@@ -70,8 +76,7 @@ def count_in_place(connection: Connection) -> int:
     return connection.scalar(sa.select(sa.func.count()).select_from(images).where(images.c.path.is_not(None))) or 0
 
 
-def replace_objects(connection: Connection, targets: Mapping[str, str]) -> None:
-    """Let these be all the moves of pictures there were, by the address they were moved away from."""
-    forget(connection, "objects")
-    for origin, target in targets.items():
-        record(connection, "objects", origin, target)
+def copies_left(connection: Connection) -> list[tuple[str, str]]:
+    """Return the address and the name of every collection or table that follows this database, which a move leaves."""
+    wanted = sa.select(vector_copies.c.address, vector_copies.c.place).where(vector_copies.c.place != "")
+    return [(address, place) for address, place in connection.execute(wanted.order_by(*wanted.selected_columns))]

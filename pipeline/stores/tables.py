@@ -224,6 +224,8 @@ moves = sa.Table(
     sa.Column("target", sa.Text, nullable=False),
     sa.Column("moved_at", UtcTime, nullable=False),
 )
-"""Where what lay at `origin` lies now. A `database` that has moved refuses lasting changes, and so it does to whoever
-keeps `objects` at an `origin` that has moved; an `arrival` says that it is being filled from the installation `target`.
+"""Where what lay at `origin` lies now. A `database` that has moved refuses lasting changes; an `arrival` says that it
+is being filled from the installation `target`. `objects` have once moved and are in the store whose id is `origin`, at
+the address `target`; changes are refused to whoever keeps them in another one. See `charge`.
+
 Whoever is told to use `vectors` at `origin` uses those at `target`, which may have a password in it."""
