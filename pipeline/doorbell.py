@@ -10,7 +10,7 @@ from importlib import import_module
 from math import ceil
 from typing import Protocol, Self, cast
 
-from pipeline.errors import ConfigurationError, LikenessError
+from pipeline.errors import ConfigurationError, LikenessError, extra_missing
 from pipeline.settings import Settings
 from pipeline.stores import records_queue
 from pipeline.stores.database import Database
@@ -23,8 +23,6 @@ LAST_ROUND_SECONDS = 5.0  # that a command which ends waits for its last round
 MOST_MESSAGES = 1000
 """Messages that wait at most. Each is for a batch, so they keep far more workers busy than there will be; more would
 only fill the memory of Redis."""
-
-NO_CELERY = "LIKENESS_QUEUE_URL needs `pip install likeness[celery]`. Please install that and start again."
 
 
 class Broker(Protocol):
@@ -39,7 +37,7 @@ def open_broker(settings: Settings) -> Broker:
     try:
         module = import_module("pipeline.celery_broker")
     except ImportError as error:
-        raise ConfigurationError(NO_CELERY, detail=str(error)) from error
+        raise ConfigurationError(extra_missing("LIKENESS_QUEUE_URL", "celery"), detail=str(error)) from error
     return cast(Broker, module.Broker(settings))
 
 

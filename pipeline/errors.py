@@ -130,3 +130,11 @@ class ModelUnusable(LikenessError):
 
 class ConfigurationError(LikenessError):
     code = "configuration_error"
+
+
+def extra_missing(what: str, extra: str) -> str:
+    """Return the sentence for `what` cannot be done without the packages of an extra of Likeness."""
+    return (
+        f"{what} needs the extra `{extra}`. Please run `pip install --editable '.[{extra}]'` in the folder that "
+        "Likeness was cloned into, or use its image, and start again."
+    )

@@ -1,13 +1,13 @@
 """Single sign-on as the settings ask for it: a provider, or none, or the sentence that says what is missing."""
 
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, extra_missing
 from pipeline.settings import Settings
 from webapp.oidc import CALLBACK, Provider
 
 EXTRA = frozenset({"authlib", "httpx2", "joserfc"})
 """What only the extra `oidc` installs."""
 
-NOT_INSTALLED = "Single sign-on needs the extra: pip install 'likeness[oidc]'."
+NOT_INSTALLED = extra_missing("Single sign-on", "oidc")
 NO_PUBLIC_URL = (
     "Single sign-on needs LIKENESS_PUBLIC_URL, the address at which people reach this server: the provider sends them "
     "back there."

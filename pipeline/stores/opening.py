@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, extra_missing
 from pipeline.settings import Settings
 from pipeline.stores.database import Database
 from pipeline.stores.objects_folder import FolderObjects
@@ -16,8 +16,6 @@ from pipeline.stores.protocols import ObjectStore, VectorStore
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.vectors_faiss import FaissVectors
 from pipeline.stores.vectors_faiss_graph import GraphPlan
-
-SERVERS_NEEDED = "The address {scheme}:// needs `pip install likeness[servers]`. Please install that and start again."
 
 
 def open_database(settings: Settings) -> Database:
@@ -66,4 +64,4 @@ def _client_module(name: str, scheme: str) -> ModuleType:
     try:
         return import_module(f"pipeline.stores.{name}")
     except ImportError as error:
-        raise ConfigurationError(SERVERS_NEEDED.format(scheme=scheme), detail=str(error)) from error
+        raise ConfigurationError(extra_missing(f"The address {scheme}://", "servers"), detail=str(error)) from error

@@ -390,4 +390,7 @@ def test_without_the_extra_the_server_says_at_its_start_what_to_install(tmp_path
     )
 
     assert done.returncode == 1
-    assert done.stderr == "Single sign-on needs the extra: pip install 'likeness[oidc]'.\n"
+    assert done.stderr == (
+        "Single sign-on needs the extra `oidc`. Please run `pip install --editable '.[oidc]'` in the folder that "
+        "Likeness was cloned into, or use its image, and start again.\n"
+    )
