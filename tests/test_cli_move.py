@@ -50,6 +50,30 @@ def test_secrets_are_not_shown(here: CommandHere, image: ImageRecord, postgresql
     postgresql.drop_database(url)
 
 
+def test_addresses_can_come_from_files(here: CommandHere, image: ImageRecord, tmp_path: Path) -> None:
+    database, objects = f"sqlite:///{tmp_path}/new.db", (tmp_path / "new").as_uri()
+    (tmp_path / "database").write_text(f"{database}\n")
+    (tmp_path / "objects").write_text(objects)
+    files = ("--database-url-file", tmp_path / "database", "--objects-url-file", tmp_path / "objects")
+
+    done = here.run("move", *files)
+
+    assert done.returncode == 0, done.stderr
+    assert f"  LIKENESS_DATABASE_URL={database}\n  LIKENESS_OBJECTS_URL={objects}\n" in done.stdout
+    assert len(list((tmp_path / "new" / "originals").rglob(image.sha256))) == 1
+
+
+@pytest.mark.parametrize(("text", "told"), [("", "one address"), ("two addresses", "one address"), ("a:", "not both")])
+def test_a_file_that_is_no_address_is_wrong_usage(here: CommandHere, tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "address").write_text(text)
+    also = ("--to", "faiss://") if told == "not both" else ()
+
+    done = here.run("reindex", "--to-file", tmp_path / "address", *also)
+
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
 def test_without_an_address_it_is_wrong_usage(here: CommandHere) -> None:
     done = here.run("move")
 

@@ -1,9 +1,11 @@
 """`likeness move`: from the stores of the settings to others."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import click
 
+from webapp.cli_addresses import TEXT_FILE, address_given
 from webapp.cli_errors import say
 from webapp.cli_progress import Progress
 from webapp.cli_session import configured, stopped_gently
@@ -13,18 +15,25 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1_000_000
 WITHOUT_SECRETS = ("sqlite:", "file:")  # addresses that are files and folders
+OF_S3 = ("s3", "s3+http")
 FEW = 5  # damaged originals that are named one by one
 
 
 @click.command("move")
 @click.option("--database-url", default="", help="The database to move to, such as postgresql://user@host/name.")
 @click.option("--objects-url", default="", help="Where to move the pictures to, such as s3://KEY:SECRET@host/bucket.")
-def move_command(database_url: str, objects_url: str) -> None:
+@click.option("--database-url-file", type=TEXT_FILE, help="A file with that address, which may have a password in it.")
+@click.option("--objects-url-file", type=TEXT_FILE, help="A file with that address, which may have a secret in it.")
+def move_command(
+    database_url: str, objects_url: str, database_url_file: Path | None, objects_url_file: Path | None
+) -> None:
     """Move everything to other stores while the server answers.
 
     The settings say where everything is now. Stop it when you like: the same command goes on where it was. When it is
     done, start Likeness with the new addresses; whoever still uses the old ones can search but not change anything.
     """
+    database_url = address_given("--database-url", database_url, database_url_file)
+    objects_url = address_given("--objects-url", objects_url, objects_url_file)
     if not database_url and not objects_url:
         raise click.UsageError("Please say where to, with --database-url, --objects-url, or both.")
     from pipeline.moving import move
@@ -74,10 +83,16 @@ def _report(moved: "Moved") -> None:
     if moved.database:
         click.echo(f"  LIKENESS_DATABASE_URL={moved.database}")
     if moved.objects:
-        click.echo(f"  LIKENESS_OBJECTS_URL={moved.objects}")
+        click.echo(f"  LIKENESS_OBJECTS_URL={_with_credentials(moved.objects)}")
     if not all(place is None or place.startswith(WITHOUT_SECRETS) for place in (moved.database, moved.objects)):
         click.echo("Passwords and keys are not shown here; write them as you gave them.")
     click.echo("Until then they answer searches and refuse changes. Nothing was removed from the old place.")
+
+
+def _with_credentials(place: str) -> str:
+    """Return the address of an object store with the places of its credentials, if it has any."""
+    scheme, _, rest = place.partition("://")
+    return f"{scheme}://KEY:SECRET@{rest}" if scheme in OF_S3 else place
 
 
 def _worth_knowing(moved: "Moved") -> list[str]:
