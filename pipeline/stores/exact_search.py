@@ -16,7 +16,7 @@ from pipeline.images import ImageState
 from pipeline.stores.database import Database
 from pipeline.stores.filter_columns import FilterColumns
 from pipeline.stores.protocols import Neighbor
-from pipeline.stores.records_embeddings import WHOLE, Change
+from pipeline.stores.records_embeddings import WHOLE, Change, comparable
 from pipeline.stores.tables import embeddings, images
 
 ROWS_PER_READ = 2000  # 2 MB of 512 float16 each; SQLite lets a statement have 32,766 values
@@ -83,6 +83,6 @@ def _read(database: Database, encoder: str, rows: npt.NDArray[np.int64]) -> Iter
                     embeddings.c.vector.is_not(None),
                 )
             )
-            changes = [Change(*values) for values in found]
+            changes = [change for change in comparable(Change(*values) for values in found) if change.vector]
         if changes:
             yield changes

@@ -4,8 +4,8 @@ The counter is raised inside the transaction that makes the change. Writers queu
 whole database), so changes become visible in the order of their numbers and a follower never misses one.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,11 +13,17 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from pipeline.errors import ImageRejected
 from pipeline.images import ImageState
 from pipeline.stores.tables import counters, embeddings, encoders, images, insert_into
 
 WHOLE = "whole"
 """The region of an embedding that stands for the whole picture."""
+
+NOT_NUMBERS = (
+    "This picture cannot be compared with others: what the encoder computed for it is no number. "
+    "Please upload another version of it."
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,8 @@ class EncoderRow:
 class Change:
     """A row of the embeddings table with what filters see of its image.
 
-    `vector` is float16 bytes. An image that is hidden or gone is not `visible`; one that is gone has no vector.
+    `vector` is float16 bytes. An image that is hidden or gone is not `visible`; one that is gone has no vector, and
+    neither has one whose vector in the table is not all numbers, which no engine can compare.
     """
 
     row: int
@@ -72,8 +79,16 @@ def activate_encoder(connection: Connection, encoder: EncoderRow) -> None:
 
 
 def put(connection: Connection, row: int, encoder: str, vector: npt.NDArray[np.float32]) -> None:
-    """Write the embedding of an image, replacing the one there was."""
-    values = {"change": _next_changes(connection, 1)[0], "vector": vector.astype(np.float16).tobytes()}
+    """Write the embedding of an image, replacing the one there was.
+
+    Raises ImageRejected for one that is not all numbers, also when only float16 is too small for them: engines refuse
+    such a vector, or would find it everywhere and nowhere.
+    """
+    with np.errstate(over="ignore"):
+        half = vector.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise ImageRejected(NOT_NUMBERS)
+    values = {"change": _next_changes(connection, 1)[0], "vector": half.tobytes()}
     added = insert_into(connection, embeddings).values(image_row=row, encoder=encoder, region=WHOLE, **values)
     connection.execute(added.on_conflict_do_update(index_elements=list(embeddings.primary_key), set_=values))
 
@@ -89,13 +104,13 @@ def bury(connection: Connection, rows: Sequence[int]) -> None:
 
 
 def get_vector(connection: Connection, row: int, encoder: str) -> npt.NDArray[np.float32] | None:
-    """Return the embedding of an image as float32, or None when it has none of this encoder."""
+    """Return the embedding of an image as float32, or None when it has none of this encoder that can be compared."""
     found = connection.execute(
         sa.select(embeddings.c.vector).where(
             embeddings.c.image_row == row, embeddings.c.encoder == encoder, embeddings.c.region == WHOLE
         )
     ).scalar()
-    return np.frombuffer(found, np.float16).astype(np.float32) if found else None
+    return np.frombuffer(found, np.float16).astype(np.float32) if found and _is_finite(found) else None
 
 
 def last_change(connection: Connection) -> int:
@@ -126,7 +141,33 @@ def changes_since(connection: Connection, encoder: str, number: int, limit: int)
         .order_by(embeddings.c.change)
         .limit(limit)
     )
-    return [Change(*values) for values in found]
+    return comparable(Change(*values) for values in found)
+
+
+def rows_changed_after(
+    connection: Connection, encoder: str, number: int, *, until: int | None = None, limit: int
+) -> list[int]:
+    """Return the rows of up to `limit` changes after `number`, and not after `until`, newest first."""
+    asked = sa.select(embeddings.c.image_row).where(
+        embeddings.c.encoder == encoder, embeddings.c.region == WHOLE, embeddings.c.change > number
+    )
+    if until is not None:
+        asked = asked.where(embeddings.c.change <= until)
+    return list(connection.scalars(asked.order_by(embeddings.c.change.desc()).limit(limit)))
+
+
+def comparable(changes: Iterable[Change]) -> list[Change]:
+    """Return the changes; those whose vector is not all numbers are without it."""
+    found = list(changes)
+    if _is_finite(b"".join(change.vector or b"" for change in found)):  # nearly always, and quicker than one by one
+        return found
+    return [
+        replace(change, vector=None) if change.vector and not _is_finite(change.vector) else change for change in found
+    ]
+
+
+def _is_finite(vector: bytes) -> bool:
+    return bool(np.isfinite(np.frombuffer(vector, np.float16)).all())
 
 
 def _change(connection: Connection, rows: Sequence[int], **values: object) -> None:

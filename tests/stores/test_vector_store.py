@@ -10,6 +10,7 @@ from shelf import Shelf
 from pipeline.filters import Filter
 from pipeline.stores import records_embeddings, records_images
 from pipeline.stores.database import Database
+from pipeline.stores.tables import embeddings
 from pipeline.stores.vectors_faiss import FaissVectors
 
 ALL = Filter()
@@ -230,6 +231,25 @@ def test_vectors_of_another_encoder_are_never_neighbors(vectors, shelf):
     assert found.similarity == pytest.approx(0.0, abs=HALF_PRECISION)
     theirs = FaissVectors(shelf.backend.database, other.fingerprint, other.dimension)
     assert theirs.nearest(shelf.axis(9), 5, where=ALL)[0].similarity == pytest.approx(1.0, abs=HALF_PRECISION)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_an_image_whose_vector_is_no_number_is_no_neighbor_and_hides_none(vectors, shelf, number):
+    stays, broken = shelf.add("stays", shelf.axis(0)), shelf.add("broken", shelf.axis(1))
+    vector = shelf.axis(1).astype(np.float16)
+    vector[5] = number
+    with shelf.backend.database.write() as connection:  # as an encoder has written it before that was refused
+        connection.execute(
+            embeddings.update().where(embeddings.c.image_row == broken.row).values(vector=vector.tobytes())
+        )
+        records_embeddings.touch(connection, [broken.row])
+
+    assert rows(vectors.nearest(shelf.axis(1), 5, where=ALL)) == [stays.row]
+    assert vectors.nearest(shelf.axis(1), 5, where=ALL, rows=np.array([broken.row])) == []
+    assert vectors.count() == 1
+    with shelf.backend.database.write() as connection:
+        records_embeddings.put(connection, broken.row, shelf.encoder, shelf.axis(1))
+    assert rows(vectors.nearest(shelf.axis(1), 5, where=ALL)) == [broken.row, stays.row]
 
 
 def test_a_healthy_store_passes_its_check(vectors):
