@@ -102,6 +102,9 @@ class VectorStore(Protocol):
         `rows`, when given, are the only images considered: what `where` asks that the engine cannot decide (colors,
         color names, tags) has been decided by the caller and is ignored here. Fewer than `limit` are returned only
         when there are no more.
+
+        What is committed is considered, also when a copy does not have it yet; a copy that lacks too much for that
+        raises StoreUnavailable. An engine that returns a number of rows at most may cut ties among more than so many.
         """
         ...
 

@@ -3,6 +3,8 @@
 Where vectors have gone is written in the database. Every process looks there every two seconds, opens the new engine
 beside the old one, and searches go on without noticing. An engine that cannot be opened here is told once in the log,
 and the old one, which still follows the database, goes on until it can. So is a database that does not answer.
+
+Whoever opens the vectors begins to fill a copy that processes share, in the background, so that no search has to.
 """
 
 import logging
@@ -22,6 +24,7 @@ from pipeline.stores.database import Database
 from pipeline.stores.opening import open_vectors
 from pipeline.stores.protocols import Neighbor, VectorStore
 from pipeline.stores.records_embeddings import EncoderRow
+from pipeline.stores.vectors_tending import Tended
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,7 @@ LOOK_SECONDS = 2.0  # between two looks at where the vectors are; one statement 
 
 UNSEEN = "whether the vectors have moved cannot be seen now"
 UNOPENED = "the vectors have moved to an engine that cannot be opened here"
+UNEXPECTED = "looking whether the vectors have moved met an error, and goes on"
 UNUSABLE = "the vectors have moved, but their new place cannot be used here yet"
 
 
@@ -55,6 +59,8 @@ class CurrentVectors:
         self.address = first.address
         if last := self._forwarded(first.address):
             self._replace(last)
+        if isinstance(self._engine.store, Tended):
+            self._engine.store.tend()
         self._closed = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="vectors", daemon=True)
         self._watcher.start()
@@ -121,12 +127,18 @@ class CurrentVectors:
             last.close()
             self._tell(UNUSABLE, error)
             return
+        except BaseException:
+            last.close()
+            raise
         log.info("searches go to %s now", last.address)
         self._replace(last)
 
     def _watch(self) -> None:
         while not self._closed.wait(LOOK_SECONDS):
-            self.look()
+            try:
+                self.look()
+            except Exception:  # nobody else would look again
+                log.exception(UNEXPECTED)
 
     def _forwarded(self, address: str) -> VectorStore | None:
         """Return the opened engine at the end of the way from `address`, or None where that is the end.
@@ -144,7 +156,7 @@ class CurrentVectors:
                 if store:
                     store.close()
                 store, address = following, following.address
-        except LikenessError:
+        except BaseException:
             if store:
                 store.close()
             raise

@@ -4,8 +4,12 @@ Milvus names candidates; the database decides. Its graph finds nearly all that i
 a filter that keeps few it may find fewer than there are. So more are asked for than are needed, what was written
 lately is added, and all of it is compared in the database with the vectors and with the filter; where few rows pass,
 they are compared one by one and the graph is not asked.
+
+A search returns 16,384 rows at most. Where more are so alike that these are all equally near, the list is made of
+those that came: ties are then cut by row number among them only.
 """
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,10 +30,12 @@ from pipeline.stores.exact_search import nearest_among
 from pipeline.stores.following import CHANGES_PER_STEP, Follower, Position
 from pipeline.stores.protocols import Neighbor
 from pipeline.stores.records_embeddings import EncoderRow
+from pipeline.stores.vectors_behind import MOST_BEHIND, Rows, rows_behind
 from pipeline.stores.vectors_milvus_address import parse_address
 from pipeline.stores.vectors_milvus_client import DOWN, PATIENT_SECONDS, MilvusConnection, PlaceGone
 from pipeline.stores.vectors_milvus_collection import MOST_HITS, Collections
 from pipeline.stores.vectors_milvus_filter import expression
+from pipeline.stores.vectors_tending import Tender
 
 EXACT_ROWS = 2000
 """Rows that a filter keeps up to which all of them are compared: 2 MB of vectors, read in about ten milliseconds."""
@@ -42,14 +48,15 @@ SETTLED_SECONDS = 15.0
 """After which a confirmed write is in every answer: reads may be five seconds behind (`gracefulTime` of Milvus)."""
 
 SETTLED_CLOCK_SECONDS = 60.0  # the same by clocks of several machines, which may differ
-MOST_RECENT = 1000  # changes that are compared with each question; when there are more, Milvus waits until it has them
+MOST_RECENT = 1000  # written changes compared with each question; when there are more, Milvus waits until it has them
+MOST_READ = 20_000  # rows that a filter keeps up to which all are compared when the graph led to fewer than there are
+MOST_ROWS = sys.maxsize  # the same when it led to fewer than the list has room for, so that none is left out
 SEARCH_WAIT_SECONDS = 0.2  # for another process that is writing; what it has not written yet is compared here
 SEARCH_WORK_SECONDS = 1.0  # of copying in a search
 PATIENCE_SECONDS = 60.0  # for another process that is writing, where nobody waits
+TURN_SECONDS = 1.0  # for the same in the background, and as long it writes itself before it looks whether to end
 ATTEMPTS = 3
 
-Rows = npt.NDArray[np.int64]
-NONE: Rows = np.empty(0, np.int64)
 T = TypeVar("T")
 
 
@@ -78,6 +85,7 @@ class MilvusVectors:
         ]
         self._samples_lock = threading.Lock()
         self._samples: list[_Sample] = []
+        self._tender = Tender("Milvus", lambda: self._retrying(self._tend_for_a_while))
 
     @property
     def is_shared(self) -> bool:
@@ -92,6 +100,10 @@ class MilvusVectors:
             self._settled_change(position)  # from now on it can grow old
             self._collections.settle(position.place, patiently=True)
         return changes
+
+    def tend(self) -> None:
+        """Begin to write, in the background, what the copy does not have."""
+        self._tender.begin()
 
     def nearest(
         self,
@@ -133,13 +145,16 @@ class MilvusVectors:
         self._connection.call("get_server_version")
 
     def close(self) -> None:
-        """End the connection."""
+        """End what goes on in the background, and the connection."""
+        self._tender.close()
         self._connection.close()
 
     def _search(
         self, embedding: npt.NDArray[np.float32], limit: int, where: Filter, rows: Rows | None
     ) -> list[Neighbor]:
         position = self._position()
+        if rows is not None and len(rows) <= MOST_BEHIND and not position.is_newest:
+            return self._among(embedding, limit, where, rows)
         recent, level = self._recent(position)
         place, narrowed = position.place, expression(where)
 
@@ -153,18 +168,20 @@ class MilvusVectors:
             passing = self._collections.some(place, narrowed, EXACT_ROWS + 1, level)
             if len(passing) <= EXACT_ROWS:
                 return ranked(passing, limit)
-        asked = limit + max(limit, SPARE)
-        while asked < GROWTH * MOST_HITS:
-            most = min(asked, MOST_HITS)
-            hits = self._collections.nearest(place, embedding, most, narrowed, level)
+        asked = min(limit + max(limit, SPARE), MOST_HITS)
+        while True:
+            hits = self._collections.nearest(place, embedding, asked, narrowed, level)
             neighbors = ranked(hits, len(hits) + len(recent))
             if _is_complete(neighbors, limit, hits):
                 return neighbors[:limit]
-            if len(hits) < most:
+            if len(hits) < asked or asked == MOST_HITS:
                 break
-            asked *= GROWTH
-        everything = rows if rows is not None else self._collections.every(place, narrowed, level)
-        return ranked(everything, limit)
+            asked = min(GROWTH * asked, MOST_HITS)
+        if len(neighbors) >= limit and len(hits) == MOST_HITS:
+            return neighbors[:limit]  # cut among as many equal ones as Milvus returns
+        most = MOST_READ if len(neighbors) >= limit else MOST_ROWS
+        everything = rows if rows is not None else self._collections.every(place, narrowed, level, most)
+        return neighbors[:limit] if len(everything) > most else ranked(everything, limit)
 
     def _among(self, embedding: npt.NDArray[np.float32], limit: int, where: Filter, rows: Rows) -> list[Neighbor]:
         return nearest_among(self.database, self.encoder.fingerprint, embedding, limit, where=where, rows=rows)
@@ -181,6 +198,8 @@ class MilvusVectors:
             )
             position = self._follower.position() or position
             self._collections.settle(position.place, patiently=False)
+            if not position.is_newest:
+                self.tend()
         return position
 
     def _recent(self, position: Position) -> tuple[Rows, str]:
@@ -190,11 +209,16 @@ class MilvusVectors:
         Milvus' clock, 0.2 s. A Bounded one waits for nothing.
         """
         settled = self._settled_change(position)
-        level = "Strong" if settled is None else "Bounded"
-        rows = self._changed_since(position.change if settled is None else settled, position)
-        if settled is not None and len(rows) > MOST_RECENT:
-            return self._changed_since(position.change, position), "Strong"
-        return rows[:MOST_RECENT], level
+        behind = rows_behind(self._follower, position)
+        if settled is None:
+            return behind, "Strong"
+        with self.database.read() as connection:
+            written = records_embeddings.rows_changed_after(
+                connection, self.encoder.fingerprint, settled, until=position.change, limit=MOST_RECENT + 1
+            )
+        if len(written) > MOST_RECENT:
+            return behind, "Strong"
+        return np.concatenate([behind, np.array(written, np.int64)]), "Bounded"
 
     def _settled_change(self, position: Position) -> int | None:
         """Return the number of a change that surely is in every answer, or None when none is known.
@@ -212,18 +236,21 @@ class MilvusVectors:
         settled = [sample.change for sample in samples if now - sample.moment >= SETTLED_SECONDS]
         return settled[-1] if settled else None
 
-    def _changed_since(self, change: int, position: Position) -> Rows:
-        if change >= position.newest:
-            return NONE
-        with self.database.read() as connection:
-            changes = records_embeddings.changes_since(connection, self.encoder.fingerprint, change, MOST_RECENT + 1)
-        return np.fromiter((changed.row for changed in changes), np.int64)
-
     def _catch_up(self) -> int:
         if self._follower.position() is None:
             self._establish()
         write = partial(self._collections.write, timeout=PATIENT_SECONDS)
         return self._follower.advance(write, wait_seconds=PATIENCE_SECONDS)
+
+    def _tend_for_a_while(self) -> bool:
+        position = self._follower.position() or self._establish()
+        if position.is_newest:
+            self._settled_change(position)  # from now on it can grow old
+            self._collections.settle(position.place, patiently=True)
+            return False
+        write = partial(self._collections.write, timeout=PATIENT_SECONDS)
+        self._follower.advance(write, wait_seconds=TURN_SECONDS, work_seconds=TURN_SECONDS)
+        return True
 
     def _establish(self) -> Position:
         position = self._follower.establish(self._collections.exists, self._collections.make)

@@ -1,7 +1,8 @@
 """The connection to Milvus, with an end to every wait and our errors for its own.
 
 The client retries for as long as a call may take and says so on stderr; here each call has its seconds, and once the
-server did not answer, the next calls fail at once for a moment instead of queuing up behind each other.
+server did not answer, the next calls fail at once for a moment instead of queuing up behind each other. An answer that
+says no is an answer: it is told to who asked, and nobody else is kept from asking.
 """
 
 import logging
@@ -16,6 +17,7 @@ from typing import Any
 
 import grpc
 from pymilvus import MilvusClient
+from pymilvus.client.types import Status
 from pymilvus.exceptions import MilvusException
 
 from pipeline.errors import ConfigurationError, StoreUnavailable
@@ -30,7 +32,12 @@ NOT_LOADED = 101
 ALIAS_NOT_FOUND = 1600
 LONGEST_DETAIL = 300
 
+UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
+LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+"""What a call is told whose server is away, takes too long, or whose connection was closed."""
+
 DOWN = "The vector engine does not answer. Please try again in a moment."
+NO_ANSWER = "The vector engine cannot answer this now. Please try again in a moment, or ask in another way."
 REFUSED = "The vector engine refuses the user or password in LIKENESS_VECTORS_URL. Please check both."
 FOLDER_UNUSABLE = (
     "The folder of Milvus Lite cannot be used. Only one process can open it at a time; please see that no other has it."
@@ -139,10 +146,10 @@ class MilvusConnection:
         except MilvusException as error:
             raise self._translated(error) from error
         except (grpc.RpcError, grpc.FutureTimeoutError, OSError) as error:
-            raise self._down(str(error)) from error
+            raise self._unavailable(error, str(error)) from error
         except ValueError as error:
-            if "closed channel" in str(error):  # somebody closed the store while this call was on its way
-                raise self._down(str(error)) from error
+            if _is_lost(error):  # somebody closed the store while this call was on its way
+                raise self._unavailable(error, str(error)) from error
             raise
 
     def _translated(self, error: MilvusException) -> Exception:
@@ -157,14 +164,41 @@ class MilvusConnection:
             return StoreUnavailable(NO_DATABASE, detail=detail)
         if "auth check failure" in detail or "unauthenticated" in detail.lower():
             return StoreUnavailable(REFUSED, detail=detail)
-        cause = error.__cause__
-        refused = isinstance(cause, grpc.RpcError) and cause.code() == grpc.StatusCode.UNAUTHENTICATED
-        return StoreUnavailable(REFUSED, detail=detail) if refused else self._down(detail)
+        return self._unavailable(error, detail)
 
-    def _down(self, detail: str) -> StoreUnavailable:
+    def _unavailable(self, error: BaseException, detail: str) -> StoreUnavailable:
+        """Return the error to raise; where the connection is lost, the server is left alone for a moment."""
+        if any(isinstance(one, grpc.RpcError) and one.code() == UNAUTHENTICATED for one in _causes(error)):
+            return StoreUnavailable(REFUSED, detail=detail[:LONGEST_DETAIL])
+        if not _is_lost(error):
+            return StoreUnavailable(NO_ANSWER, detail=detail[:LONGEST_DETAIL])
         self._last_failure = detail[:LONGEST_DETAIL]
         self._resting_until = time.monotonic() + REST_SECONDS
         return StoreUnavailable(DOWN, detail=self._last_failure)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return an error and what led to it; the client names some as the cause of themselves."""
+    found: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in found:
+        found.append(following)
+        following = following.__cause__ or following.__context__
+    return found
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether a call found no server or lost it, as opposed to one that was answered with an error."""
+    for cause in _causes(error):
+        if isinstance(cause, grpc.RpcError):
+            return cause.code() in LOST
+        if isinstance(cause, grpc.FutureTimeoutError | OSError):
+            return True
+        if isinstance(cause, MilvusException) and cause.code == Status.CONNECT_FAILED:
+            return True
+        if isinstance(cause, ValueError) and "closed channel" in str(cause):
+            return True
+    return False
 
 
 def _give_up(error: Exception) -> bool:

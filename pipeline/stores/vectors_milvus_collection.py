@@ -97,7 +97,7 @@ class Collections:
 
     def write(self, name: str, changes: Sequence[Change], timeout: float = CALL_SECONDS) -> None:
         """Keep the rows of visible images and remove the others."""
-        kept = [self._row(change) for change in changes if change.visible and _is_usable(change.vector)]
+        kept = [self._row(change) for change in changes if change.visible and change.vector]
         numbers = {row["row"] for row in kept}
         gone = [change.row for change in changes if change.row not in numbers]
         if self._replaces is None:
@@ -137,8 +137,8 @@ class Collections:
         )
         return np.fromiter((row["row"] for row in found), np.int64)
 
-    def every(self, name: str, expression: str, level: str) -> npt.NDArray[np.int64]:
-        """Return the numbers of all rows for which an expression holds, however many."""
+    def every(self, name: str, expression: str, level: str, most: int) -> npt.NDArray[np.int64]:
+        """Return the numbers of all rows for which an expression holds, or of more than `most` where they are more."""
         pages = self.connection.call(
             "query_iterator",
             name,
@@ -147,9 +147,9 @@ class Collections:
             output_fields=["row"],
             consistency_level=level,
         )
-        numbers = []
+        numbers: list[int] = []
         with self.connection.mapped():
-            while page := pages.next():
+            while len(numbers) <= most and (page := pages.next()):
                 numbers += [row["row"] for row in page]
             pages.close()
         return np.array(numbers, np.int64)
@@ -225,8 +225,3 @@ class Collections:
             return
         with self._write_lock:
             yield
-
-
-def _is_usable(vector: bytes | None) -> bool:
-    """Whether a vector can be compared: Milvus Lite would keep one that is not a number, and a server refuses it."""
-    return vector is not None and bool(np.isfinite(np.frombuffer(vector, np.float16)).all())

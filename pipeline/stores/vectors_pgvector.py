@@ -3,13 +3,11 @@
 `pgvector://` is the database of Likeness itself, `pgvector://user:password@host/name` another one. While vectors are
 few, or a filter keeps few, all of them are compared; otherwise an HNSW graph is asked, and what it may have missed is
 made up for by comparing all. A bulk of vectors is written first and gets its graph afterwards, in the background,
-while searches compare all.
+while searches compare all. What is not written here yet is compared in the database of Likeness.
 """
 
 import hashlib
-import logging
 import secrets
-import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -18,19 +16,20 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.errors import LikenessError, StoreUnavailable
+from pipeline.errors import StoreUnavailable
 from pipeline.filters import Filter
 from pipeline.settings import Settings
 from pipeline.stores.database import Database
+from pipeline.stores.exact_search import nearest_among
 from pipeline.stores.following import Follower, Position
 from pipeline.stores.protocols import Neighbor
 from pipeline.stores.records_embeddings import Change, EncoderRow
 from pipeline.stores.tables import LONGEST_ORIGIN
+from pipeline.stores.vectors_behind import MOST_BEHIND, Rows, rows_behind
 from pipeline.stores.vectors_pgvector_graph import GraphBuilder
 from pipeline.stores.vectors_pgvector_server import DOWN, PgvectorServer, PlaceVanished, without_secrets
 from pipeline.stores.vectors_pgvector_table import VectorTable, calm
-
-log = logging.getLogger(__name__)
+from pipeline.stores.vectors_tending import Tender
 
 Answer = TypeVar("Answer")
 
@@ -38,8 +37,9 @@ MOST_COMPARED = 5000
 """Vectors that a filter keeps up to which all of them are compared: it takes some 10 ms and misses none. A graph of
 20,000 takes 5 ms where a filter keeps a tenth, but 15 ms where it keeps a hundredth."""
 
-WAIT_SECONDS = 2.0  # for another process that brings the vectors on; with the time to work still below five
+WAIT_SECONDS = 0.2  # for another process that brings the vectors on; what is missing then is compared elsewhere
 WORK_SECONDS = 2.0  # that a search spends on bringing them on; the rest is done beside it
+TURN_SECONDS = 1.0  # for another process, in the background
 FOREVER = float("inf")
 
 
@@ -57,9 +57,7 @@ class PgvectorVectors:
         self._graphs = GraphBuilder(self._server, settings)
         self._tables: dict[str, VectorTable] = {}
         self._with_graph: set[str] = set()
-        self._tending = threading.Lock()
-        self._tender: threading.Thread | None = None
-        self._closed = False
+        self._tender = Tender("pgvector", self._tend_for_a_while)
 
     @property
     def is_shared(self) -> bool:
@@ -71,8 +69,12 @@ class PgvectorVectors:
         position = self._established()
         applied = 0 if position.is_newest else self._follower.advance(self._apply, wait_seconds=FOREVER)
         if self._graphs.is_due(self._table(position.place)):
-            self._tend()
+            self.tend()
         return applied
+
+    def tend(self) -> None:
+        """Begin to bring in, in the background, what is missing, and to build the graph that is due."""
+        self._tender.begin()
 
     def nearest(
         self,
@@ -87,11 +89,15 @@ class PgvectorVectors:
             raise ValueError(f"expected a vector of {self.encoder.dimension} numbers, got shape {embedding.shape}")
         if limit <= 0 or (rows is not None and not len(rows)):
             return []
-        return self._on_place(lambda table, connection: self._search(table, connection, embedding, limit, where, rows))
+        found, behind = self._on_place(lambda position: self._search(position, embedding, limit, where, rows))
+        if not len(behind):
+            return found
+        named = np.array([neighbor.row for neighbor in found], np.int64)
+        return self._among(embedding, limit, where, np.concatenate([named, behind]))
 
     def count(self) -> int:
         """Return how many vectors of visible images are held."""
-        return self._on_place(VectorTable.count)
+        return self._on_place(self._count)
 
     def rebuild(self, on_progress: Callable[[int], None] | None = None) -> int:
         """Fill a new table and build its graph while the old one answers; return how many vectors it holds."""
@@ -119,30 +125,38 @@ class PgvectorVectors:
 
     def close(self) -> None:
         """Stop what goes on in the background and close connections of our own; a graph that is being built is lost."""
-        with self._tending:
-            self._closed = True
-            tender = self._tender
+        self._tender.stop()
         self._graphs.stop()
-        if tender:
-            tender.join()
+        self._tender.close()
         self._server.close()
 
     def _search(
-        self,
-        table: VectorTable,
-        connection: Connection,
-        embedding: npt.NDArray[np.float32],
-        limit: int,
-        where: Filter,
-        rows: npt.NDArray[np.int64] | None,
-    ) -> list[Neighbor]:
-        calm(connection)
-        conditions = table.conditions(where, rows)
-        if self._is_for_graph(table, connection, conditions):
-            found = table.ask_graph(connection, embedding, limit, conditions)
-            if found is not None:
-                return found
-        return table.compare_all(connection, embedding, limit, conditions)
+        self, position: Position, embedding: npt.NDArray[np.float32], limit: int, where: Filter, rows: Rows | None
+    ) -> tuple[list[Neighbor], Rows]:
+        """Return the nearest that the table at `position` has, and the rows that it does not have as they are now."""
+        if rows is not None and len(rows) <= MOST_BEHIND and not position.is_newest:
+            return [], rows
+        behind = rows_behind(self._follower, position)
+        if rows is not None:
+            behind = np.intersect1d(behind, rows)
+        table = self._table(position.place)
+        with self._server.connection() as connection:
+            calm(connection)
+            conditions = table.conditions(where, rows)
+            is_for_graph = self._is_for_graph(table, connection, conditions)
+            if len(behind):
+                conditions.append(table.is_none_of(behind))
+            found = table.ask_graph(connection, embedding, limit, conditions) if is_for_graph else None
+            if found is None:
+                found = table.compare_all(connection, embedding, limit, conditions)
+        return found, behind
+
+    def _among(self, embedding: npt.NDArray[np.float32], limit: int, where: Filter, rows: Rows) -> list[Neighbor]:
+        return nearest_among(self.database, self.encoder.fingerprint, embedding, limit, where=where, rows=rows)
+
+    def _count(self, position: Position) -> int:
+        with self._server.connection() as connection:
+            return self._table(position.place).count(connection)
 
     def _is_for_graph(
         self, table: VectorTable, connection: Connection, conditions: list[sa.ColumnElement[bool]]
@@ -153,31 +167,28 @@ class PgvectorVectors:
             self._with_graph.add(table.name)
         return not conditions or table.count(connection, conditions, most=MOST_COMPARED + 1) > MOST_COMPARED
 
-    def _on_place(self, ask: Callable[[VectorTable, Connection], Answer]) -> Answer:
+    def _on_place(self, ask: Callable[[Position], Answer]) -> Answer:
         """Return what the table that answers now says; one that is gone is made and filled again."""
         try:
-            return self._ask(ask)
+            return ask(self._brought_on())
         except PlaceVanished:
             self._established()
         try:
-            return self._ask(ask)
+            return ask(self._brought_on())
         except PlaceVanished as error:
             raise StoreUnavailable(DOWN, detail=str(error)) from error
 
-    def _ask(self, ask: Callable[[VectorTable, Connection], Answer]) -> Answer:
-        position = self._caught_up(wait_seconds=WAIT_SECONDS)
-        with self._server.connection() as connection:
-            return ask(self._table(position.place), connection)
-
-    def _caught_up(self, *, wait_seconds: float) -> Position:
+    def _brought_on(self) -> Position:
         """Bring the vectors on as far as the time of a search allows; return where they stand."""
         position = self._follower.position() or self._established()
         if position.is_newest:
             return position
+        is_far = position.newest - position.change > MOST_BEHIND  # whoever is at it will be for a while
+        wait_seconds = 0.0 if is_far else WAIT_SECONDS
         applied = self._follower.advance(self._apply, wait_seconds=wait_seconds, work_seconds=WORK_SECONDS)
         position = self._follower.position() or position
-        if applied and (not position.is_newest or self._is_graph_due(position.place)):
-            self._tend()
+        if not position.is_newest or (applied and self._is_graph_due(position.place)):
+            self.tend()
         return position
 
     def _apply(self, place: str, changes: list[Change]) -> None:
@@ -221,25 +232,22 @@ class PgvectorVectors:
     def _is_graph_due(self, place: str) -> bool:
         return place not in self._with_graph and self._graphs.is_due(self._table(place))
 
-    def _tend(self) -> None:
-        """Do in the background what searches have no time for."""
-        with self._tending:
-            if not self._closed and (self._tender is None or not self._tender.is_alive()):
-                self._tender = threading.Thread(target=self._tend_now, name="pgvector", daemon=True)
-                self._tender.start()
-
-    def _tend_now(self) -> None:
+    def _tend_for_a_while(self) -> bool:
+        """Do in the background what searches have no time for; return whether there is more of it."""
+        position = self._follower.position() or self._established()
         try:
-            while not self._closed and not self._caught_up(wait_seconds=FOREVER).is_newest:
-                pass
+            if not position.is_newest:
+                self._follower.advance(self._apply, wait_seconds=TURN_SECONDS, work_seconds=WORK_SECONDS)
+                return True
             self._tend_graph(wait_seconds=0)
-        except (LikenessError, PlaceVanished) as error:
-            if not self._closed:
-                log.warning("the vectors in PostgreSQL could not be brought on in the background: %s", error)
+        except PlaceVanished:
+            self._established()
+            return True
+        return False
 
     def _tend_graph(self, *, wait_seconds: float) -> None:
         position = self._follower.position()
-        if position is None or self._closed:
+        if position is None:
             return
         with self.database.exclusively(f"graph {position.place}", wait_seconds=wait_seconds) as held:
             if held:

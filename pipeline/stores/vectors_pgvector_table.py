@@ -128,6 +128,10 @@ class VectorTable:
             found.append(self._is_any_of(rows.tolist()))
         return found
 
+    def is_none_of(self, rows: Numbers) -> sa.ColumnElement[bool]:
+        """Return the condition that a row is not among `rows`."""
+        return self.table.c.row != sa.all_(sa.bindparam(None, rows.tolist(), ARRAY(sa.BigInteger)))
+
     def compare_all(
         self,
         connection: Connection,

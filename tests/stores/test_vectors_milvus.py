@@ -5,7 +5,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 from fakes import GridEncoder
 from milvus_server import MilvusServer
@@ -13,7 +12,7 @@ from milvus_server import MilvusServer
 from pipeline.backend import Backend
 from pipeline.errors import ConfigurationError, StoreUnavailable
 from pipeline.filters import Filter
-from pipeline.stores import records_embeddings, records_images
+from pipeline.stores import records_images, vectors_milvus
 from pipeline.stores.opening import open_vectors
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.vectors_milvus import MilvusVectors
@@ -35,11 +34,6 @@ def another(backend: Backend, milvus: MilvusServer):
     store = open_vectors(milvus.url, backend.database, ENCODER, backend.settings)
     yield store
     store.close()
-
-
-@pytest.fixture(params=["milvus_vectors", "milvus_lite_vectors"])
-def vectors_of_milvus(request: pytest.FixtureRequest) -> MilvusVectors:
-    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
@@ -189,17 +183,6 @@ def test_what_an_interrupted_rebuild_left_behind_is_dropped_by_the_next(milvus_v
     assert not milvus_vectors._collections.exists(left)
 
 
-def test_a_vector_that_is_no_number_is_left_out(vectors_of_milvus, shelf):
-    stays, broken = shelf.add("stays", shelf.axis(0)), shelf.add("broken", shelf.axis(1))
-    with shelf.backend.database.write() as connection:
-        vector = shelf.axis(1)
-        vector[5] = np.nan
-        records_embeddings.put(connection, broken.row, shelf.encoder, vector)
-
-    assert vectors_of_milvus.count() == 1
-    assert rows(vectors_of_milvus.nearest(shelf.axis(0), 1, where=ALL)) == [stays.row]
-
-
 def test_milvus_lite_is_there_again_after_it_was_closed(milvus_lite_vectors, backend, shelf):
     images = [shelf.add(f"{number}", shelf.axis(number)) for number in range(5)]
     assert milvus_lite_vectors.count() == 5
@@ -233,6 +216,30 @@ def test_a_server_that_does_not_answer_is_told_to_everybody_at_once_and_is_found
         milvus.go_on()
     assert rows(eventually(lambda: another.nearest(shelf.axis(0), 1, where=ALL))) == [image.row]
     eventually(milvus_vectors.check)
+
+
+def test_a_question_that_cannot_be_answered_keeps_nobody_else_from_asking(milvus_vectors, shelf):
+    image = shelf.add("one", shelf.axis(0))
+    milvus_vectors.catch_up()
+    connection, place = milvus_vectors._connection, milvus_vectors._follower.position().place
+
+    with pytest.raises(StoreUnavailable, match="cannot answer this"):
+        milvus_vectors.nearest(shelf.axis(0), 1, where=Filter(libraries=("\ud800",)))
+    with pytest.raises(StoreUnavailable, match="cannot answer this"):
+        connection.call("query", place, filter="row >=", output_fields=["row"])
+
+    assert rows(milvus_vectors.nearest(shelf.axis(0), 1, where=ALL)) == [image.row]
+
+
+def test_more_equal_vectors_than_a_search_returns_are_not_all_compared(milvus_lite_vectors, shelf, monkeypatch):
+    monkeypatch.setattr(vectors_milvus, "MOST_HITS", 100)
+    images = shelf.add_many([shelf.axis(0)] * 150)
+
+    found = rows(milvus_lite_vectors.nearest(shelf.axis(0), 5, where=ALL))
+
+    assert len(set(found)) == 5
+    assert found == sorted(found)
+    assert set(found) <= {image.row for image in images}
 
 
 def test_a_database_that_the_server_does_not_have_is_named_as_the_reason(milvus, backend):

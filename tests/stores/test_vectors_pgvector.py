@@ -371,8 +371,7 @@ def test_closing_ends_a_graph_that_is_being_built(backend, shelf):
     store.catch_up()
     store.close()
 
-    assert store._tender is not None
-    assert not store._tender.is_alive()
+    assert not store._tender.is_at_work
 
 
 def test_the_position_of_the_copy_stands_in_the_database(backend, vectors, shelf):
