@@ -10,7 +10,7 @@ from pipeline.errors import InvalidQuery
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord, ImageState
 from pipeline.principals import Principal
-from pipeline.stores import records_facets, records_images, records_listing, records_status
+from pipeline.stores import copies, records_facets, records_images, records_listing, records_status
 
 Facets = records_facets.Facets
 """Value -> count for each group. The values of `library` are ids, for which `access.library_labels` has names."""
@@ -83,6 +83,12 @@ def count_all_states(backend: Backend) -> dict[ImageState, int]:
     """Return how many images that are not deleted are in each state, in all libraries: for who runs the server."""
     with backend.database.read() as connection:
         return records_listing.count_states(connection)
+
+
+def count_vectors(backend: Backend) -> int:
+    """Return how many vectors searches look at, in all libraries; no engine is asked, nor made to write."""
+    with backend.database.read() as connection:
+        return copies.count_visible(connection, backend.encoder.fingerprint)
 
 
 def count_facets(backend: Backend, where: Filter, principal: Principal) -> Counts:

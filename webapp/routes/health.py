@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from pipeline.errors import NotAllowed
 from pipeline.health import DATABASE, StoreReport, check_stores
-from pipeline.listing import count_all_states
+from pipeline.listing import count_all_states, count_vectors
 from webapp.dependencies import VERSION, BackendDependency, PrincipalDependency, get_backend
 from webapp.errors import RETRY_AFTER_SECONDS
 from webapp.identity import unasked, visitor_of_unasked, visitor_while_down
@@ -61,9 +61,9 @@ def show_metrics(backend: BackendDependency, principal: PrincipalDependency) -> 
         "# HELP likeness_images Images that are not deleted, by state.",
         "# TYPE likeness_images gauge",
         *(f'likeness_images{{state="{state.value}"}} {number}' for state, number in counts.items()),
-        "# HELP likeness_vectors Vectors that searches look at in this process.",
+        "# HELP likeness_vectors Vectors of images that can be searched, by the database.",
         "# TYPE likeness_vectors gauge",
-        f"likeness_vectors {backend.vectors.count()}",
+        f"likeness_vectors {count_vectors(backend)}",
         "# HELP likeness_info The version that runs.",
         "# TYPE likeness_info gauge",
         f'likeness_info{{version="{VERSION}",encoder="{backend.encoder.name}"}} 1',
