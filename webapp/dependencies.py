@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from pipeline.backend import Backend
 from pipeline.doorbell import Doorbell
+from pipeline.health import MoveWatch
 from pipeline.principals import Action, Principal
 from pipeline.worker import Worker
 from webapp.cookies import Signer
@@ -19,6 +20,12 @@ from webapp.wording import as_size
 
 FORMATS = "JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF, BMP, JPEG 2000"
 VERSION = version("likeness")
+
+
+MOVED_ALREADY = (
+    "This library has moved to other stores. Nothing can be changed here, what is shown is from before the move, and "
+    "an hour after it nothing is shown any more. Please start Likeness with the new addresses."
+)
 
 
 @dataclass
@@ -35,6 +42,10 @@ class Running:
     accounts_active: bool
     doorbell: Doorbell
     thread: Thread | None = field(default=None)
+    moves: MoveWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.moves = MoveWatch(self.backend)
 
     def ring(self) -> None:
         """Have the worker in this process, and those that Celery runs, look at what waits now."""
@@ -73,7 +84,8 @@ def shell(
     undo_ids: tuple[str, ...] = (),
 ) -> Shell:
     """Return the frame of a page, with the sentence the page before has left for it."""
-    backend = get_backend(request)
+    running = get_running(request)
+    backend = running.backend
     visitor = visitor_of(request)
     who = visitor.principal
     if not notice:
@@ -94,4 +106,13 @@ def shell(
         may_administrate=who.may_administrate(),
         may_read_audit=who.may_administrate() or who.libraries(Action.MANAGE) != frozenset(),
         bare=not visitor.is_known,
+        moved=_moved(running) if who.may_administrate() else "",
     )
+
+
+def _moved(running: Running) -> str:
+    """Return what is told on every page of a place that the data has left or is coming to; "" where it is at home."""
+    away = running.moves.given_up
+    if away is None:
+        return ""
+    return MOVED_ALREADY if away.is_elsewhere else away.sentence

@@ -87,6 +87,8 @@ def for_pictures(route: Route) -> Route:
 async def identify(request: Request) -> Visitor:
     """Return who asks, and remember it in `request.state`. Raises NotLoggedIn where that is not `public`.
 
+    Raises StoreUnavailable where the data has moved away long ago: what was revoked since is not known here.
+
     Who is `unasked` needs no thread, of which there may be none left when a store is slow.
     """
     if getattr(request.scope.get("endpoint"), "is_unasked", False):
@@ -107,6 +109,10 @@ def _identify(request: Request) -> Visitor:
         raise
     if not visitor.is_known and not is_public:
         raise NotLoggedIn(LOG_IN)
+    moves = request.app.state.running.moves
+    moves.look()
+    if not is_public and request.url.path not in STATUS_PATHS:
+        moves.check_reading()
     return visitor
 
 

@@ -99,7 +99,8 @@ class Shell:
 
     `csrf_token` goes into every form that is posted; "" where no session could be misused. `person` is the name of who
     is logged in, "" when nobody is or there are no accounts. `bare` leaves out all that only members can use.
-    `upload_url` leads to where pictures are added, into the library that is being looked at.
+    `upload_url` leads to where pictures are added, into the library that is being looked at. `moved` is the sentence
+    for who looks after the server when the data is elsewhere.
     """
 
     active: Literal["search", "upload", "status", "libraries", "account", "people", "audit", ""]
@@ -118,6 +119,7 @@ class Shell:
     may_read_audit: bool = False
     bare: bool = False
     upload_url: str = "/upload"
+    moved: str = ""
 
 
 @dataclass(frozen=True)
