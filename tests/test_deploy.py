@@ -218,6 +218,17 @@ def test_every_file_that_a_setting_names_is_mounted_where_it_is_read(manifests: 
     assert set(secret["stringData"]) == manifests.FILES_OF_SECRETS[secret["metadata"]["name"]]
 
 
+@pytest.mark.parametrize("guide", sorted((ROOT / "docs" / "deploy").glob("*.md")), ids=lambda guide: guide.stem)
+def test_what_the_guides_show_and_name_is_there(manifests: ModuleType, guide: Path) -> None:
+    text = guide.read_text()
+    for block in re.findall(r"^( *)```yaml\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE):
+        manifest = yaml.safe_load(textwrap.dedent(block[1]))
+        assert "kind" not in manifest or manifests.faults(manifest) == []
+    named = set(re.findall(r"\bdeploy/[\w./-]+\.(?:ya?ml|sh)\b", text))
+    own = {"deploy/k8s/overlays/ours/kustomization.yaml", "deploy/k8s/values/milvus-secrets.yaml"}
+    assert {name for name in named - own if not (ROOT / name).is_file()} == set()
+
+
 def test_all_of_it_can_be_checked_without_kubectl() -> None:
     environment = {**os.environ, "PATH": str(Path(sys.executable).parent)}
     script = ROOT / "deploy" / "check.py"
