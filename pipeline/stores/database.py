@@ -131,14 +131,14 @@ class Database:
                 raise StoreUnavailable(gone.sentence)
             yield connection
 
-    def note(self, write: Callable[[Connection], Written]) -> Written | None:
+    def note(self, write: Callable[[Connection], Written], writing: Writing = Writing.BESIDE) -> Written | None:
         """Do what somebody who reads writes on the side, and return what that gives.
 
-        It has its turn BESIDE others, also after the data has moved. When that does not come soon nothing is written,
-        which is None: no reading fails for it, or waits long.
+        It has its turn BESIDE others, or none PASSING them, also after the data has moved. When that does not come soon
+        nothing is written, which is None: no reading fails for it, or waits long.
         """
         try:
-            with self._transaction(Writing.BESIDE, wait_seconds=NOTE_SECONDS) as connection:
+            with self._transaction(writing, wait_seconds=NOTE_SECONDS) as connection:
                 return write(connection)
         except StoreUnavailable as error:
             log.debug("something that was to be noted on the side was not: %s", error)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from pipeline.errors import StoreUnavailable
 from pipeline.stores import records_embeddings
-from pipeline.stores.database import Database, Writing
+from pipeline.stores.database import Connection, Database, Writing
 from pipeline.stores.locks import LOST, Held
 from pipeline.stores.records_embeddings import Change
 from pipeline.stores.tables import counters, insert_into, vector_copies
@@ -144,18 +144,21 @@ class Follower:
         deadline: float,
         on_progress: Callable[[int], None] | None,
     ) -> int:
-        applied = 0
+        applied, is_hurried = 0, deadline < float("inf")
         for changes in self._changes_behind(position.change):
             held.confirm()
             apply(position.place, changes)
-            position = self._recorded(position, replace(position, change=changes[-1].number), datetime.now(UTC))
             applied += len(changes)
+            after = replace(position, change=changes[-1].number, written_at=datetime.now(UTC))
+            if not self._record(position, after, is_hurried=is_hurried):
+                return applied  # it is found where it was, and brought in once more by the next
+            position = after
             if on_progress:
                 on_progress(len(changes))
             if time.monotonic() > deadline:
                 return applied
         if not position.is_newest:  # what is left is of another encoder, and is no news the next time
-            self._recorded(position, replace(position, change=position.newest), position.written_at)
+            self._record(position, replace(position, change=position.newest), is_hurried=is_hurried)
         return applied
 
     def _changes_behind(self, change: int) -> Iterator[list[Change]]:
@@ -167,19 +170,31 @@ class Follower:
             yield changes
             change = changes[-1].number
 
-    def _recorded(self, before: Position, after: Position, written_at: datetime) -> Position:
-        """Write down that the copy has come on, and return where it stands.
+    def _record(self, before: Position, after: Position, *, is_hurried: bool) -> bool:
+        """Write down where the copy stands now; who `is_hurried` goes on without when that cannot be done at once.
 
-        Raises StoreUnavailable when it did not stand where it did `before`: somebody else has had the turn. What was
-        written into the place meanwhile may have covered something newer, so all since then is brought in again.
+        Returns whether it was done. Raises StoreUnavailable when the copy did not stand where it did `before`: somebody
+        else has had the turn. What was written into the place meanwhile may have covered something newer, so all since
+        then is brought in again.
         """
         same = (*self._key, vector_copies.c.place == before.place)
         stands = vector_copies.update().where(*same, vector_copies.c.change == before.change)
         again = vector_copies.update().where(*same, vector_copies.c.change > before.change)
-        with self.database.write(Writing.PASSING) as connection:
-            is_ours = connection.execute(stands.values(change=after.change, written_at=written_at)).rowcount == 1
+
+        def compared(connection: Connection) -> bool:
+            values = {"change": after.change, "written_at": after.written_at}
+            is_ours = connection.execute(stands.values(values)).rowcount == 1
             if not is_ours:
                 connection.execute(again.values(change=before.change))
+            return is_ours
+
+        if is_hurried:
+            is_ours = self.database.note(compared, Writing.PASSING)
+            if is_ours is None:
+                return False
+        else:
+            with self.database.write(Writing.PASSING) as connection:
+                is_ours = compared(connection)
         if not is_ours:
             raise StoreUnavailable(LOST, detail=f"another process has brought {self.address} on meanwhile")
-        return replace(after, written_at=written_at)
+        return True

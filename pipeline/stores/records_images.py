@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 ROWS_PER_QUERY = 500  # values in one IN (...); SQLite's limit is 32,766, planners like far fewer
 
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+"""When an image is due whose analysis need not wait: a moment that is past by every clock."""
+
 
 @dataclass(frozen=True)
 class NewImage:
@@ -66,7 +69,7 @@ def add(connection: Connection, new: NewImage) -> tuple[ImageRecord, bool]:
                 library=new.library,
                 sha256=new.sha256,
                 state=ImageState.WAITING,
-                not_before=now,
+                not_before=AT_ONCE,
                 path=new.path if new.in_place else None,
                 media_type=new.media_type,
                 bytes=new.bytes,
@@ -228,7 +231,7 @@ def wait_again_all(connection: Connection, principal: Principal) -> int:
 def _wait_again(connection: Connection, condition: sa.ColumnElement[bool]) -> int:
     failed = (images.c.state == ImageState.FAILED, images.c.deleted_at.is_(None))
     fresh = {"state": ImageState.WAITING, "error": None, "error_code": None, "attempts": 0}
-    statement = images.update().where(*failed, condition).values(**fresh, not_before=datetime.now(UTC))
+    statement = images.update().where(*failed, condition).values(**fresh, not_before=AT_ONCE)
     return connection.execute(statement).rowcount
 
 

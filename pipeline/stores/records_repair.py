@@ -1,12 +1,12 @@
 """What `reconcile` and `doctor` ask the database about its own soundness."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.images import ImageState
+from pipeline.stores.records_images import AT_ONCE
 from pipeline.stores.tables import embeddings, images
 
 
@@ -21,7 +21,7 @@ def requeue(connection: Connection, rows: Sequence[int], encoder: str) -> int:
     return connection.execute(
         images.update()
         .where(images.c.row.in_(rows), _lacks_vector(encoder))
-        .values(state=ImageState.WAITING, attempts=0, not_before=datetime.now(UTC))
+        .values(state=ImageState.WAITING, attempts=0, not_before=AT_ONCE)
     ).rowcount
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 import numpy as np
 import pytest
@@ -104,6 +104,27 @@ def test_an_image_whose_lease_ran_out_is_claimed_again(database, waiting):
     assert rows(second)[0] == waiting[0].row
     assert second.token != first.token
     assert second.attempts[waiting[0].row] == 2
+
+
+def test_a_lease_lasts_also_for_a_machine_whose_clock_is_ahead(database, waiting, monkeypatch):
+    """Where there is a database server; with SQLite all are on one machine."""
+    first = claim(database, limit=len(waiting))
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + 2 * LEASE
+
+    monkeypatch.setattr(records_queue, "datetime", Ahead)
+    monkeypatch.setattr(records_images, "datetime", Ahead)
+    with database.write() as connection:
+        new = records_images.add(connection, NewImage("main", "f" * 64, 10, "image/png", 640, 480, "a.png"))[0]
+        assert records_queue.renew(connection, first, LEASE) == 20
+    monkeypatch.undo()
+    assert rows(claim(database)) == [new.row]
+    if not database.is_sqlite:
+        monkeypatch.setattr(records_queue, "datetime", Ahead)
+        assert claim(database).images == ()
 
 
 def test_images_that_were_interrupted_are_claimed_one_by_one(database, waiting):
