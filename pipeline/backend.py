@@ -14,7 +14,8 @@ from pipeline.settings import Settings
 from pipeline.stores import records_embeddings
 from pipeline.stores.charge import StoreId
 from pipeline.stores.database import Database
-from pipeline.stores.opening import open_database, open_objects
+from pipeline.stores.database_address import without_secrets
+from pipeline.stores.opening import naming, open_database, open_objects
 from pipeline.stores.protocols import ObjectStore, VectorStore
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.swatches import SwatchTable
@@ -70,8 +71,9 @@ def open_backend(settings: Settings) -> Backend:
         ) from error
     objects = open_objects(settings.objects_url)
     database = open_database(settings)
-    database.migrate()
-    encoder = _open_encoder(settings, database)
+    with naming(without_secrets(database.url)):
+        database.migrate()
+        encoder = _open_encoder(settings, database)
     limits = Limits(
         max_bytes=settings.max_upload_bytes,
         max_pixels=settings.max_pixels,

@@ -4,6 +4,7 @@ A message is a doorbell and says nothing but that pictures wait; which ones, the
 lost or comes twice changes nothing. Only `pipeline.celery_app`, where the tasks are, and `pipeline.doorbell` need this.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -40,7 +41,9 @@ VISIBILITY_SECONDS = 600
 only clears such messages away, and is longer than a batch takes, so that living workers keep theirs."""
 RESTORE_SECONDS = 30  # between two looks for such messages; Celery's default comes to 100
 
-DOWN = "Redis does not answer. Pictures are kept, and analyzed as soon as a worker looks into the database."
+DOWN = "Redis does not answer."
+REFUSED = "Redis refuses the password of Likeness, or asks for one. Please correct LIKENESS_QUEUE_URL."
+ABOUT_PASSWORDS = re.compile("WRONGPASS|NOAUTH|AUTH <password>|[Aa]uthentication|username-password", re.ASCII)
 UNKNOWN = "LIKENESS_QUEUE_URL is not set or cannot be used. It looks like redis://host:6379/0, with TLS rediss://…."
 
 
@@ -120,7 +123,9 @@ class Broker:
             with connection:
                 yield connection
         except (KombuError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
-            raise StoreUnavailable(DOWN, detail=str(error)) from error
+            raise StoreUnavailable(
+                REFUSED if ABOUT_PASSWORDS.search(str(error)) else DOWN, detail=str(error)
+            ) from error
 
 
 def _count(connection: Connection) -> int:

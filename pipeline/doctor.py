@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.backend import Backend, open_backend
+from pipeline.doorbell import ask_queue
 from pipeline.errors import LikenessError, ObjectNotFound, StoreUnavailable
 from pipeline.filters import Filter
 from pipeline.images import ImageState
@@ -35,8 +36,10 @@ from pipeline.stores import (
     records_status,
 )
 from pipeline.stores.charge import read_id
-from pipeline.stores.database import Connection, sqlite_file
-from pipeline.stores.opening import open_database, open_objects
+from pipeline.stores.database import Connection, Database, sqlite_file
+from pipeline.stores.database_address import without_secrets
+from pipeline.stores.opening import naming, open_database, open_objects, open_vectors
+from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.vectors_current import CurrentVectors
 
 GIBIBYTE = 1 << 30
@@ -53,6 +56,9 @@ TEST_PICTURE_PX = 64
 UNIT_TOLERANCE = 1e-3  # how far the length of an embedding may be from 1; float16 is exact to about 5e-4
 
 MOST_COUNTS = 10  # tries to count records and vectors while nothing changes; a count takes milliseconds
+
+IN_MEMORY = "sqlite://"  # a database for who needs one and asks it nothing
+NO_ENCODER = EncoderRow("0" * 64, "none", 1)  # for an engine that is asked nothing but whether it answers
 
 NO_DATABASE = "There is none yet; it is made at the first start."
 OLD_DATABASE = "It answers; its tables are brought to the newest version at the next start."
@@ -82,6 +88,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     database = _checked("Database", lambda: _look_at_database(settings))
     yield database
     yield _checked("Picture files", lambda: _look_at_objects(settings))
+    if database.level == "problem" or database.sentence in {NO_DATABASE, OLD_DATABASE}:
+        yield _checked("Vector engine", lambda: _ask_vectors(settings))
+    yield from _look_at_queue(settings)
     if database.level == "problem":
         return
     if database.sentence in {NO_DATABASE, OLD_DATABASE}:
@@ -148,8 +157,9 @@ def _look_at_database(settings: Settings) -> Finding | str:
         return NO_DATABASE
     database = open_database(settings)
     try:
-        if not database.is_current():
-            return OLD_DATABASE
+        with naming(without_secrets(database.url)):
+            if not database.is_current():
+                return OLD_DATABASE
         with database.read() as connection:
             elsewhere = _where_it_moved(connection, settings)
             verdict = records_repair.quick_check(connection)
@@ -181,8 +191,36 @@ def _look_at_objects(settings: Settings) -> str:
     if parts.scheme == "file" and not Path(unquote(parts.path)).exists():
         return "There is no folder for them yet; it is made at the first start."
     objects = open_objects(settings.objects_url)
-    objects.check()
+    with naming(objects.address):
+        objects.check()
     return f"{objects.address} can be written to."
+
+
+def _ask_vectors(settings: Settings) -> str:
+    """Ask the engine that the settings name whether it answers, and make nothing there."""
+    parts = urlsplit(settings.vectors_url)
+    if parts.scheme == "faiss":
+        return "Vectors are searched in the process."
+    is_elsewhere = bool(parts.hostname) or sqlite_file(settings.database_url) is not None
+    database = Database(IN_MEMORY) if is_elsewhere else open_database(settings)
+    try:
+        engine = open_vectors(settings.vectors_url, database, NO_ENCODER, settings)
+        try:
+            if not parts.hostname and parts.path.strip("/"):
+                return f"{engine.address} is a folder; it is made at the first start."
+            with naming(engine.address):
+                engine.check()
+        finally:
+            engine.close()
+    finally:
+        database.close()
+    return f"{engine.address} answers."
+
+
+def _look_at_queue(settings: Settings) -> Iterator[Finding]:
+    if report := ask_queue(settings)():
+        at = f" It was looked for at {report.address}." if not report.healthy else ""
+        yield Finding("Queue", "ok" if report.healthy else "problem", f"{report.sentence}{at}")
 
 
 def _try_a_picture(backend: Backend) -> Finding | str:

@@ -6,9 +6,14 @@ up. So they follow the work, are never many, and a broker that is down costs tho
 
 import logging
 import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from importlib import import_module
 from math import ceil
 from typing import Protocol, Self, cast
+from urllib.parse import urlsplit
 
 from pipeline.errors import ConfigurationError, LikenessError, extra_missing
 from pipeline.settings import Settings
@@ -18,11 +23,19 @@ from pipeline.stores.database import Database
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.5  # between two rounds: a thousand uploads in a row are a few looks at the database
+CHECK_SECONDS = 3.0  # that who asks waits for Redis to say that it is there
 LAST_ROUND_SECONDS = 5.0  # that a command which ends waits for its last round
 
 MOST_MESSAGES = 1000
 """Messages that wait at most. Each is for a batch, so they keep far more workers busy than there will be; more would
 only fill the memory of Redis."""
+
+
+IT_ANSWERS = "It answers."
+UNRUNG = (
+    "Celery workers cannot be rung. Nothing is lost: what waits is analyzed when that is mended, or by a "
+    "`likeness worker`."
+)
 
 
 class Broker(Protocol):
@@ -39,6 +52,55 @@ def open_broker(settings: Settings) -> Broker:
     except ImportError as error:
         raise ConfigurationError(extra_missing("LIKENESS_QUEUE_URL", "celery"), detail=str(error)) from error
     return cast(Broker, module.Broker(settings))
+
+
+@dataclass(frozen=True)
+class QueueReport:
+    """The queue: its `address` without a password, whether it answers, and the sentence that tells."""
+
+    name: str
+    address: str
+    healthy: bool
+    sentence: str
+
+
+def ask_queue(settings: Settings, *, seconds: float = CHECK_SECONDS) -> Callable[[], QueueReport | None]:
+    """Begin to ask whether the queue answers; what is returned waits for what it says, at most so long.
+
+    That is None where there is no queue. Nothing is raised.
+    """
+    answer: Future[str] = Future()
+
+    def ask() -> None:
+        try:
+            waiting = open_broker(settings).count()
+        except LikenessError as error:
+            answer.set_result(f"{error.user_message} {UNRUNG}")
+        except Exception as error:  # noqa: BLE001 - raised again where the future is read
+            answer.set_exception(error)
+        else:
+            answer.set_result(f"{IT_ANSWERS} Messages that wait for a Celery worker: {waiting:,}.")
+
+    def hear() -> QueueReport | None:
+        if not settings.queue_url:
+            return None
+        wait([answer], max(0.0, until - time.monotonic()))
+        said = answer.result() if answer.done() else f"Redis has not answered within {seconds:g} seconds. {UNRUNG}"
+        return QueueReport("Queue", _address_of(settings.queue_url), said.startswith(IT_ANSWERS), said)
+
+    until = time.monotonic() + seconds
+    if settings.queue_url:
+        threading.Thread(target=ask, name="check", daemon=True).start()
+    return hear
+
+
+def _address_of(url: str) -> str:
+    """Return the address of a queue without user and password."""
+    try:
+        parts = urlsplit(url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    except ValueError:
+        return ""
 
 
 def top_up(database: Database, broker: Broker, batch_size: int) -> int:

@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 from pipeline.backend import Backend
 from pipeline.errors import Conflict, StoreUnavailable
 from pipeline.stores import copies, records_moves
-from pipeline.stores.opening import open_vectors
+from pipeline.stores.opening import naming, open_vectors
 from pipeline.stores.protocols import VectorStore
 from pipeline.stores.records_embeddings import EncoderRow
 
@@ -76,7 +76,8 @@ def switch(backend: Backend, url: str, on_reached: OnReached | None = None) -> S
 
 def _fill(backend: Backend, target: VectorStore, origin: str, on_reached: OnReached | None) -> int:
     """Bring `target` to where it holds every vector; return how many these are."""
-    target.check()
+    with naming(target.address):
+        target.check()
     with _watched(backend, target.address, on_reached):
         target.catch_up()
         if isinstance(target, Settling):

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from pictures import picture_bytes, torn
 from putting import Put, putting
+from redis_server import RedisServer
 
 from pipeline.backend import Backend, open_backend
 from pipeline.doctor import Finding, examine
@@ -39,6 +40,60 @@ def test_a_misspelt_variable_is_told(settings: Settings, monkeypatch: pytest.Mon
     found = findings(settings)["Settings"]
     assert found.level == "note"
     assert "LIKENESS_DATABSE_URL is not known" in found.sentence
+
+
+def test_what_was_never_started_is_looked_at_as_well(tmp_path: Path) -> None:
+    """Every store is told, whatever the others do, and without the secrets of its address."""
+    settings = read_settings(
+        data=tmp_path / "data",
+        database_url="postgresql://nobody:secret@127.0.0.1:1/none",
+        objects_url="s3+http://KEY:secret@127.0.0.1:1/pictures",
+        vectors_url="milvus://nobody:secret@127.0.0.1:1",
+        queue_url="redis://:secret@127.0.0.1:1/0",
+    )
+
+    found = findings(settings)
+
+    for subject, address in {
+        "Database": "postgresql://nobody@127.0.0.1:1/none",
+        "Picture files": "s3+http://127.0.0.1:1/pictures",
+        "Vector engine": "milvus://127.0.0.1:1",
+        "Queue": "redis://127.0.0.1:1/0",
+    }.items():
+        assert found[subject].level == "problem"
+        assert "does not answer. " in found[subject].sentence
+        assert found[subject].sentence.endswith(f"It was looked for at {address}.")
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("elastic://host", "is not known"),
+        ("pgvector://", "that is not PostgreSQL"),
+        ("pgvector://nobody:secret@127.0.0.1:1/none", "looked for at pgvector://nobody@127.0.0.1:1/none."),
+    ],
+)
+def test_an_address_of_vectors_that_leads_nowhere_is_told_before_the_first_start(
+    tmp_path: Path, address: str, told: str
+) -> None:
+    found = findings(read_settings(data=tmp_path / "data", vectors_url=address))["Vector engine"]
+    assert found.level == "problem"
+    assert told in found.sentence
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_queue_is_told_with_what_is_wrong_with_it(tmp_path: Path) -> None:
+    redis = RedisServer(durable=False)
+    redis.ask("CONFIG SET requirepass a-secret")
+    right, wrong, none = (redis.url.replace("//", f"//{user}") for user in (":a-secret@", ":another@", ""))
+
+    found = [findings(read_settings(data=tmp_path, queue_url=url))["Queue"] for url in (right, wrong, none)]
+
+    redis.close()
+    assert [finding.level for finding in found] == ["ok", "problem", "problem"]
+    assert found[0].sentence == "It answers. Messages that wait for a Celery worker: 0."
+    assert all("refuses the password" in finding.sentence for finding in found[1:])
+    assert not any("secret" in finding.sentence or "another" in finding.sentence for finding in found)
 
 
 def test_vectors_that_nobody_holds_are_told(lite_backend: Backend) -> None:

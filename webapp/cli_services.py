@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 8000
 HIGHEST_PORT = 65_535
+START_SECONDS = 10.0  # for stores that are asked at the start; clients take their time to connect, and nobody waits
 
 ONLY_WITH_ACCOUNTS = (
     "Likeness serves other machines only with accounts, so that it knows who asks. Set LIKENESS_ACCOUNTS=required and "
@@ -77,12 +78,29 @@ def worker() -> None:
         thread = threading.Thread(target=working.run, name="worker", daemon=True)
         thread.start()
         click.echo("Waiting for pictures. Control-C stops.", err=True)
+        _tell_what_is_down(backend)
         try:
             thread.join()
         except KeyboardInterrupt:
             click.echo("Finishing the pictures in hand.", err=True)
             working.stop()
             thread.join()
+
+
+def _tell_what_is_down(backend: "Backend") -> None:
+    """Say in a moment on stderr which stores do not answer; who starts them later need not start Likeness again."""
+    from pipeline.doorbell import ask_queue
+    from pipeline.health import check_stores
+
+    def tell() -> None:
+        queue_says = ask_queue(backend.settings)
+        for report in check_stores(backend, seconds=START_SECONDS):
+            if not report.healthy:
+                say(f"{report.name}: {report.sentence} It was looked for at {report.address}.")
+        if (queue := queue_says()) and not queue.healthy:
+            say(f"{queue.name}: {queue.sentence} It was looked for at {queue.address}.")
+
+    threading.Thread(target=tell, name="telling", daemon=True).start()
 
 
 @dataclass
@@ -94,6 +112,7 @@ class _Beginning:
     listener: socket.socket
     certificate: Certificate | None
     secret: str | None = field(default=None)
+    backend: "Backend | None" = field(default=None)
 
     @property
     def _is_open(self) -> bool:
@@ -106,6 +125,7 @@ class _Beginning:
         """Make the link for the first account where one is needed. Raises a sentence where anybody could get in."""
         from pipeline import accounts, welcomes
 
+        self.backend = backend
         active = accounts.are_active(backend)
         if self._is_open and not active:
             raise click.UsageError(ONLY_WITH_ACCOUNTS)
@@ -118,6 +138,8 @@ class _Beginning:
         if self.secret:
             click.echo(FIRST_ACCOUNT.format(base=self.settings.public_url or address, secret=self.secret))
         sys.stdout.flush()
+        if self.backend:
+            _tell_what_is_down(self.backend)
         if self._is_open and not self.certificate and not self.settings.trusted_proxies:
             say(UNENCRYPTED)
 

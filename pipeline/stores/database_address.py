@@ -7,6 +7,6 @@ SECRET_PARAMETERS = ("password", "sslpassword")
 
 
 def without_secrets(url: sa.URL) -> str:
-    """Return the address without the passwords in it, wherever they stand."""
+    """Return the address without the passwords in it, wherever they stand, and without the name of the driver."""
     query = {name: value for name, value in url.query.items() if name.lower() not in SECRET_PARAMETERS}
-    return url.set(query=query)._replace(password=None).render_as_string()
+    return url.set(drivername=url.get_backend_name(), query=query)._replace(password=None).render_as_string()

@@ -3,12 +3,14 @@
 So nobody needs the client of a server that is not used, and no command waits for it to be imported.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
-from pipeline.errors import ConfigurationError, extra_missing
+from pipeline.errors import ConfigurationError, StoreUnavailable, extra_missing
 from pipeline.settings import Settings
 from pipeline.stores.database import Database
 from pipeline.stores.objects_folder import FolderObjects
@@ -16,6 +18,15 @@ from pipeline.stores.protocols import ObjectStore, VectorStore
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.vectors_faiss import FaissVectors
 from pipeline.stores.vectors_faiss_graph import GraphPlan
+
+
+@contextmanager
+def naming(address: str) -> Iterator[None]:
+    """Let errors of a store that does not answer name its `address`, which has no secrets, to those who start it."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"{error.user_message} It was looked for at {address}.", detail=error.detail) from error
 
 
 def open_database(settings: Settings) -> Database:

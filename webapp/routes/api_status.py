@@ -4,7 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from pipeline.health import DATABASE, check_stores
+from pipeline.doorbell import QueueReport, ask_queue
+from pipeline.health import DATABASE, StoreReport, check_stores
 from pipeline.images import ImageState
 from pipeline.listing import count_states
 from webapp import schemas
@@ -21,10 +22,13 @@ def get_status(backend: BackendDependency, principal: PrincipalDependency) -> di
     It answers also while a store is down; without the database nothing is counted, and `queue_depth` is null. What is
     counted is what you may see. Addresses of stores and the fingerprint are told to who looks after the server.
     """
-    reports = check_stores(backend)
+    queue_says = ask_queue(backend.settings)
+    reports: list[StoreReport | QueueReport] = [*check_stores(backend)]
     counts: dict[ImageState, int] = {}
     if next(report.healthy for report in reports if report.name == DATABASE):
         counts = count_states(backend, principal)
+    if queue := queue_says():
+        reports.append(queue)
     told = principal.may_administrate()
     return {
         "version": VERSION,

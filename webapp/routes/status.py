@@ -10,6 +10,7 @@ from starlette.responses import Response
 from pipeline import curation, listing
 from pipeline.access import may_change_any
 from pipeline.backend import Backend
+from pipeline.doorbell import QueueReport, ask_queue
 from pipeline.health import DATABASE, StoreReport, check_stores
 from pipeline.images import ImageState
 from pipeline.principals import Principal
@@ -53,7 +54,9 @@ def retry_failed(running: RunningDependency, principal: PrincipalDependency) -> 
 
 def _page(request: Request, backend: Backend, principal: Principal) -> StatusPage:
     started = time.perf_counter()
+    queue_says = ask_queue(backend.settings)
     reports = check_stores(backend)
+    queue = queue_says()
     database_is_up = next(report.healthy for report in reports if report.name == DATABASE)
     counts, figures, failed = dict.fromkeys(ImageState, 0), None, []
     if database_is_up:
@@ -64,7 +67,7 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
     with_addresses = principal.may_administrate()
     return StatusPage(
         shell=shell(request, "status"),
-        headline=_headline(reports, waiting, counts[ImageState.FAILED]),
+        headline=_headline(reports, queue, waiting, counts[ImageState.FAILED]),
         counts=tuple((STATE_WORDS[state], as_number(number)) for state, number in counts.items() if number),
         remaining=_remaining(waiting, figures.analyzed_recently if figures else 0),
         failed=tuple(FailedImage(f"/images/{image.id}", image.filename, image.error or "") for image in failed),
@@ -73,7 +76,7 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
         encoder_advice=ADVICE.get(backend.encoder.name, ""),
         stores=tuple(
             StoreHealth(report.name, report.address if with_addresses else "", report.healthy, report.sentence)
-            for report in reports
+            for report in (*reports, *([queue] if queue else ()))
         ),
         sizes=(
             Fact("Originals", as_size(figures.original_bytes) if figures else "unknown"),
@@ -96,10 +99,12 @@ def _encoder_facts(backend: Backend, principal: Principal) -> tuple[Fact, ...]:
     return (*facts, Fact("Fingerprint", backend.encoder.fingerprint[:16]))
 
 
-def _headline(reports: list[StoreReport], waiting: int, failed: int) -> str:
+def _headline(reports: list[StoreReport], queue: QueueReport | None, waiting: int, failed: int) -> str:
     down = [report.name.lower() for report in reports if not report.healthy]
     if down:
         return f"Not everything works: the {' and the '.join(down)} cannot be used."
+    if queue and not queue.healthy:
+        return "Everything works but the queue, without which nothing is lost."
     if waiting:
         return f"Everything works. {waiting:,} {'picture waits' if waiting == 1 else 'pictures wait'} for analysis."
     if failed:
