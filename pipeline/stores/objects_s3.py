@@ -97,9 +97,10 @@ class S3Objects:
         """Return the object as a seekable stream, from memory or a temporary file, after all of it came undamaged."""
         name = self._name(key)
         with self._asked():
+            before: set[str] = set()
             for _ in range(DOWNLOADS):
                 try:
-                    stream = self._download(name)
+                    stream = self._download(name, before)
                 except S3Error as error:
                     if error.code in s3_errors.GONE:
                         raise ObjectNotFound(GONE_HERE, detail=key) from error
@@ -183,14 +184,14 @@ class S3Objects:
             if error.code not in s3_errors.GONE:
                 raise
 
-    def _download(self, name: str) -> BinaryIO | None:
-        """Return what lies under `name`, or None when it came damaged."""
+    def _download(self, name: str, before: set[str]) -> BinaryIO | None:
+        """Return what lies under `name`, or None when it came damaged; `before` tells what came before."""
         answer = self._client.get_object(self._at.bucket, name)
         try:
             size = int(answer.headers["content-length"]) if "content-length" in answer.headers else None
             etag_headers = answer.headers if self._at.etag_is_md5 else {}
             checker = s3_etag.checker_of(etag_headers, size, PART_BYTES)
-            return _received(answer, checker, size)
+            return _received(answer, checker, size, before)
         finally:
             answer.close()
             answer.release_conn()
@@ -238,7 +239,9 @@ def _credentials(at: S3Address, connections: S3Connections) -> Provider:
     return StaticProvider(at.key, at.secret) if at.key else _FoundCredentials(connections)
 
 
-def _received(answer: BaseHTTPResponse, checker: s3_etag.Checker, size: int | None) -> BinaryIO | None:
+def _received(
+    answer: BaseHTTPResponse, checker: s3_etag.Checker, size: int | None, before: set[str]
+) -> BinaryIO | None:
     """Return all the bytes of an answer as a stream that stands at its beginning, or None when they are not right."""
     try:
         small = size is not None and size <= MEMORY_BYTES
@@ -247,7 +250,10 @@ def _received(answer: BaseHTTPResponse, checker: s3_etag.Checker, size: int | No
             for chunk in answer.stream(CHUNK_BYTES, decode_content=False):
                 checker.update(chunk)
                 stream.write(chunk)
-            whole = checker.is_right()
+            found = checker.found()
+            whole = checker.is_right() or found in before
+            if found:
+                before.add(found)
         except ProtocolError:  # the connection ended before all of it came
             whole = False
         except BaseException:

@@ -3,6 +3,9 @@
 The ETag of an object that was put at once is the MD5 of its bytes; of one that was put in parts it is the MD5 of the
 MD5s of the parts, and their number. With keys of a key service, and in some services always, it is neither, and
 then nothing can be told.
+
+Another program may have put an object in parts of another size. Then the ETag of what came is another one as well, but
+always the same: what comes twice alike is what lies there.
 """
 
 import hashlib
@@ -27,9 +30,13 @@ class Checker(Protocol):
         """Whether these were all the bytes, as they were put."""
         ...
 
+    def found(self) -> str | None:
+        """Return what to compare with a second download when they seem not to be; None when they surely are not."""
+        ...
+
 
 def checker_of(headers: Mapping[str, str], size: int | None, part_bytes: int) -> Checker:
-    """Return what checks the bytes of an answer with these headers; objects in parts have parts of `part_bytes`."""
+    """Return what checks the bytes of an answer with these headers; ours in parts have parts of `part_bytes`."""
     etag = headers.get("etag", "").strip('"').lower()
     if headers.get(ENCRYPTION, "").startswith("aws:") or KEY_FROM_CUSTOMER in headers:
         return _Unknown()
@@ -50,6 +57,9 @@ class _Unknown:
     def is_right(self) -> bool:
         return True
 
+    def found(self) -> str | None:
+        return None
+
 
 class _Whole:
     def __init__(self, etag: str) -> None:
@@ -62,6 +72,9 @@ class _Whole:
     def is_right(self) -> bool:
         return self._md5.hexdigest() == self.etag
 
+    def found(self) -> str | None:
+        return None
+
 
 class _InParts:
     def __init__(self, etag: str, part_bytes: int) -> None:
@@ -69,8 +82,10 @@ class _InParts:
         self.part_bytes = self._room = part_bytes
         self._part = hashlib.md5(usedforsecurity=False)
         self._parts: list[bytes] = []
+        self._whole = hashlib.sha256()
 
     def update(self, data: bytes) -> None:
+        self._whole.update(data)
         view = memoryview(data)
         while view:
             self._part.update(view[: self._room])
@@ -85,6 +100,9 @@ class _InParts:
             self._end_part()
         md5 = hashlib.md5(b"".join(self._parts), usedforsecurity=False)
         return f"{md5.hexdigest()}-{len(self._parts)}" == self.etag
+
+    def found(self) -> str | None:
+        return self._whole.hexdigest()
 
     def _end_part(self) -> None:
         self._parts.append(self._part.digest())

@@ -307,7 +307,7 @@ def test_a_server_that_was_killed_and_is_back_is_used_again_with_all_it_had(own_
 
 
 @contextmanager
-def answering(*answers: tuple[int, str, str]) -> Iterator[SimpleNamespace]:
+def answering(*answers: tuple[int, str, str], etag: str = "") -> Iterator[SimpleNamespace]:
     """Listen, and give these answers (status, media type, body) one after the other, the last again and again."""
     asked_for = []
 
@@ -320,6 +320,8 @@ def answering(*answers: tuple[int, str, str]) -> Iterator[SimpleNamespace]:
             self.send_response(status)
             self.send_header("Content-Type", media_type)
             self.send_header("Content-Length", str(len(body)))
+            if etag:
+                self.send_header("ETag", f'"{etag}"')
             self.end_headers()
             self.wfile.write(body.encode())
 
@@ -382,6 +384,19 @@ def test_a_service_that_is_busy_for_a_moment_is_asked_again():
 # ---- ETags
 
 
+def test_an_object_that_another_program_put_in_parts_of_another_size_is_read():
+    """Of which there are as many as there would be of ours: what came twice alike is what lies there."""
+    content, part = "ab" * 10_000_000, 12 << 20
+    pieces = (content[start : start + part].encode() for start in range(0, len(content), part))
+    etag = md5(b"".join(map(md5, pieces))).hex() + "-2"
+    whole, other = ((200, "application/octet-stream", body) for body in (content, content[:-1] + "!"))
+
+    with answering(whole, etag=etag) as server:
+        assert read(server.objects) == content.encode()
+    with answering(whole, other, etag=etag) as server, pytest.raises(StoreUnavailable, match="damaged"):
+        server.objects.open(KEY)
+
+
 def md5(data: bytes) -> bytes:
     return hashlib.md5(data, usedforsecurity=False).digest()
 
@@ -396,6 +411,7 @@ def test_the_etag_of_an_object_in_parts_is_the_md5_of_their_md5s(pieces):
         for start in range(0, len(sent), pieces):
             checker.update(sent[start : start + pieces])
         assert checker.is_right() is right
+    assert checker.found() == hashlib.sha256(sent).hexdigest()
 
 
 @pytest.mark.parametrize(
