@@ -229,6 +229,16 @@ def test_what_the_guides_show_and_name_is_there(manifests: ModuleType, guide: Pa
     assert {name for name in named - own if not (ROOT / name).is_file()} == set()
 
 
+def test_the_job_that_moves_gives_options_that_exist(manifests: ModuleType) -> None:
+    job, policy = manifests.read(KUBERNETES / "move.example.yaml")
+    pod = job["spec"]["template"]
+    name, *options = pod["spec"]["containers"][0]["args"]
+    (command,) = (command for command in COMMANDS if command.name == name)
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {option.partition("=")[0] for option in options} <= known
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+
+
 def test_all_of_it_can_be_checked_without_kubectl() -> None:
     environment = {**os.environ, "PATH": str(Path(sys.executable).parent)}
     script = ROOT / "deploy" / "check.py"
