@@ -238,6 +238,20 @@ def locked(server: PostgresqlServer, name: str) -> Iterator[None]:
     server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
+def test_looking_where_the_vectors_are_goes_on_after_any_error(process, open_process, shelf, elsewhere, caplog):
+    shelf.add("one", shelf.axis(0))
+    other = open_process()
+    with shelf.backend.database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE moves RENAME TO moves_of_another_version")
+    wait_until(lambda: "met an error" in caplog.text)
+    with shelf.backend.database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE moves_of_another_version RENAME TO moves")
+
+    switched = reindexing.switch(process, elsewhere)
+
+    wait_until(lambda: other.vectors.address == switched.address)
+
+
 def test_an_interrupted_filling_goes_on_where_it_stood(process, shelf, elsewhere, monkeypatch):
     monkeypatch.setattr(following, "CHANGES_PER_STEP", 10)
     shelf.add_many([shelf.axis(0, tilt=0.01 * number) for number in range(30)])
