@@ -77,6 +77,7 @@ class MilvusVectors:
         self.address = parsed.shown
         self.database = database
         self.encoder = encoder
+        self._is_lite = parsed.folder is not None
         self._connection = MilvusConnection(parsed)
         self._collections = Collections(self._connection, parsed, encoder, settings)
         self._follower = Follower(database, encoder.fingerprint, self.address)
@@ -146,8 +147,11 @@ class MilvusVectors:
 
     def close(self) -> None:
         """End what goes on in the background, and the connection."""
+        self._tender.stop()
+        if not self._is_lite:  # what is on its way to a server that hangs is not waited for
+            self._connection.close()
         self._tender.close()
-        self._connection.close()
+        self._connection.close()  # also one that was opened meanwhile
 
     def _search(
         self, embedding: npt.NDArray[np.float32], limit: int, where: Filter, rows: Rows | None
