@@ -1,5 +1,7 @@
 """Each page with sample values, under the address of its preview."""
 
+from dataclasses import replace
+
 from tests.web.samples import (
     api_docs_page,
     error_page,
@@ -11,6 +13,13 @@ from tests.web.samples import (
     upload_page,
 )
 from tests.web.samples_people import member_pages
+from webapp.dependencies import MOVED_ALREADY
+from webapp.pages import StatusPage
+
+
+def moved(page: StatusPage) -> StatusPage:
+    """Return a page as it is when the data has moved away."""
+    return replace(page, shell=replace(page.shell, moved=MOVED_ALREADY))
 
 
 def every_page() -> dict[str, tuple[str, object]]:
@@ -24,6 +33,7 @@ def every_page() -> dict[str, tuple[str, object]]:
         "upload-hundreds": ("upload.html", upload_page(300)),
         "status-busy": ("status.html", status_page()),
         "status-calm": ("status.html", status_page(busy=False)),
+        "status-moved": ("status.html", moved(status_page(busy=False))),
         "selection-delete": ("selection.html", selection_page()),
         "selection-tag": ("selection.html", selection_page("tag")),
         "error-404": ("error.html", error_page()),
