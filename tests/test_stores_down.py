@@ -58,7 +58,12 @@ class Application:
         except urllib.error.HTTPError as error:
             response = error
         with response:
-            answer = Answer(response.status, _headers(response), response.read().decode(), time.monotonic() - started)
+            answer = Answer(
+                response.status,
+                _headers(response),
+                response.read().decode(errors="replace"),
+                time.monotonic() - started,
+            )
         print(f"{answer.status} {path} after {answer.seconds:.2f} s")  # noqa: T201 - shown when the test fails
         return answer
 
@@ -171,6 +176,9 @@ def test_the_database_is_down(site):
         ready = site.ask("/readyz")
         assert (ready.status, ready.json()["down"]) == (503, ["Database", "Vector index"])
         assert ready.seconds < SOON_SECONDS
+        assert '<a class="button primary" href="/?text=dog&amp;color=red">Try again</a>' in (
+            site.ask("/?text=dog&color=red", Accept="text/html").text
+        )
         assert site.ask("/livez").status == 200
         assert site.ask("/status").status == 200
     check_everything_works(site, seed=10)
@@ -182,11 +190,16 @@ def test_the_object_store_is_down(site):
         for path in (IMAGES, "/upload"):
             told(site.send(path, picture_bytes(seed=2)), "The object store does not answer.")
         told(site.ask(f"{IMAGES}/{image['id']}/original"), "The object store does not answer.")
+        assert "Pictures cannot be loaded" not in site.ask("/").text  # nobody has tried
+        told(site.ask(f"/images/{image['id']}/thumbnail"), "The object store does not answer.")
         for path in ("/", IMAGES, f"/images/{image['id']}", "/?text=dog"):
             assert site.ask(path).status == 200, path
+        assert "Pictures cannot be loaded" in site.ask("/").text
         ready = site.ask("/readyz")
         assert (ready.status, ready.json()["down"]) == (503, ["Picture files"])
     check_everything_works(site, seed=20)
+    assert site.ask(f"/images/{image['id']}/thumbnail?px=1").status == 200
+    assert "Pictures cannot be loaded" not in site.ask("/").text
 
 
 def test_the_object_store_hangs(site):

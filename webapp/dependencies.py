@@ -1,5 +1,8 @@
 """What routes are given: the backend, the worker, who asks, and the frame of every page."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from threading import BoundedSemaphore, Thread
@@ -9,6 +12,7 @@ from fastapi import Depends, Request
 
 from pipeline.backend import Backend
 from pipeline.doorbell import Doorbell
+from pipeline.errors import StoreUnavailable
 from pipeline.health import MoveWatch
 from pipeline.principals import Action, Principal
 from pipeline.worker import Worker
@@ -28,6 +32,32 @@ MOVED_ALREADY = (
 )
 
 
+NO_PICTURES = "Pictures cannot be loaded at the moment. The page “Status” says more."
+TOLD_SECONDS = 30.0  # for which a picture that could not be loaded is told; one that can be ends it at once
+
+
+class PictureWatch:
+    """Whether pictures can be loaded, as those who asked for them have found lately. Nothing is asked for it."""
+
+    def __init__(self) -> None:
+        self._failed_at = -TOLD_SECONDS
+
+    @property
+    def sentence(self) -> str:
+        """What is told on every page while pictures cannot be loaded; "" otherwise."""
+        return NO_PICTURES if time.monotonic() - self._failed_at < TOLD_SECONDS else ""
+
+    @contextmanager
+    def noticing(self) -> Iterator[None]:
+        """Notice whether the block, which loads a picture, finds the store of pictures down."""
+        try:
+            yield
+        except StoreUnavailable:
+            self._failed_at = time.monotonic()
+            raise
+        self._failed_at = -TOLD_SECONDS
+
+
 @dataclass
 class Running:
     """What lives as long as the application. `waiters` bounds the uploads that wait for their analysis.
@@ -43,6 +73,7 @@ class Running:
     doorbell: Doorbell
     thread: Thread | None = field(default=None)
     moves: MoveWatch = field(init=False)
+    pictures: PictureWatch = field(default_factory=PictureWatch)
 
     def __post_init__(self) -> None:
         self.moves = MoveWatch(self.backend)
@@ -107,6 +138,7 @@ def shell(
         may_read_audit=who.may_administrate() or who.libraries(Action.MANAGE) != frozenset(),
         bare=not visitor.is_known,
         moved=_moved(running) if who.may_administrate() else "",
+        outage=running.pictures.sentence if visitor.is_known else "",
     )
 
 

@@ -60,7 +60,7 @@ TITLES = {
     415: "This is not a picture Likeness can read",
     422: "This could not be used",
     429: "Too much at once",
-    503: "Please try again in a moment",
+    503: "This does not work at the moment",
 }
 UNEXPECTED_TITLE = "Likeness made an error"
 UNEXPECTED = "Something went wrong inside Likeness. The log says more; please try again."
@@ -68,7 +68,7 @@ NOTHING_THERE = "There is nothing at this address. The search page shows everyth
 LOGGED_OUT = "You have been logged out. What you sent was not kept: please log in and send it again."
 UNREADABLE = "What was sent could not be read. Please check it and send it again."
 
-BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED = 400, 404, 405
+BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED, UNAVAILABLE = 400, 404, 405, 503
 
 STATUS_OF_CODE = {kind.code: status for kind, status in STATUS.items()}
 """Statuses for what failed earlier and was kept as a code, as the analysis of an image does."""
@@ -94,10 +94,19 @@ def answer(request: Request, status: int, code: str, sentence: str) -> Response:
     if request.url.path.startswith(API_PREFIX):
         return JSONResponse({"error": {"code": code, "message": sentence}}, status, headers=headers)
     recognize(request)
-    content = ErrorPage(shell(request), TITLES.get(status, UNEXPECTED_TITLE), sentence, status)
+    again = _same_address(request) if status == UNAVAILABLE else ""
+    content = ErrorPage(shell(request), TITLES.get(status, UNEXPECTED_TITLE), sentence, status, retry_url=again)
     response = page(request, "error.html", content, status_code=status)
     response.headers.update(headers)
     return response
+
+
+def _same_address(request: Request) -> str:
+    """Return where the same is asked once more, words of a search included; "" where something was sent."""
+    path, query = request.url.path, request.url.query
+    if request.method != "GET" or path.startswith("//"):  # which a browser would take for another host
+        return ""
+    return f"{path}?{query}" if query else path
 
 
 def _answer_ours(request: Request, error: Exception) -> Response:

@@ -100,7 +100,7 @@ class Shell:
     `csrf_token` goes into every form that is posted; "" where no session could be misused. `person` is the name of who
     is logged in, "" when nobody is or there are no accounts. `bare` leaves out all that only members can use.
     `upload_url` leads to where pictures are added, into the library that is being looked at. `moved` is the sentence
-    for who looks after the server when the data is elsewhere.
+    for who looks after the server when the data is elsewhere, `outage` that for everybody when pictures cannot be seen.
     """
 
     active: Literal["search", "upload", "status", "libraries", "account", "people", "audit", ""]
@@ -120,6 +120,7 @@ class Shell:
     bare: bool = False
     upload_url: str = "/upload"
     moved: str = ""
+    outage: str = ""
 
 
 @dataclass(frozen=True)
@@ -314,13 +315,17 @@ class SelectionPage:
 
 @dataclass(frozen=True)
 class ErrorPage:
-    """Any error, for people: `title` in a few words, `sentence` says what to do, `login_url` is where if they must."""
+    """Any error, for people: `title` in a few words, `sentence` says what to do, `login_url` is where if they must.
+
+    `retry_url` is where the same is tried once more, "" where that is of no use.
+    """
 
     shell: Shell
     title: str
     sentence: str
     status: int
     login_url: str = ""
+    retry_url: str = ""
 
 
 @dataclass(frozen=True)

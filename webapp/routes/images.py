@@ -46,12 +46,14 @@ def show_image(image_id: str, request: Request, backend: BackendDependency, prin
 @router.get("/images/{image_id}/thumbnail")
 def show_thumbnail(
     image_id: str,
-    backend: BackendDependency,
+    running: RunningDependency,
     principal: PrincipalDependency,
     px: Annotated[int, Query(ge=1, le=4096)] = THUMBNAIL_SIZES[0],
 ) -> Response:
     """Return a WebP derivative with at least `px` pixels on its long side, where the picture has them."""
-    return thumbnail_response(backend, access.get_image(backend, image_id, principal, deleted_too=True), px)
+    image = access.get_image(running.backend, image_id, principal, deleted_too=True)
+    with running.pictures.noticing():
+        return thumbnail_response(running.backend, image, px)
 
 
 @router.get("/images/{image_id}/original")
