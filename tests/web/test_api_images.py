@@ -374,7 +374,8 @@ class PurgeOnLook:
 def test_an_image_purged_while_it_is_restored_is_not_found(open_client: OpenClient, tmp_path: Path) -> None:
     with open_client(tmp_path, with_worker=False) as client:
         backend = client.app.state.running.backend
-        address = f"{IMAGES}/{upload(client, CAT, wait="false").json()['id']}"
+        image = upload(client, CAT, wait="false").json()
+        address = f"{IMAGES}/{image['id']}"
         client.delete(address)
         object.__setattr__(backend, "database", PurgeOnChange(backend.database, client, address))
         answer = client.post(f"{address}/restore")
