@@ -74,6 +74,14 @@ def test_a_file_that_is_no_address_is_wrong_usage(here: CommandHere, tmp_path: P
     assert told in done.stderr
 
 
+def test_what_does_not_answer_is_named_to_who_starts_it(here: CommandHere) -> None:
+    vectors = here.run("reindex", "--to", "pgvector://nobody:secret@127.0.0.1:1/none")
+    database = here.run("reconcile", LIKENESS_DATABASE_URL="postgresql://nobody:secret@127.0.0.1:1/none")
+
+    assert vectors.stderr.endswith(" It was looked for at pgvector://nobody@127.0.0.1:1/none.\n")
+    assert database.stderr.endswith(" It was looked for at postgresql://nobody@127.0.0.1:1/none.\n")
+
+
 def test_without_an_address_it_is_wrong_usage(here: CommandHere) -> None:
     done = here.run("move")
 
