@@ -34,7 +34,7 @@ only fill the memory of Redis."""
 IT_ANSWERS = "It answers."
 UNRUNG = (
     "Celery workers cannot be rung. Nothing is lost: what waits is analyzed when that is mended, or by a "
-    "`likeness worker`."
+    "“likeness worker”."
 )
 
 

@@ -104,7 +104,7 @@ def _headline(reports: list[StoreReport], queue: QueueReport | None, waiting: in
     if down:
         return f"Not everything works: the {' and the '.join(down)} cannot be used."
     if queue and not queue.healthy:
-        return "Everything works but the queue, without which nothing is lost."
+        return "Everything works but the queue; nothing is lost without it."
     if waiting:
         return f"Everything works. {waiting:,} {'picture waits' if waiting == 1 else 'pictures wait'} for analysis."
     if failed:
