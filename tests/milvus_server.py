@@ -78,15 +78,15 @@ class MilvusServer:
     def wait_for_graphs(self, vectors) -> None:
         """Wait until everything a store holds is in graphs: what was written lately is searched coarsely till then."""
         place, connection = vectors._follower.position().place, vectors._connection
-        connection.call("flush", place)
+        connection.call("flush", place, timeout=START_SECONDS)
         deadline = time.monotonic() + START_SECONDS
         while connection.call("describe_index", place, "vector")["pending_index_rows"]:
             if time.monotonic() > deadline:
                 pytest.fail("The Milvus server did not build its graphs.")
             time.sleep(POLL_SECONDS)
         # A graph that is built is taken up some seconds later; what is loaded anew has it at once.
-        connection.call("release_collection", place)
-        connection.call("load_collection", place)
+        connection.call("release_collection", place, timeout=START_SECONDS)
+        connection.call("load_collection", place, timeout=START_SECONDS)
 
     def start(self) -> None:
         """Start it, also again on the same data, and wait until it is well."""
