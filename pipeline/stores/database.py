@@ -106,7 +106,7 @@ class Database:
         except sa.exc.ArgumentError as error:
             raise ConfigurationError(UNKNOWN, detail=str(error)) from error
         if self.is_sqlite:
-            if self.url.database:
+            if self.url.database and not self.url.database.startswith("file:"):  # an address, which SQLite reads itself
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             _configure_sqlite(self.engine)
         else:
