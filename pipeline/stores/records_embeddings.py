@@ -57,6 +57,24 @@ class Change:
     created_at: datetime | None
 
 
+_VISIBLE = (images.c.state == ImageState.READY) & images.c.deleted_at.is_(None)
+CHANGE_COLUMNS = (
+    embeddings.c.image_row,
+    embeddings.c.change,
+    embeddings.c.vector,
+    sa.func.coalesce(_VISIBLE, sa.false()),
+    images.c.library,
+    images.c.category,
+    images.c.scheme,
+    images.c.brightness,
+    images.c.saturation,
+    images.c.width,
+    images.c.height,
+    images.c.created_at,
+)
+"""What a Change is made of, in its order, from `embeddings` joined with `images`."""
+
+
 def active_encoder(connection: Connection) -> EncoderRow | None:
     """Return the encoder this database works with, or None when that is undecided."""
     found = connection.execute(
@@ -120,22 +138,8 @@ def last_change(connection: Connection) -> int:
 
 def changes_since(connection: Connection, encoder: str, number: int, limit: int) -> list[Change]:
     """Return up to `limit` changes after `number`, oldest first."""
-    visible = (images.c.state == ImageState.READY) & images.c.deleted_at.is_(None)
     found = connection.execute(
-        sa.select(
-            embeddings.c.image_row,
-            embeddings.c.change,
-            embeddings.c.vector,
-            sa.func.coalesce(visible, sa.false()),
-            images.c.library,
-            images.c.category,
-            images.c.scheme,
-            images.c.brightness,
-            images.c.saturation,
-            images.c.width,
-            images.c.height,
-            images.c.created_at,
-        )
+        sa.select(*CHANGE_COLUMNS)
         .select_from(embeddings.outerjoin(images, images.c.row == embeddings.c.image_row))
         .where(embeddings.c.encoder == encoder, embeddings.c.region == WHOLE, embeddings.c.change > number)
         .order_by(embeddings.c.change)
