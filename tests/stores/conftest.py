@@ -59,6 +59,17 @@ def s3_objects(s3: S3Server) -> ObjectStore:
     return open_objects(s3.url())
 
 
+@pytest.fixture(params=OBJECT_STORES)
+def objects_replaced_at_once(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectStore]:
+    """An empty store for puts of one key at the same time, which the S3 server can only tell apart in memory."""
+    if request.param == "folder_objects":
+        yield FolderObjects(tmp_path / "objects")
+    else:
+        server = S3Server(in_memory=True)
+        yield open_objects(server.url())
+        server.close()
+
+
 @pytest.fixture
 def s3_objects_down() -> ObjectStore:
     """At an address where nothing listens."""
