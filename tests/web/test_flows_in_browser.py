@@ -129,6 +129,7 @@ def test_loading_a_page_with_a_new_link_for_a_password_again_leaves_that_link_al
     page.locator("form[action='/people'] input[name=name]").fill("cem")
     page.locator("form[action='/people'] button.primary").click()
     link = page.locator(".secret code").inner_text()
+    expect(page).to_have_url(f"{site.url}/people?link")
     page.reload()
     expect(page.locator(".secret")).to_have_count(0)
     expect(page.locator(".field-problem")).to_have_count(0)
