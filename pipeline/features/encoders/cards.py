@@ -20,7 +20,7 @@ ROLES = (IMAGE, TEXT, TOKENIZER, OTHER)
 """What a file of a model is for; OTHER are those that one of the others names, such as tensors outside of a graph."""
 
 RESIZE_MODES = ("shortest", "longest", "squash")
-"""open_clip's: the short side fits and the rest is cropped; the long side fits and the rest is padded; both sides fit."""
+"""open_clip's: the short side fits and the rest is cropped; the long one and the rest is padded; both sides fit."""
 
 INTERPOLATIONS = ("bicubic", "bilinear")
 TEXT_CLEANINGS = ("clip", "canonical", "whitespace", "none")
