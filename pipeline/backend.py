@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Self
 
 from pipeline.decoders import DecoderPool
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, ModelUnusable
 from pipeline.features.decode import Limits
 from pipeline.features.encoders import registry
-from pipeline.features.encoders.protocol import Encoder
+from pipeline.features.encoders.protocol import Encoder, SimilarityBands
 from pipeline.features.extractor import FeatureExtractor
 from pipeline.settings import Settings
-from pipeline.stores import records_embeddings
+from pipeline.stores import records_embeddings, records_encoders
 from pipeline.stores.charge import StoreId
 from pipeline.stores.database import Database
 from pipeline.stores.database_address import without_secrets
@@ -24,7 +24,10 @@ from pipeline.stores.vectors_current import CurrentVectors
 
 @dataclass(frozen=True)
 class Backend:
-    """The stores, the encoder and the decoder processes of one process. A context manager; `close` ends it all."""
+    """The stores, the encoder and the decoder processes of one process. A context manager; `close` ends it all.
+
+    `measured_bands` are those of the encoder in this database, where they were measured.
+    """
 
     settings: Settings
     database: Database
@@ -33,10 +36,21 @@ class Backend:
     swatches: SwatchTable
     extractor: FeatureExtractor
     decoders: DecoderPool
+    measured_bands: SimilarityBands | None = None
 
     def __post_init__(self) -> None:
         """Let the database know which store the pictures are kept in, so that it refuses changes in any other."""
         self.database.store_id = StoreId(self.objects)
+
+    @property
+    def bands(self) -> SimilarityBands:
+        """From which cosine on a hit is strong or possible: as measured here, or else as the encoder came with."""
+        return self.measured_bands or self.encoder.bands
+
+    @property
+    def now(self) -> Self:
+        """This one, which never changes: workflows that go on for long ask for the backend of now."""
+        return self
 
     @property
     def encoder(self) -> Encoder:
@@ -74,6 +88,8 @@ def open_backend(settings: Settings) -> Backend:
     with naming(without_secrets(database.url)):
         database.migrate()
         encoder = _open_encoder(settings, database)
+        with database.read() as connection:
+            bands = records_encoders.bands_of(connection, encoder.fingerprint)
     limits = Limits(
         max_bytes=settings.max_upload_bytes,
         max_pixels=settings.max_pixels,
@@ -83,13 +99,34 @@ def open_backend(settings: Settings) -> Backend:
         settings=settings,
         database=database,
         objects=objects,
-        vectors=CurrentVectors(database, EncoderRow(encoder.fingerprint, encoder.name, encoder.dimension), settings),
+        vectors=CurrentVectors(database, row_of(encoder), settings),
         swatches=SwatchTable(database),
+        measured_bands=bands,
         extractor=FeatureExtractor(encoder, settings.worker_threads),
         decoders=DecoderPool(
             settings.decoder_processes, limits, settings.decoder_memory_bytes, settings.decoder_seconds
         ),
     )
+
+
+def row_of(encoder: Encoder) -> EncoderRow:
+    """Return an encoder as the database knows it."""
+    return EncoderRow(encoder.fingerprint, encoder.name, encoder.dimension)
+
+
+def open_space(settings: Settings, database: Database, row: EncoderRow) -> tuple[FeatureExtractor, VectorStore]:
+    """Return the encoder of `row` and its vectors, beside those that are open already.
+
+    Raises ModelUnusable when it is not installed here, or another version of it is.
+    """
+    encoder = registry.open_encoder(row.name, _models(settings))
+    if encoder.fingerprint != row.fingerprint:
+        raise ModelUnusable(
+            f"The model {row.name} that is installed here is another version than the one the database was filled "
+            f"with. Please run `likeness models pull {row.name}` here, or install the same files.",
+            detail=f"database {row.fingerprint}, here {encoder.fingerprint}",
+        )
+    return FeatureExtractor(encoder, settings.worker_threads), CurrentVectors(database, row, settings)
 
 
 def _open_encoder(settings: Settings, database: Database) -> Encoder:
@@ -99,7 +136,8 @@ def _open_encoder(settings: Settings, database: Database) -> Encoder:
     if active and settings.encoder not in {"auto", active.name}:
         raise ConfigurationError(
             f"This data was analyzed with the encoder {active.name}, but LIKENESS_ENCODER says "
-            f"{settings.encoder}. Please set it to {active.name} or auto."
+            f"{settings.encoder}. Please set it to {active.name} or auto; `likeness models use {settings.encoder}` "
+            "then changes the encoder, while searches go on."
         )
     wanted = active.name if active else settings.encoder
     encoder = registry.open_encoder(registry.DEFAULT if wanted == "auto" else wanted, _models(settings))
@@ -119,7 +157,7 @@ def _decide(database: Database, encoder: Encoder) -> EncoderRow:
     with database.write() as connection:
         active = records_embeddings.active_encoder(connection)
         if active is None:
-            active = EncoderRow(encoder.fingerprint, encoder.name, encoder.dimension)
+            active = row_of(encoder)
             records_embeddings.activate_encoder(connection, active)
     return active
 

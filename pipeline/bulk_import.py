@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipeline.backend import Backend
+from pipeline.current_backend import CurrentBackend
 from pipeline.errors import ImageRejected, StoreUnavailable
 from pipeline.ingest import Accepted, accept_into
 from pipeline.patience import Patience, no_patience
@@ -120,7 +121,7 @@ def list_failures(backend: Backend, places: Sequence[str], library: str) -> list
 
 
 @contextmanager
-def working(backend: Backend) -> Iterator[Worker]:
+def working(backend: Backend | CurrentBackend) -> Iterator[Worker]:
     """Run a worker in a thread for as long as the block lasts; at its end the pictures in hand are finished."""
     worker = Worker(backend)
     thread = threading.Thread(target=worker.run, name="worker", daemon=True)

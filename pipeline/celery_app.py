@@ -14,11 +14,13 @@ from celery import Celery, signals
 from celery.beat import ScheduleEntry, Scheduler
 
 from pipeline.backend import Backend, open_backend
-from pipeline.celery_broker import ANALYZE, RECONCILE, RING, SWEEP, Broker, celery_application
+from pipeline.celery_broker import ANALYZE, FILL, FILL_SECONDS, RECONCILE, RING, SWEEP, Broker, celery_application
+from pipeline.current_backend import CurrentBackend
 from pipeline.doorbell import MOST_MESSAGES, top_up
 from pipeline.errors import ConfigurationError, LikenessError
 from pipeline.reconcile import reconcile as repair
 from pipeline.settings import Settings, read_settings
+from pipeline.stores import records_encoders
 from pipeline.stores.database import Database
 from pipeline.stores.opening import open_database
 from pipeline.worker import Worker
@@ -43,6 +45,7 @@ class _Process:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._current: CurrentBackend | None = None
         self._worker: Worker | None = None
         self._resume_at = 0.0  # on the monotonic clock
 
@@ -52,7 +55,8 @@ class _Process:
             if time.monotonic() < self._resume_at:
                 return
             try:
-                self._worker = self._worker or Worker(open_backend(settings))
+                self._current = self._current or CurrentBackend(open_backend(settings))
+                self._worker = self._worker or Worker(self._current)
             except LikenessError as error:
                 log.warning("not opened: %s", error)
                 self._resume_at = time.monotonic() + settings.retry_seconds
@@ -69,9 +73,9 @@ class _Process:
     def close(self) -> None:
         """Close what was opened."""
         with self._lock:
-            worker, self._worker = self._worker, None
-        if worker:
-            worker.backend.close()
+            current, self._current, self._worker = self._current, None, None
+        if current:
+            current.close()
 
 
 _process = _Process()
@@ -81,6 +85,12 @@ _process = _Process()
 def analyze() -> None:
     """Analyze one batch of what waits. There are as many messages as batches, so this does not go on."""
     _process.attempt(lambda worker: worker.drain(most=settings.batch_size))
+
+
+@app.task(name=FILL)  # type: ignore[untyped-decorator]
+def fill() -> None:
+    """Fill the next encoder for a while, if there is one; the beat sends the next message."""
+    _process.attempt(lambda worker: worker.fill_encoder(most_seconds=FILL_SECONDS))
 
 
 @app.task(name=RING)  # type: ignore[untyped-decorator]
@@ -113,6 +123,12 @@ def _ring(database: Database) -> None:
             top_up(database, Broker(settings), settings.batch_size)
 
 
+def _is_filling(database: Database) -> bool:
+    with database.read() as connection:
+        found = records_encoders.building(connection)
+    return found is not None and not found.resting
+
+
 class Sweeper(Scheduler):  # type: ignore[misc]
     """The schedule of the beat. It rings by itself, so that workers scaled to none are scaled up when something waits.
 
@@ -129,6 +145,8 @@ class Sweeper(Scheduler):  # type: ignore[misc]
         try:
             if entry.task == RING:
                 _ring(self._opened())
+            elif entry.task == FILL and not _is_filling(self._opened()):
+                return
             elif self._broker.count() < MOST_MESSAGES:
                 super().apply_entry(entry, producer)
         except LikenessError as error:

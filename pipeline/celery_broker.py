@@ -26,6 +26,10 @@ ANALYZE = "likeness.analyze"  # the names of the tasks, as they stand in message
 RING = "likeness.ring"
 RECONCILE = "likeness.reconcile"
 SWEEP = "likeness.sweep"
+FILL = "likeness.fill"
+
+FILL_SECONDS = 20.0
+"""For which one message has a worker fill the next encoder, and between two messages while one is being filled."""
 
 RING_SECONDS = 10.0
 """Between two looks of the beat for what waits though its message was lost or its worker died: with a lease of 30 s
@@ -87,6 +91,7 @@ def celery_application(settings: Settings) -> Celery:
         beat_scheduler="pipeline.celery_app:Sweeper",
         beat_schedule={
             "ring": {"task": RING, "schedule": RING_SECONDS, "last_run_at": LONG_AGO},
+            "fill": {"task": FILL, "schedule": FILL_SECONDS},
             "reconcile": {"task": RECONCILE, "schedule": settings.reconcile_seconds},
             "sweep": {"task": SWEEP, "schedule": SWEEP_AT},
         },

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.access import NO_LIBRARY, check_uploading, may, upload_library
 from pipeline.backend import Backend
-from pipeline.errors import InvalidQuery
+from pipeline.errors import InvalidQuery, StoreUnavailable
 from pipeline.features.picture import Picture
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.features.thumbnail import encode as encode_thumbnail
@@ -22,6 +22,7 @@ from pipeline.labels import check_tag_counts, clean_caption, clean_filename, cle
 from pipeline.originals import original_bytes, put_thumbnail
 from pipeline.principals import Action, Principal
 from pipeline.stores import (
+    records_embeddings,
     records_image_audit,
     records_images,
     records_imports,
@@ -35,6 +36,12 @@ from pipeline.stores.records_images import NewImage
 from pipeline.uploads import Upload, file_stamp
 
 log = logging.getLogger(__name__)
+
+
+OTHER_ENCODER = (
+    "The database works with the encoder {name} by now, and this process with another one. It goes over by itself when "
+    "`likeness models list` shows that one as installed here."
+)
 
 
 @dataclass(frozen=True)
@@ -194,6 +201,9 @@ def analyze(backend: Backend, image: ImageRecord, token: str) -> bool:
     for px in THUMBNAIL_SIZES:
         put_thumbnail(backend, image, px, encode_thumbnail(picture, px))
     with backend.database.write(Writing.BESIDE) as connection:
+        active = records_embeddings.active_encoder(connection)
+        if active and active.fingerprint != backend.encoder.fingerprint:
+            raise StoreUnavailable(OTHER_ENCODER.format(name=active.name))
         return records_queue.complete(
             connection,
             image.row,

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
+
 from pipeline.backend import Backend
 from pipeline.errors import QueryPictureNotFound
 from pipeline.features.picture import Picture
@@ -60,6 +63,19 @@ def get_query_picture(backend: Backend, key: str) -> QueryPicture:
     if found is None:
         raise QueryPictureNotFound("This search by picture is no longer kept. Please drop the picture again.")
     return found
+
+
+def embedding_of(backend: Backend, picture: QueryPicture) -> npt.NDArray[np.float32]:
+    """Return the embedding of a picture that was kept, by the encoder of `backend`.
+
+    One that was kept before a change of encoder is embedded anew, from its thumbnail: nothing else of it was kept.
+    """
+    if picture.encoder == backend.encoder.fingerprint:
+        return picture.embedding
+    embedding: npt.NDArray[np.float32] = backend.encoder.embed_pictures([backend.decoders.decode(picture.thumbnail)])[0]
+    again = replace(picture, encoder=backend.encoder.fingerprint, embedding=embedding)
+    backend.database.note(lambda connection: records_queries.replace_embedding(connection, again), Writing.PASSING)
+    return embedding
 
 
 def _crop(picture: Picture, region: Region) -> Picture:

@@ -17,6 +17,7 @@ from pipeline.libraries import purge_deleted
 from pipeline.purging import Owner, purge, remove_orphans
 from pipeline.stores import (
     copies,
+    records_embeddings,
     records_listing,
     records_people,
     records_queries,
@@ -110,6 +111,10 @@ def _purge_trash(backend: Backend, before: datetime) -> int:
 def _analyze_again(backend: Backend) -> int:
     """Let images that lost their embedding wait again. Nobody is kept waiting while they are looked for."""
     again, encoder = 0, backend.encoder.fingerprint
+    with backend.database.read() as connection:
+        active = records_embeddings.active_encoder(connection)
+    if active and active.fingerprint != encoder:
+        return 0  # this process has not gone over to the new encoder yet, and would miss the wrong vectors
     while True:
         with backend.database.read() as connection:
             rows = records_repair.without_embedding(connection, encoder, REQUEUE_BATCH)

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from pipeline.access import get_image, visible
 from pipeline.backend import Backend
-from pipeline.errors import InvalidQuery, QueryPictureNotFound
+from pipeline.errors import InvalidQuery
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord, ImageState
 from pipeline.principals import Principal
-from pipeline.query_pictures import get_query_picture
+from pipeline.query_pictures import embedding_of, get_query_picture
 from pipeline.relevance import Strength, Verdict, strength, verdict
 from pipeline.stores import records_embeddings, records_images, records_listing, records_queries
 from pipeline.stores.protocols import Neighbor
@@ -152,7 +152,7 @@ def _ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> _Ques
             leave_out.add(row)
         else:
             picture = term.picture or get_query_picture(backend, term.picture_key or "")
-            vector = _vector_of_picture(backend, picture)
+            vector = embedding_of(backend, picture)
             if len(terms) == 1 and term.weight > 0 and picture.sha256:
                 with backend.database.read() as connection:
                     identical += records_images.rows_by_sha256(connection, picture.sha256, principal)
@@ -178,18 +178,10 @@ def _vector_of_image(backend: Backend, image_id: str, principal: Principal) -> t
     return image.row, vector / np.linalg.norm(vector)
 
 
-def _vector_of_picture(backend: Backend, picture: QueryPicture) -> npt.NDArray[np.float32]:
-    if picture.encoder != backend.encoder.fingerprint:
-        raise QueryPictureNotFound(
-            "This search was made with another encoder and cannot be repeated. Please drop the picture again."
-        )
-    return picture.embedding
-
-
 def _find(backend: Backend, query: SearchQuery, question: _Question) -> _Page:
     """Page through the neighbors, asking for more until the page is full or the index is exhausted."""
     needed = query.offset + query.limit + 1
-    frozen_key = _frozen_key(query)
+    frozen_key = _frozen_key(backend, query)
     neighbors = _frozen_neighbors(backend, frozen_key) if query.offset else None
     exhausted = neighbors is not None and len(neighbors) < FROZEN_RESULTS
     neighbors = neighbors or []
@@ -262,17 +254,22 @@ def _may_be_shown(record: ImageRecord, where: Filter) -> bool:
 
 def _hit(backend: Backend, record: ImageRecord, neighbor: Neighbor, question: _Question) -> Hit:
     similarity = max(-1.0, min(1.0, neighbor.similarity))
-    band = strength(similarity, backend.encoder.bands, by_picture=question.by_picture)
+    band = strength(similarity, backend.bands, by_picture=question.by_picture)
     if neighbor.row in question.identical:
         return Hit(record, 1.0, "strong", {"identical": True})
     return Hit(record, similarity, band, {"content": round(similarity, 4)})
 
 
-def _frozen_key(query: SearchQuery) -> tuple[str, str] | None:
-    """Return under what the results of a search by one kept picture are frozen, or None for other searches."""
+def _frozen_key(backend: Backend, query: SearchQuery) -> tuple[str, str] | None:
+    """Return under what the results of a search by one kept picture are frozen, or None for other searches.
+
+    What was ranked with another encoder is not found: its cosines are no figures of this one.
+    """
     if len(query.terms) != 1 or query.terms[0].picture_key is None:
         return None
-    digest = hashlib.sha256(repr((query.where, query.terms[0].weight)).encode()).hexdigest()
+    digest = hashlib.sha256(
+        repr((backend.encoder.fingerprint, query.where, query.terms[0].weight)).encode()
+    ).hexdigest()
     return query.terms[0].picture_key, digest
 
 

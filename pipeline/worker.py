@@ -13,7 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 
+from pipeline import encoder_filling
 from pipeline.backend import Backend
+from pipeline.current_backend import CurrentBackend
 from pipeline.errors import DecoderUnavailable, ImageRejected, LikenessError, ObjectNotFound, StoreUnavailable
 from pipeline.images import ImageRecord
 from pipeline.ingest import analyze
@@ -40,14 +42,19 @@ UNEXPECTED = "Likeness made an error with this picture. The log says more; you c
 class Worker:
     """Claims waiting images and analyzes them, `worker_threads` side by side; first the rows in `hurried`."""
 
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
+    def __init__(self, backend: Backend | CurrentBackend) -> None:
+        self._current = backend
         self.bell = threading.Event()
         self.hurried: set[int] = set()
         self._stop = threading.Event()
-        self._lease = timedelta(seconds=backend.settings.lease_seconds)
+        self._lease = timedelta(seconds=backend.now.settings.lease_seconds)
         self._vectors_rest_until = 0.0
         self._outages = 0  # batches in a row that met a store that was down
+
+    @property
+    def backend(self) -> Backend:
+        """What is worked with now; another value after a change of encoder."""
+        return self._current.now
 
     def run(self) -> None:
         """Work until `stop` is called, repairing now and then. A store that is down is waited for."""
@@ -60,7 +67,7 @@ class Worker:
                 next_repair = now + self.backend.settings.reconcile_seconds
                 next_sweep = now + SWEEP_SECONDS if sweep else next_sweep
                 pause = self.attempt(partial(reconcile, self.backend, sweep_objects=sweep))
-            if pause := pause or self.attempt(self.drain):
+            if pause := pause or self.attempt(self.drain) or self.attempt(self.fill_encoder):
                 self._stop.wait(pause)
             else:
                 self.bell.wait(IDLE_SECONDS)
@@ -106,6 +113,19 @@ class Worker:
                 if delayed:
                     break
         return finished
+
+    def fill_encoder(self, *, most_seconds: float = math.inf) -> None:
+        """Fill the next encoder, if there is one, until something new is rung for, nothing is left, or time is up.
+
+        A process with a backend that never changes leaves that to others.
+        """
+        end = time.monotonic() + most_seconds
+        if not isinstance(self._current, CurrentBackend):
+            return
+        with ThreadPoolExecutor(self.backend.settings.worker_threads, thread_name_prefix="embed") as pool:
+            while not self._stop.is_set() and not self.bell.is_set() and time.monotonic() < end:
+                if not encoder_filling.step(self._current, pool):
+                    return
 
     def _bring_vectors_on(self) -> None:
         """Hand what was analyzed to an engine that processes share, so that no search has to wait for that."""

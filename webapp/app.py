@@ -9,6 +9,7 @@ from fastapi.security import HTTPBearer
 
 from pipeline import accounts
 from pipeline.backend import Backend, open_backend
+from pipeline.current_backend import CurrentBackend
 from pipeline.doorbell import Doorbell
 from pipeline.settings import Settings
 from pipeline.worker import Worker
@@ -62,13 +63,15 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with open_backend(settings) as backend, Doorbell(backend.database, settings) as doorbell:
+        opened = open_backend(settings)
+        with CurrentBackend(opened) as current, Doorbell(opened.database, settings) as doorbell:
+            backend = current.now
             if once_open:
                 once_open(backend)
             backend.decoders.start()  # now, so that the first visitor does not wait for processes to start
-            worker = Worker(backend)
+            worker = Worker(current)
             running = Running(
-                backend,
+                current,
                 worker,
                 waiters=BoundedSemaphore(settings.max_waiting_uploads),
                 signer=Signer(accounts.signing_key(backend)),

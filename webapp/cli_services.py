@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from webapp.cli_errors import say
-from webapp.cli_session import configured, opened, stopped_gently
+from webapp.cli_session import configured, opened_currently, stopped_gently
 from webapp.cli_transport import Certificate, address_of, bind, read_certificate, server_config
 
 if TYPE_CHECKING:
@@ -71,14 +71,14 @@ def serve(host: str, port: int, tls_cert: Path | None, tls_key: Path | None, no_
 @click.command()
 def worker() -> None:
     """Analyze waiting pictures until stopped; as many as wanted may run."""
-    with stopped_gently(), opened() as backend:
+    with stopped_gently(), opened_currently() as current:
         from pipeline.worker import Worker
 
-        working = Worker(backend)
+        working = Worker(current)
         thread = threading.Thread(target=working.run, name="worker", daemon=True)
         thread.start()
         click.echo("Waiting for pictures. Control-C stops.", err=True)
-        _tell_what_is_down(backend)
+        _tell_what_is_down(current.now)
         try:
             thread.join()
         except KeyboardInterrupt:

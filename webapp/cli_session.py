@@ -12,6 +12,7 @@ from webapp.cli_errors import say
 
 if TYPE_CHECKING:
     from pipeline.backend import Backend
+    from pipeline.current_backend import CurrentBackend
     from pipeline.settings import Settings
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -38,6 +39,16 @@ def opened() -> "Iterator[Backend]":
 
     with open_backend(configured()) as backend:
         yield backend
+
+
+@contextmanager
+def opened_currently() -> "Iterator[CurrentBackend]":
+    """Give them for a command that goes on for long: they follow a change of encoder."""
+    from pipeline.backend import open_backend
+    from pipeline.current_backend import CurrentBackend
+
+    with CurrentBackend(open_backend(configured())) as current:
+        yield current
 
 
 @contextmanager

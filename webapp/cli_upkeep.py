@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from webapp.cli_errors import FAILURE
+from webapp.cli_models_use import cancel, drop, pause, resume, use
 from webapp.cli_progress import Progress
 from webapp.cli_session import configured, opened, stopped_gently
 
@@ -73,6 +74,10 @@ def doctor(context: click.Context) -> None:
 @click.group()
 def models() -> None:
     """Show the encoders there are."""
+
+
+for command in (use, pause, resume, cancel, drop):
+    models.add_command(command)
 
 
 @models.command("list")

@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from pipeline.backend import Backend
+from pipeline.current_backend import CurrentBackend
 from pipeline.doorbell import Doorbell
 from pipeline.errors import StoreUnavailable
 from pipeline.health import MoveWatch
@@ -65,7 +66,7 @@ class Running:
     `accounts_active` becomes true with the first account, and stays so.
     """
 
-    backend: Backend
+    current: CurrentBackend
     worker: Worker
     waiters: BoundedSemaphore
     signer: Signer
@@ -77,6 +78,11 @@ class Running:
 
     def __post_init__(self) -> None:
         self.moves = MoveWatch(self.backend)
+
+    @property
+    def backend(self) -> Backend:
+        """The stores and the encoder of now; a request asks once, so that all of it has the same encoder."""
+        return self.current.now
 
     def ring(self) -> None:
         """Have the worker in this process, and those that Celery runs, look at what waits now."""

@@ -111,6 +111,13 @@ def put(connection: Connection, row: int, encoder: str, vector: npt.NDArray[np.f
     connection.execute(added.on_conflict_do_update(index_elements=list(embeddings.primary_key), set_=values))
 
 
+def put_nothing(connection: Connection, row: int, encoder: str) -> None:
+    """Write that an image has been through `encoder` without a vector, because it cannot be read any more."""
+    values = {"change": _next_changes(connection, 1)[0], "vector": None}
+    added = insert_into(connection, embeddings).values(image_row=row, encoder=encoder, region=WHOLE, **values)
+    connection.execute(added.on_conflict_do_nothing())
+
+
 def touch(connection: Connection, rows: Sequence[int]) -> None:
     """Tell followers that what filters see of these images has changed."""
     _change(connection, rows)

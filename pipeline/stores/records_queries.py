@@ -42,6 +42,12 @@ def keep(connection: Connection, picture: QueryPicture) -> None:
     )
 
 
+def replace_embedding(connection: Connection, picture: QueryPicture) -> None:
+    """Write what another encoder has made of a picture that was kept."""
+    values = {"encoder": picture.encoder, "vector": picture.embedding.astype(np.float32).tobytes()}
+    connection.execute(query_pictures.update().where(query_pictures.c.key == picture.key).values(values))
+
+
 def new_key() -> str:
     """Return a key of 256 random bits."""
     return secrets.token_urlsafe(32)

@@ -148,7 +148,20 @@ encoders = sa.Table(
     sa.Column("dimension", sa.Integer, nullable=False),
     sa.Column("state", sa.String(10), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("resting", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("claimed_row", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("claimed_at", UtcTime),
+    sa.Column("begun_at", UtcTime),
+    sa.Column("bands", Json),
+    *(
+        sa.Index(f"ix_encoders_one_{state}", "state", unique=True, sqlite_where=chosen, postgresql_where=chosen)
+        for state, chosen in (("active", sa.text("state = 'active'")), ("building", sa.text("state = 'building'")))
+    ),
 )
+"""`state` is active (its vectors are searched), building (they are being computed) or old (they are kept).
+
+While building, workers take images in the order of their rows: those up to `claimed_row` have been taken, last at
+`claimed_at`. `bands` say from which cosine on a hit is strong or possible, when that was measured in this database."""
 
 embeddings = sa.Table(
     "embeddings",

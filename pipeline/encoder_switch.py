@@ -1,0 +1,129 @@
+"""Changing the encoder of a database that is in use: begun, watched, paused, ended; the filling is the workers' work.
+
+The embeddings of the next encoder are computed from the originals beside those that are searched. When none is
+missing, one transaction lets the next one be the active encoder, and every process goes over to it. Those of the
+old encoder are kept, so that going back takes seconds, until somebody drops them.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.backend import Backend, row_of
+from pipeline.errors import Conflict
+from pipeline.features.encoders import registry
+from pipeline.stores import records_embeddings, records_encoders
+from pipeline.stores.records_embeddings import EncoderRow
+from pipeline.stores.records_encoders import BUILDING, OLD, EncoderState
+
+log = logging.getLogger(__name__)
+
+NONE_UNDER_WAY = "No change of encoder is under way. `likeness models use NAME` begins one."
+UNDER_WAY = (
+    "The change to the encoder {name} is under way. Please wait for it, or end it with `likeness models cancel` first."
+)
+IN_USE = "Searches use the encoder {name} already."
+NOT_KEPT = "No vectors of an old encoder {name} are kept here. `likeness models list` shows what is."
+
+
+@dataclass(frozen=True)
+class Filling:
+    """How far the next encoder is: `done` of `total` images, since `begun_at`; `resting` while it is paused."""
+
+    name: str
+    done: int
+    total: int
+    resting: bool
+    begun_at: datetime
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Return about how long it will take, from how long it has taken; None when that says nothing yet."""
+        if not self.done or self.resting:
+            return None
+        return (datetime.now(UTC) - self.begun_at).total_seconds() * (self.total - self.done) / self.done
+
+
+def begin(backend: Backend, name: str) -> EncoderRow:
+    """Let the workers fill the encoder `name`, which has to be installed here, and go over to it when it is full.
+
+    Asked again for the one that is being filled, it goes on. Raises ModelUnusable, or Conflict when it is in use, or
+    another change is under way.
+    """
+    encoder = registry.open_encoder(name, backend.settings.models or Path())
+    row = row_of(encoder)
+    with backend.database.write() as connection:
+        active = records_embeddings.active_encoder(connection)
+        if active and active.fingerprint == row.fingerprint:
+            raise Conflict(IN_USE.format(name=name))
+        under_way = records_encoders.building(connection)
+        if under_way and under_way.encoder.fingerprint != row.fingerprint:
+            raise Conflict(UNDER_WAY.format(name=under_way.encoder.name))
+        if under_way:
+            records_encoders.rest(connection, resting=False)
+        else:
+            records_encoders.begin(connection, row)
+    log.info("a change to the encoder %s has begun", name)
+    return row
+
+
+def filling(backend: Backend) -> Filling | None:
+    """Return how far the change under way is, or None when there is none."""
+    with backend.database.read() as connection:
+        found = records_encoders.building(connection)
+        if found is None:
+            return None
+        done = records_encoders.count_vectors(connection, found.encoder.fingerprint)
+        total = records_encoders.count_images(connection)
+    return Filling(found.encoder.name, done, max(total, done), found.resting, found.begun_at or datetime.now(UTC))
+
+
+def active_name(backend: Backend) -> str:
+    """Return the name of the encoder that the database works with now."""
+    with backend.database.read() as connection:
+        active = records_embeddings.active_encoder(connection)
+    return active.name if active else backend.encoder.name
+
+
+def rest(backend: Backend, *, resting: bool) -> None:
+    """Pause the change under way, or go on with it. Raises Conflict when there is none."""
+    with backend.database.write() as connection:
+        if not records_encoders.rest(connection, resting=resting):
+            raise Conflict(NONE_UNDER_WAY)
+
+
+def cancel(backend: Backend) -> None:
+    """End the change under way; what was computed is kept for another time. Raises Conflict when there is none."""
+    with backend.database.write() as connection:
+        if not records_encoders.give_up(connection):
+            raise Conflict(NONE_UNDER_WAY)
+
+
+def known(backend: Backend) -> list[EncoderState]:
+    """Return the encoders whose vectors are in the database, the active one first."""
+    with backend.database.read() as connection:
+        return records_encoders.list_encoders(connection)
+
+
+def drop(backend: Backend, name: str) -> int:
+    """Remove the vectors of old encoders of this name; return how many. Raises Conflict when there are none.
+
+    An engine that is shared keeps its copy of them, which nothing uses any more.
+    """
+    with backend.database.read() as connection:
+        rows = records_encoders.find(connection, name, OLD)
+        is_building = bool(records_encoders.find(connection, name, BUILDING))
+    if not rows:
+        raise Conflict(UNDER_WAY.format(name=name) if is_building else NOT_KEPT.format(name=name))
+    dropped = 0
+    for row in rows:
+        while True:
+            with backend.database.write() as connection:
+                removed = records_encoders.drop_some(connection, row.fingerprint)
+            dropped += removed
+            if not removed:
+                break
+        for file in (backend.settings.data / "index").glob(f"{row.fingerprint[:16]}.*"):
+            file.unlink(missing_ok=True)
+    return dropped

@@ -1,0 +1,227 @@
+"""The encoders of a database: which one is searched, which one is being filled beside it, and how far that is.
+
+Only one is active and only one building at a time, which the database itself watches. The embeddings of each stand in
+a table of their own right, so the change from one to the other is the change of two words.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.features.encoders.protocol import SimilarityBands
+from pipeline.features.picture import Category
+from pipeline.images import ImageState
+from pipeline.stores import records_embeddings
+from pipeline.stores.records_embeddings import WHOLE, EncoderRow
+from pipeline.stores.tables import embeddings, encoders, images, insert_into, vector_copies
+
+ACTIVE, BUILDING, OLD = "active", "building", "old"
+
+DROP_BATCH = 5000  # embeddings removed in one transaction, so that nobody waits long for the database
+
+
+@dataclass(frozen=True)
+class EncoderState:
+    """An encoder of this database. `resting` is whether the filling of a building one is paused."""
+
+    encoder: EncoderRow
+    state: str
+    resting: bool
+    begun_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Images that were taken to be embedded. `is_all` is whether none is left without a vector, taken or not."""
+
+    rows: tuple[int, ...]
+    is_all: bool
+
+
+def list_encoders(connection: Connection) -> list[EncoderState]:
+    """Return all encoders that ever were used here, the active one first."""
+    order = sa.case({ACTIVE: 0, BUILDING: 1}, value=encoders.c.state, else_=2)
+    found = connection.execute(sa.select(*_COLUMNS).order_by(order, encoders.c.created_at))
+    return [_state(*values) for values in found]
+
+
+def building(connection: Connection) -> EncoderState | None:
+    """Return the encoder that is being filled, or None."""
+    found = connection.execute(sa.select(*_COLUMNS).where(encoders.c.state == BUILDING)).first()
+    return _state(*found) if found else None
+
+
+def begin(connection: Connection, encoder: EncoderRow) -> None:
+    """Let `encoder` be filled from now on; what it has from an earlier time is kept."""
+    fresh = {"state": BUILDING, "resting": False, "claimed_row": 0, "claimed_at": None, "begun_at": datetime.now(UTC)}
+    added = insert_into(connection, encoders).values(**asdict(encoder), created_at=datetime.now(UTC), **fresh)
+    connection.execute(added.on_conflict_do_update(index_elements=[encoders.c.fingerprint], set_=fresh))
+
+
+def rest(connection: Connection, *, resting: bool) -> bool:
+    """Pause the filling, or go on with it; return whether there is one."""
+    return connection.execute(_building().values(resting=resting)).rowcount == 1
+
+
+def give_up(connection: Connection) -> bool:
+    """End the filling without a change; what has been computed is kept as that of an old encoder."""
+    return connection.execute(_building().values(state=OLD, resting=False)).rowcount == 1
+
+
+def take(connection: Connection, encoder: str, limit: int, lease: timedelta) -> Taken:
+    """Take the next images that have no vector of `encoder`, unless it rests or is not being filled any more.
+
+    When the last image has been passed and some still lack theirs, because who took them died or they came in
+    meanwhile, they are taken again when the last time is a `lease` ago.
+    """
+    now = datetime.now(UTC)
+    passed = connection.execute(
+        sa.select(encoders.c.claimed_row, encoders.c.claimed_at)
+        .where(encoders.c.fingerprint == encoder, encoders.c.state == BUILDING, encoders.c.resting.is_(False))
+        .with_for_update()
+    ).first()
+    if passed is None:
+        return Taken((), is_all=False)
+    row, at = passed
+    rows = _lacking(connection, encoder, row, limit)
+    if not rows and row and _lacking(connection, encoder, 0, 1):
+        if at is not None and now - at < lease:
+            return Taken((), is_all=False)
+        rows = _lacking(connection, encoder, 0, limit)
+    if rows:
+        taken = encoders.update().where(encoders.c.fingerprint == encoder)
+        connection.execute(taken.values(claimed_row=rows[-1], claimed_at=now))
+    return Taken(tuple(rows), is_all=not rows)
+
+
+def put(
+    connection: Connection,
+    encoder: EncoderRow,
+    found: Mapping[int, tuple[npt.NDArray[np.float32], Category] | None],
+) -> None:
+    """Write embedding and category of images by their row, in ascending order; None for one that cannot be read.
+
+    Those that have been purged meanwhile, or wait to be analyzed again, are left out. Who searches with the active
+    encoder sees the new category at once, as filters do.
+    """
+    held = sa.select(images.c.row).where(images.c.row.in_(found), images.c.state == ImageState.READY)
+    there = sorted(connection.scalars(held.order_by(images.c.row).with_for_update()))
+    for row in there:
+        if (features := found[row]) is not None:
+            values = {"category": features[1].name, "category_scores": features[1].scores, "encoder": encoder.name}
+            connection.execute(images.update().where(images.c.row == row).values(values))
+    records_embeddings.touch(connection, there)
+    for row in there:
+        features = found[row]
+        if features is None:
+            records_embeddings.put_nothing(connection, row, encoder.fingerprint)
+        else:
+            records_embeddings.put(connection, row, encoder.fingerprint, features[0])
+
+
+def switch(connection: Connection, encoder: str) -> bool:
+    """Let the encoder that was filled be the one that is searched, if nothing lacks and it does not rest.
+
+    To be called ALONE: nobody finishes an analysis with the old encoder meanwhile. Returns whether it was done.
+    """
+    found = building(connection)
+    if found is None or found.encoder.fingerprint != encoder or found.resting or _lacking(connection, encoder, 0, 1):
+        return False
+    connection.execute(encoders.update().where(encoders.c.state == ACTIVE).values(state=OLD))
+    connection.execute(_building().values(state=ACTIVE))
+    return True
+
+
+def count_vectors(connection: Connection, encoder: str) -> int:
+    """Return how many images, those in the trash among them, have been through `encoder`."""
+    counted = sa.select(sa.func.count()).select_from(embeddings.join(images, images.c.row == embeddings.c.image_row))
+    ours = (embeddings.c.encoder == encoder, embeddings.c.region == WHOLE, images.c.state == ImageState.READY)
+    return connection.scalar(counted.where(*ours)) or 0
+
+
+def count_images(connection: Connection) -> int:
+    """Return how many images there are to be embedded, those in the trash among them."""
+    counted = sa.select(sa.func.count()).select_from(images).where(images.c.state == ImageState.READY)
+    return connection.scalar(counted) or 0
+
+
+def bands_of(connection: Connection, encoder: str) -> SimilarityBands | None:
+    """Return what was measured of the cosines of `encoder` in this database, or None."""
+    found = connection.scalar(sa.select(encoders.c.bands).where(encoders.c.fingerprint == encoder))
+    return SimilarityBands(**found) if found else None
+
+
+def keep_bands(connection: Connection, encoder: str, bands: SimilarityBands) -> None:
+    """Remember what was measured of the cosines of `encoder`."""
+    connection.execute(encoders.update().where(encoders.c.fingerprint == encoder).values(bands=asdict(bands)))
+
+
+def sample_vectors(connection: Connection, encoder: str, limit: int) -> npt.NDArray[np.float32]:
+    """Return (n, dimension) float32, the vectors of up to `limit` visible images, spread over all rows."""
+    ours = (embeddings.c.encoder == encoder, embeddings.c.region == WHOLE, embeddings.c.vector.is_not(None))
+    visible = (images.c.state == ImageState.READY, images.c.deleted_at.is_(None))
+    joined = embeddings.join(images, images.c.row == embeddings.c.image_row)
+    rows = connection.scalars(sa.select(images.c.row).select_from(joined).where(*ours, *visible).order_by(images.c.row))
+    every = list(rows)
+    chosen = [every[place] for place in np.linspace(0, len(every) - 1, min(limit, len(every))).astype(int)]
+    found = (records_embeddings.get_vector(connection, row, encoder) for row in chosen)
+    return np.array([vector for vector in found if vector is not None], np.float32)
+
+
+def drop_some(connection: Connection, encoder: str) -> int:
+    """Remove a batch of the embeddings of an old encoder; return how many, which is 0 when nothing of it is left."""
+    old = sa.select(encoders.c.fingerprint).where(encoders.c.fingerprint == encoder, encoders.c.state == OLD)
+    if connection.scalar(old) is None:
+        return 0
+    rows = list(
+        connection.scalars(sa.select(embeddings.c.image_row).where(embeddings.c.encoder == encoder).limit(DROP_BATCH))
+    )
+    if rows:
+        connection.execute(embeddings.delete().where(embeddings.c.encoder == encoder, embeddings.c.image_row.in_(rows)))
+    else:
+        connection.execute(vector_copies.delete().where(vector_copies.c.encoder == encoder))
+        connection.execute(encoders.delete().where(encoders.c.fingerprint == encoder))
+    return len(rows)
+
+
+def find(connection: Connection, name: str, state: str) -> Sequence[EncoderRow]:
+    """Return the encoders of this name in this state; a model that was pulled anew has another fingerprint."""
+    found = connection.execute(
+        sa.select(encoders.c.fingerprint, encoders.c.name, encoders.c.dimension).where(
+            encoders.c.name == name, encoders.c.state == state
+        )
+    )
+    return [EncoderRow(*values) for values in found]
+
+
+_COLUMNS = (
+    encoders.c.fingerprint,
+    encoders.c.name,
+    encoders.c.dimension,
+    encoders.c.state,
+    encoders.c.resting,
+    encoders.c.begun_at,
+)
+
+
+def _state(
+    fingerprint: str, name: str, dimension: int, state: str, resting: bool, begun_at: datetime | None
+) -> EncoderState:
+    return EncoderState(EncoderRow(fingerprint, name, dimension), state, resting, begun_at)
+
+
+def _building() -> sa.Update:
+    return encoders.update().where(encoders.c.state == BUILDING)
+
+
+def _lacking(connection: Connection, encoder: str, behind: int, limit: int) -> list[int]:
+    has_one = sa.exists().where(
+        embeddings.c.image_row == images.c.row, embeddings.c.encoder == encoder, embeddings.c.region == WHOLE
+    )
+    lacking = (images.c.state == ImageState.READY, images.c.row > behind, ~has_one)
+    return list(connection.scalars(sa.select(images.c.row).where(*lacking).order_by(images.c.row).limit(limit)))
