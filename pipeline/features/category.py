@@ -61,7 +61,7 @@ class CategoryHead:
 
     def classify(self, embeddings: Numbers) -> list[Category]:
         """Return the category of each row of `embeddings`, which is (n, dimension) of unit length."""
-        return [_category(row) for row in self.probabilities(embeddings)]
+        return [category_of(row) for row in self.probabilities(embeddings)]
 
     def probabilities(self, embeddings: Numbers) -> npt.NDArray[np.float64]:
         """Return (n, 10) probabilities in the order of CATEGORIES; each row sums to 1."""
@@ -94,7 +94,8 @@ def load_head(path: Path, voting_vectors: Numbers) -> CategoryHead:
     return head
 
 
-def _category(probabilities: npt.NDArray[np.float64]) -> Category:
+def category_of(probabilities: npt.NDArray[np.float64]) -> Category:
+    """Return the category that (10,) probabilities in the order of CATEGORIES, which sum to 1, speak for."""
     best = int(probabilities.argmax())
     scores = {name: float(share) for name, share in zip(CATEGORIES, probabilities, strict=True)}
     return Category(CATEGORIES[best], float(probabilities[best]), scores)

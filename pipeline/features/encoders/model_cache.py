@@ -1,7 +1,8 @@
-"""A folder of built networks: each file is written whole or not at all, and its name says what it must hold.
+"""A folder of what was built once: each file is written whole or not at all, and its name says what it must hold.
 
-The name of a file ends in the SHA-256 of its content, so a file that was damaged is noticed and built again,
-and several processes that build the same network at once put the same file in the same place.
+Networks are kept there, and what a network said of words that do not change. The name of a file ends in the SHA-256 of
+its content, so a file that was damaged is noticed and built again, and several processes that build the same thing at
+once put the same file in the same place.
 """
 
 import hashlib
@@ -14,41 +15,44 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 
-def load_or_build(folder: Path, name: str, build: Callable[[], bytes]) -> bytes:
-    """Return the network kept in `folder` under `name`, or build it and keep it.
+NETWORK = ".onnx"
+
+
+def load_or_build(folder: Path, name: str, build: Callable[[], bytes], *, suffix: str = NETWORK) -> bytes:
+    """Return what is kept in `folder` under `name`, or build it and keep it.
 
     `name` has to change whenever `build` would return something else. A folder that cannot be written costs
     only the building, next time again, and is logged.
     """
-    kept = _load(folder, name)
+    kept = _load(folder, name, suffix)
     if kept is not None:
         return kept
     content = build()
     try:
-        _keep(folder, name, content)
+        _keep(folder, name, content, suffix)
     except OSError as error:
-        logger.warning("The network %s cannot be kept in %s and is built anew each time: %s", name, folder, error)
+        logger.warning("%s cannot be kept in %s and is built anew each time: %s", name, folder, error)
     return content
 
 
-def _load(folder: Path, name: str) -> bytes | None:
-    for path in sorted(folder.glob(f"{name}-*.onnx")):
+def _load(folder: Path, name: str, suffix: str) -> bytes | None:
+    for path in sorted(folder.glob(f"{name}-*{suffix}")):
         try:
             content = path.read_bytes()
         except OSError as error:
-            logger.warning("The network %s cannot be read and is built again: %s", path, error)
+            logger.warning("%s cannot be read and is built again: %s", path, error)
             continue
-        if path.name == _file_name(name, content):
+        if path.name == _file_name(name, content, suffix):
             return content
-        logger.warning("The network %s is damaged and is built again.", path)
+        logger.warning("%s is damaged and is built again.", path)
     return None
 
 
 READABLE = 0o644
-"""The mode of a network: an image is built by one user and run by another, and there is nothing secret in it."""
+"""The mode of a file: an image is built by one user and run by another, and there is nothing secret in it."""
 
 
-def _keep(folder: Path, name: str, content: bytes) -> None:
+def _keep(folder: Path, name: str, content: bytes, suffix: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}-", suffix=".part")
     try:
@@ -57,11 +61,11 @@ def _keep(folder: Path, name: str, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
             os.fchmod(stream.fileno(), READABLE)
-        Path(temporary).replace(folder / _file_name(name, content))
+        Path(temporary).replace(folder / _file_name(name, content, suffix))
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
 
 
-def _file_name(name: str, content: bytes) -> str:
-    return f"{name}-{hashlib.sha256(content).hexdigest()}.onnx"
+def _file_name(name: str, content: bytes, suffix: str) -> str:
+    return f"{name}-{hashlib.sha256(content).hexdigest()}{suffix}"
