@@ -13,11 +13,11 @@ from pipeline.errors import InvalidQuery
 from pipeline.features.encoders.protocol import SimilarityBands
 from pipeline.stores import records_encoders
 
-MOST_VECTORS = 1500  # sampled: a million pairs, of which a thousand are beyond the rarest quantile below
+MOST_VECTORS = 1500  # sampled: a million pairs, of which thousands are beyond the rarest quantile below
 FEWEST_VECTORS = 200  # below which pairs say little; the encoder's own bands are used then
 
-PICTURE_STRONG, PICTURE_POSSIBLE = 0.9986, 0.987
-TEXT_STRONG, TEXT_POSSIBLE = 0.9955, 0.974
+PICTURE_STRONG, PICTURE_POSSIBLE = 0.9948, 0.984
+TEXT_STRONG, TEXT_POSSIBLE = 0.992, 0.97
 """The part of the background below which a cosine is not strong, or not possible. Those of the constants that `lite`
 came with, on labeled pictures (`bench/background.py`), so that a change of encoder does not change the words."""
 

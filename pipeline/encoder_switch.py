@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.backend import Backend, row_of
-from pipeline.errors import Conflict
+from pipeline.errors import Conflict, NotAllowed
 from pipeline.features.encoders import registry
-from pipeline.stores import records_embeddings, records_encoders
+from pipeline.principals import Principal
+from pipeline.stores import records_embeddings, records_encoders, records_principals
+from pipeline.stores.database import Connection
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.records_encoders import BUILDING, OLD, EncoderState
 
@@ -25,6 +27,7 @@ UNDER_WAY = (
 )
 IN_USE = "Searches use the encoder {name} already."
 NOT_KEPT = "No vectors of an old encoder {name} are kept here. `likeness models list` shows what is."
+NOT_ADMINISTRATOR = "Only an administrator changes the encoder, because it is that of all libraries."
 
 
 @dataclass(frozen=True)
@@ -45,15 +48,16 @@ class Filling:
         return (datetime.now(UTC) - self.begun_at).total_seconds() * (self.total - self.done) / self.done
 
 
-def begin(backend: Backend, name: str) -> EncoderRow:
+def begin(backend: Backend, principal: Principal, name: str) -> EncoderRow:
     """Let the workers fill the encoder `name`, which has to be installed here, and go over to it when it is full.
 
-    Asked again for the one that is being filled, it goes on. Raises ModelUnusable, or Conflict when it is in use, or
-    another change is under way.
+    Asked again for the one that is being filled, it goes on. Raises NotAllowed, ModelUnusable, or Conflict when it is
+    in use, or another change is under way.
     """
     encoder = registry.open_encoder(name, backend.settings.models or Path())
     row = row_of(encoder)
     with backend.database.write() as connection:
+        _check(connection, principal)
         active = records_embeddings.active_encoder(connection)
         if active and active.fingerprint == row.fingerprint:
             raise Conflict(IN_USE.format(name=name))
@@ -86,16 +90,21 @@ def active_name(backend: Backend) -> str:
     return active.name if active else backend.encoder.name
 
 
-def rest(backend: Backend, *, resting: bool) -> None:
-    """Pause the change under way, or go on with it. Raises Conflict when there is none."""
+def rest(backend: Backend, principal: Principal, *, resting: bool) -> None:
+    """Pause the change under way, or go on with it. Raises NotAllowed, or Conflict when there is none."""
     with backend.database.write() as connection:
+        _check(connection, principal)
         if not records_encoders.rest(connection, resting=resting):
             raise Conflict(NONE_UNDER_WAY)
 
 
-def cancel(backend: Backend) -> None:
-    """End the change under way; what was computed is kept for another time. Raises Conflict when there is none."""
+def cancel(backend: Backend, principal: Principal) -> None:
+    """End the change under way; what was computed is kept for another time.
+
+    Raises NotAllowed, or Conflict when there is none.
+    """
     with backend.database.write() as connection:
+        _check(connection, principal)
         if not records_encoders.give_up(connection):
             raise Conflict(NONE_UNDER_WAY)
 
@@ -106,12 +115,14 @@ def known(backend: Backend) -> list[EncoderState]:
         return records_encoders.list_encoders(connection)
 
 
-def drop(backend: Backend, name: str) -> int:
-    """Remove the vectors of old encoders of this name; return how many. Raises Conflict when there are none.
+def drop(backend: Backend, principal: Principal, name: str) -> int:
+    """Remove the vectors of old encoders of this name; return how many.
 
-    An engine that is shared keeps its copy of them, which nothing uses any more.
+    An engine that is shared keeps its copy of them, which nothing uses any more. Raises NotAllowed, or Conflict when
+    there are none.
     """
     with backend.database.read() as connection:
+        _check(connection, principal)
         rows = records_encoders.find(connection, name, OLD)
         is_building = bool(records_encoders.find(connection, name, BUILDING))
     if not rows:
@@ -127,3 +138,8 @@ def drop(backend: Backend, name: str) -> int:
         for file in (backend.settings.data / "index").glob(f"{row.fingerprint[:16]}.*"):
             file.unlink(missing_ok=True)
     return dropped
+
+
+def _check(connection: Connection, principal: Principal) -> None:
+    if not records_principals.current(connection, principal).may_administrate():
+        raise NotAllowed(NOT_ADMINISTRATOR)

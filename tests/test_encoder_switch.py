@@ -123,7 +123,7 @@ def first_image(current: CurrentBackend) -> ImageRecord:
 
 
 def change_to(current: CurrentBackend, name: str) -> None:
-    encoder_switch.begin(current.now, name)
+    encoder_switch.begin(current.now, OWNER, name)
     Worker(current).fill_encoder()
 
 
@@ -131,7 +131,7 @@ def change_to(current: CurrentBackend, name: str) -> None:
 
 
 def test_searches_go_over_to_the_next_encoder_when_it_has_every_picture(filled):
-    encoder_switch.begin(filled.now, SECOND)
+    encoder_switch.begin(filled.now, OWNER, SECOND)
     assert filled.now.encoder.name == FIRST
 
     Worker(filled).fill_encoder()
@@ -152,7 +152,7 @@ def test_an_empty_database_goes_over_at_once(current):
 
 def test_a_running_worker_fills_it_and_takes_new_pictures_first(filled):
     with working(filled):
-        encoder_switch.begin(filled.now, SECOND)
+        encoder_switch.begin(filled.now, OWNER, SECOND)
         putting(filled.now)(color="#ff8000", filename="late.png", seed=99)
         wait_until(lambda: filled.now.encoder.name == SECOND)
         wait_until(lambda: not count_all_states(filled.now)[ImageState.WAITING])
@@ -213,35 +213,35 @@ def test_constant_searches_never_fail_and_never_mix_two_encoders(filled, opened)
 
 
 def test_a_change_that_rests_goes_no_further_until_it_is_resumed(filled):
-    encoder_switch.begin(filled.now, SECOND)
-    encoder_switch.rest(filled.now, resting=True)
+    encoder_switch.begin(filled.now, OWNER, SECOND)
+    encoder_switch.rest(filled.now, OWNER, resting=True)
     Worker(filled).fill_encoder()
     told = encoder_switch.filling(filled.now)
     assert (told.name, told.done, told.total, told.resting) == (SECOND, 0, len(COLORS), True)
 
-    encoder_switch.rest(filled.now, resting=False)
+    encoder_switch.rest(filled.now, OWNER, resting=False)
     Worker(filled).fill_encoder()
 
     assert filled.now.encoder.name == SECOND
 
 
 def test_a_change_that_was_cancelled_leaves_everything_as_it_was(filled):
-    encoder_switch.begin(filled.now, SECOND)
-    encoder_switch.cancel(filled.now)
+    encoder_switch.begin(filled.now, OWNER, SECOND)
+    encoder_switch.cancel(filled.now, OWNER)
 
     Worker(filled).fill_encoder()
 
     assert filled.now.encoder.name == FIRST
     assert words(filled, "red")[0] == f"{COLORS[0]}.png"
     with pytest.raises(Conflict, match="No change of encoder is under way"):
-        encoder_switch.cancel(filled.now)
+        encoder_switch.cancel(filled.now, OWNER)
 
 
 def test_going_back_computes_only_what_came_in_meanwhile(filled):
     change_to(filled, SECOND)
     putting(filled.now)(color="#ff8000", filename="late.png", seed=99)
     Worker(filled).drain()
-    encoder_switch.begin(filled.now, FIRST)
+    encoder_switch.begin(filled.now, OWNER, FIRST)
     assert encoder_switch.filling(filled.now).done == len(COLORS)
 
     Worker(filled).fill_encoder()
@@ -253,32 +253,32 @@ def test_going_back_computes_only_what_came_in_meanwhile(filled):
 def test_what_an_old_encoder_computed_can_be_dropped_and_only_that(filled):
     change_to(filled, SECOND)
 
-    assert encoder_switch.drop(filled.now, FIRST) == len(COLORS)
+    assert encoder_switch.drop(filled.now, OWNER, FIRST) == len(COLORS)
 
     assert [state.encoder.name for state in encoder_switch.known(filled.now)] == [SECOND]
     with pytest.raises(Conflict, match="No vectors of an old encoder tiny-b"):
-        encoder_switch.drop(filled.now, SECOND)
+        encoder_switch.drop(filled.now, OWNER, SECOND)
     assert len(words(filled, "red")) == len(COLORS)
 
 
 def test_two_changes_at_a_time_are_refused_and_the_same_one_goes_on(filled, two_models):
     build_tiny_clip(two_models / "tiny-c", "tiny-c", seed=3)
-    encoder_switch.begin(filled.now, SECOND)
-    encoder_switch.begin(filled.now, SECOND)
+    encoder_switch.begin(filled.now, OWNER, SECOND)
+    encoder_switch.begin(filled.now, OWNER, SECOND)
 
     with pytest.raises(Conflict, match="The change to the encoder tiny-b is under way"):
-        encoder_switch.begin(filled.now, "tiny-c")
+        encoder_switch.begin(filled.now, OWNER, "tiny-c")
     with pytest.raises(Conflict, match="Searches use the encoder tiny-a already"):
-        encoder_switch.begin(filled.now, FIRST)
+        encoder_switch.begin(filled.now, OWNER, FIRST)
     with pytest.raises(ModelUnusable):
-        encoder_switch.begin(filled.now, "never-heard-of")
+        encoder_switch.begin(filled.now, OWNER, "never-heard-of")
 
 
 # ---- What goes wrong
 
 
 def test_pictures_of_a_worker_that_died_are_taken_again(filled):
-    encoder_switch.begin(filled.now, SECOND)
+    encoder_switch.begin(filled.now, OWNER, SECOND)
     with filled.now.database.write() as connection:  # a worker took all of them, and died
         wanted = records_encoders.building(connection)
         taken = records_encoders.take(connection, wanted.encoder.fingerprint, 100, timedelta(seconds=30))

@@ -25,10 +25,10 @@ def use(name: str, *, no_wait: bool) -> None:
     removes it, and changing back takes seconds.
     """
     with stopped_gently(), opened_currently() as current:
-        from pipeline import encoder_switch
+        from pipeline import access, encoder_switch
         from pipeline.doorbell import Doorbell
 
-        encoder_switch.begin(current.now, name)
+        encoder_switch.begin(current.now, access.local_owner(current.now), name)
         with Doorbell(current.now.database, current.now.settings) as doorbell:
             doorbell.ring()
         if no_wait:
@@ -76,9 +76,9 @@ def resume() -> None:
 def cancel() -> None:
     """End a change of encoder; what was computed is kept for another time."""
     with opened() as backend:
-        from pipeline import encoder_switch
+        from pipeline import access, encoder_switch
 
-        encoder_switch.cancel(backend)
+        encoder_switch.cancel(backend, access.local_owner(backend))
     click.echo("The change of encoder was ended; searches use the same encoder as before.")
 
 
@@ -87,14 +87,14 @@ def cancel() -> None:
 def drop(name: str) -> None:
     """Remove what an encoder computed that is not in use any more."""
     with opened() as backend:
-        from pipeline import encoder_switch
+        from pipeline import access, encoder_switch
 
-        dropped = encoder_switch.drop(backend, name)
+        dropped = encoder_switch.drop(backend, access.local_owner(backend), name)
     click.echo(f"{dropped:,} vectors of {name} were removed.")
 
 
 def _let_rest(*, resting: bool) -> None:
     with opened() as backend:
-        from pipeline import encoder_switch
+        from pipeline import access, encoder_switch
 
-        encoder_switch.rest(backend, resting=resting)
+        encoder_switch.rest(backend, access.local_owner(backend), resting=resting)

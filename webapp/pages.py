@@ -269,10 +269,22 @@ class FailedImage:
 
 
 @dataclass(frozen=True)
+class EncoderChange:
+    """The encoder that is being filled: `done` of `total` pictures; `sentence` says it, and how long it will take."""
+
+    name: str
+    done: int
+    total: int
+    sentence: str
+    resting: bool
+
+
+@dataclass(frozen=True)
 class StatusPage:
     """`/status`. `counts` are (state in words, number as text); `remaining` is a sentence or "".
 
-    `may_retry` is whether to offer to analyze again what failed.
+    `may_retry` is whether to offer to analyze again what failed, `may_change_encoder` whether to offer to pause or end
+    a change of encoder.
     """
 
     shell: Shell
@@ -288,6 +300,8 @@ class StatusPage:
     version: str
     waiting: bool
     may_retry: bool = True
+    change: EncoderChange | None = None
+    may_change_encoder: bool = False
 
 
 @dataclass(frozen=True)

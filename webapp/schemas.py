@@ -109,13 +109,26 @@ class Encoder(BaseModel):
     dimension: int
 
 
+class EncoderChange(BaseModel):
+    """An encoder that is being filled beside the present one: `done` of `total` images; `resting` if paused."""
+
+    name: str
+    done: int
+    total: int
+    resting: bool
+
+
 class Status(BaseModel):
-    """`states` counts images by state; `queue_depth` is how many wait, null while the database is down."""
+    """`states` counts images by state; `queue_depth` is how many wait, null while the database is down.
+
+    `encoder_change` is null unless the encoder is being changed.
+    """
 
     version: str
     encoder: Encoder
     states: dict[str, int]
     queue_depth: int | None
+    encoder_change: EncoderChange | None
     stores: list[Store]
 
 

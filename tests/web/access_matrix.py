@@ -42,6 +42,7 @@ POST   /images/{image_id}/retry                             401  403  403  303  
 POST   /selection                                           401  403  403  303  303  404  404   401  401  401  401
 GET    /status                                              L    200  200  200  200  200  200   L    L    L    L
 POST   /status/retry                                        401  303  303  303  303  303  303   401  401  401  401
+POST   /status/encoder                                      401  403  403  403  403  403  409   401  401  401  401
 GET    /trash                                               L    200  200  200  200  200  200   L    L    L    L
 
 POST   /api/v1/images                                       401  403  201  201  201  422  403   403  201  403  403

@@ -227,6 +227,7 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
         "POST /account/tokens": {"name": fresh, "scope": "read", "expires": "30"},
         "POST /people": {"name": fresh},
         "POST /people/{person_id}/administrator": {"administrator": "1"},
+        "POST /status/encoder": {"do": "pause"},
         "POST /libraries": {"name": fresh},
         "POST /libraries/{library}/rename": {"name": fresh},
         "POST /libraries/{library}/delete": {"confirmed": "1"},

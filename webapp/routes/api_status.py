@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from pipeline.doorbell import QueueReport, ask_queue
+from pipeline.encoder_switch import filling
 from pipeline.health import DATABASE, StoreReport, check_stores
 from pipeline.images import ImageState
 from pipeline.listing import count_states
@@ -25,8 +26,10 @@ def get_status(backend: BackendDependency, principal: PrincipalDependency) -> di
     queue_says = ask_queue(backend.settings)
     reports: list[StoreReport | QueueReport] = [*check_stores(backend)]
     counts: dict[ImageState, int] = {}
+    change = None
     if next(report.healthy for report in reports if report.name == DATABASE):
         counts = count_states(backend, principal)
+        change = filling(backend)
     if queue := queue_says():
         reports.append(queue)
     told = principal.may_administrate()
@@ -39,5 +42,13 @@ def get_status(backend: BackendDependency, principal: PrincipalDependency) -> di
         },
         "states": {state.value: number for state, number in counts.items()},
         "queue_depth": counts.get(ImageState.WAITING),
+        "encoder_change": {
+            "name": change.name,
+            "done": change.done,
+            "total": change.total,
+            "resting": change.resting,
+        }
+        if change
+        else None,
         "stores": [vars(report) | ({} if told else {"address": ""}) for report in reports],
     }

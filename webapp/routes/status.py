@@ -7,16 +7,19 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
-from pipeline import curation, listing
+from pipeline import curation, encoder_switch, listing
 from pipeline.access import may_change_any
 from pipeline.backend import Backend
 from pipeline.doorbell import QueueReport, ask_queue
+from pipeline.encoder_switch import Filling
+from pipeline.errors import InvalidQuery
 from pipeline.health import DATABASE, StoreReport, check_stores
 from pipeline.images import ImageState
 from pipeline.principals import Principal
 from webapp.dependencies import VERSION, BackendDependency, PrincipalDependency, RunningDependency, shell
 from webapp.flash import leave_notice
-from webapp.pages import Fact, FailedImage, StatusPage, StoreHealth
+from webapp.forms import FormDependency, fields_of, first
+from webapp.pages import EncoderChange, Fact, FailedImage, StatusPage, StoreHealth
 from webapp.rendering import page
 from webapp.wording import as_number, as_size
 
@@ -30,9 +33,17 @@ STATE_WORDS = {
     ImageState.FAILED: "failed",
     ImageState.HELD: "held for review",
 }
+MEASURED_HERE = "measured on the pictures of this server"
+MEASURED_ELSEWHERE = "provisional, measured once on other pictures"
+STEERED = {
+    "pause": "The change of encoder rests.",
+    "resume": "The change of encoder goes on.",
+    "cancel": "The change of encoder was ended. What was computed is kept for another time.",
+}
 ADVICE = {
     "lite": "The lite encoder came with Likeness and knows things: animals, vehicles, food, tools. It knows little of "
-    "people, places and moods. CLIP encoders, which do, come with a later version.",
+    "people, places and moods. CLIP encoders know those as well: `likeness models list` shows them, and "
+    "`likeness models pull NAME` and `likeness models use NAME` change to one while searches go on.",
 }
 
 
@@ -52,14 +63,33 @@ def retry_failed(running: RunningDependency, principal: PrincipalDependency) -> 
     return response
 
 
+@router.post("/status/encoder")
+def steer_change(
+    running: RunningDependency, backend: BackendDependency, principal: PrincipalDependency, form: FormDependency
+) -> Response:
+    """Pause a change of encoder, go on with it, or end it."""
+    wish = first(fields_of(form), "do")
+    if wish == "cancel":
+        encoder_switch.cancel(backend, principal)
+    elif wish in {"pause", "resume"}:
+        encoder_switch.rest(backend, principal, resting=wish == "pause")
+    else:
+        raise InvalidQuery("Please say whether to pause, to resume or to cancel the change of encoder.")
+    running.ring()
+    response = RedirectResponse("/status", 303)
+    leave_notice(response, STEERED[wish])
+    return response
+
+
 def _page(request: Request, backend: Backend, principal: Principal) -> StatusPage:
     started = time.perf_counter()
     queue_says = ask_queue(backend.settings)
     reports = check_stores(backend)
     queue = queue_says()
     database_is_up = next(report.healthy for report in reports if report.name == DATABASE)
-    counts, figures, failed = dict.fromkeys(ImageState, 0), None, []
+    counts, figures, failed, change = dict.fromkeys(ImageState, 0), None, [], None
     if database_is_up:
+        change = _change(encoder_switch.filling(backend))
         counts = listing.count_states(backend, principal)
         figures = listing.figures(backend, principal, since=datetime.now(UTC) - RECENT)
         failed = listing.list_failed(backend, principal, limit=MOST_FAILED)
@@ -83,7 +113,9 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
             Fact("This page took", f"{(time.perf_counter() - started) * 1000:.0f} ms"),
         ),
         version=VERSION,
-        waiting=bool(waiting),
+        waiting=bool(waiting or (change and not change.resting)),
+        change=change,
+        may_change_encoder=with_addresses,
         may_retry=may_change_any(principal),
     )
 
@@ -92,7 +124,7 @@ def _encoder_facts(backend: Backend, principal: Principal) -> tuple[Fact, ...]:
     facts = (
         Fact("Encoder", backend.encoder.name),
         Fact("Numbers per picture", as_number(backend.encoder.dimension)),
-        Fact("Words such as “very similar”", "provisional, measured once on other pictures"),
+        Fact("Words such as “very similar”", MEASURED_HERE if backend.measured_bands else MEASURED_ELSEWHERE),
     )
     if not principal.may_administrate():
         return facts
@@ -112,12 +144,26 @@ def _headline(reports: list[StoreReport], queue: QueueReport | None, waiting: in
     return "Everything works, and nothing waits."
 
 
+def _change(filling: Filling | None) -> EncoderChange | None:
+    if filling is None:
+        return None
+    said = f"{filling.done:,} of {filling.total:,} pictures are embedded. Searches go on with the present encoder."
+    if filling.resting:
+        said += " It rests."
+    elif filling.seconds_left is not None:
+        said += f" {_duration(filling.seconds_left)}"
+    return EncoderChange(filling.name, filling.done, filling.total, said, filling.resting)
+
+
 def _remaining(waiting: int, analyzed_recently: int) -> str:
     if not waiting:
         return ""
     if not analyzed_recently:
         return "The analysis is just beginning."
-    seconds = waiting * RECENT.total_seconds() / analyzed_recently
+    return _duration(waiting * RECENT.total_seconds() / analyzed_recently)
+
+
+def _duration(seconds: float) -> str:
     if seconds < 90:  # noqa: PLR2004 - below a minute and a half seconds are the better unit
         return f"About {max(1, round(seconds))} seconds to go."
     return f"About {round(seconds / 60):,} minutes to go."
