@@ -51,9 +51,18 @@ def two_models(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def opened(settings: Settings, two_models: Path, open_grid_backend) -> Iterator[OpenFor]:
+def vectors_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where vectors are searched: in the process, unless a test asks for an engine that processes share."""
+    kind = getattr(request, "param", "faiss")
+    if kind == "pgvector":
+        return request.getfixturevalue("postgresql").url()
+    return f"milvus://{tmp_path}/lite.db" if kind == "milvus" else "faiss://"
+
+
+@pytest.fixture
+def opened(settings: Settings, two_models: Path, vectors_url: str, open_grid_backend) -> Iterator[OpenFor]:
     """Open the same database as another process would, with the encoder that is active; the first time with FIRST."""
-    grid = open_grid_backend(settings.model_copy(update={"models": two_models}))
+    grid = open_grid_backend(settings.model_copy(update={"models": two_models, "vectors_url": vectors_url}))
     with grid.database.write() as connection:
         connection.execute(encoders.delete())
     every: list[CurrentBackend] = []
@@ -207,6 +216,15 @@ def test_constant_searches_never_fail_and_never_mix_two_encoders(filled, opened)
     # A vector of one encoder among those of the other would have another cosine than these.
     assert {name for name, _ in seen} <= {FIRST, SECOND}
     assert len(seen) <= 2
+
+
+@pytest.mark.parametrize("vectors_url", ["pgvector", "milvus"], indirect=True)
+def test_an_engine_that_is_shared_holds_every_vector_before_it_is_asked(filled):
+    change_to(filled, SECOND)
+
+    assert filled.now.vectors.is_shared
+    assert filled.now.vectors.count() == len(COLORS)
+    assert [words(filled, text)[0] for text in ("red", "green", "blue")] == [f"{color}.png" for color in COLORS[:3]]
 
 
 # ---- Pausing, ending, and going back

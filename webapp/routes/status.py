@@ -42,8 +42,8 @@ STEERED = {
 }
 ADVICE = {
     "lite": "The lite encoder came with Likeness and knows things: animals, vehicles, food, tools. It knows little of "
-    "people, places and moods. CLIP encoders know those as well: `likeness models list` shows them, and "
-    "`likeness models pull NAME` and `likeness models use NAME` change to one while searches go on.",
+    "people, places and moods. CLIP encoders know those as well: in the shell, “likeness models list” shows them, and "
+    "“likeness models pull NAME” and “likeness models use NAME” change to one while searches go on.",
 }
 
 
