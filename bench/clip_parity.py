@@ -1,17 +1,19 @@
 """Compare CLIP as Likeness runs it with open_clip on PyTorch: preprocessing, decoding, 8 bits, tokens.
 
     python bench/clip_parity.py FOLDER… [--pictures N] [--captions FILE] [--architecture NAME] [--pretrained TAG|FILE]
-                                        [--models DIR]
+                                        [--models DIR] [--enlarged MEGAPIXELS]
 
 Needs the extra `export`. Without --pretrained the weights are random: that proves the way of a picture and a text
 through the code, and not how good 8 bits are with real weights. FILE of captions is a list of {"captions": [...]}, as
-`likeness evaluate` reads it. What was exported is kept in DIR and used again.
+`likeness evaluate` reads it. What was exported is kept in DIR and used again. --enlarged makes a JPEG of that size of
+every picture first, with grain, so that decoding has something to shrink.
 """
 
 import argparse
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,8 @@ from pipeline.model_export_source import SourceModel, open_source
 
 NEIGHBORS = 10
 Vectors = npt.NDArray[np.float32]
+File = tuple[str, Picture, Image.Image]
+"""A name, the working copy, and what Pillow makes of the whole file."""
 
 
 def main() -> None:
@@ -44,7 +48,8 @@ def main() -> None:
         print(f"{options.architecture}, weights {options.pretrained or 'random'}", flush=True)
         if options.captions:
             _tokens(source, exact, models, options.captions)
-        _pictures(source, exact, small, options.folders, options.pictures)
+        files = _files(options.folders, options.pictures, options.enlarged)
+        _pictures(source, exact, small, files)
 
 
 def exported(architecture: str, pretrained: str, models: Path, precision: str) -> ClipEncoder:
@@ -64,6 +69,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--architecture", default="ViT-B-32")
     parser.add_argument("--pretrained", default="")
     parser.add_argument("--models", type=Path)
+    parser.add_argument("--enlarged", type=float)
     return parser.parse_args()
 
 
@@ -77,11 +83,11 @@ def _tokens(source: SourceModel, encoder: ClipEncoder, models: Path, captions: P
     print(f"token ids as open_clip's for {same:,} of {len(texts):,} captions")
 
 
-def _pictures(source: SourceModel, exact: ClipEncoder, small: ClipEncoder, folders: Sequence[str], most: int) -> None:
+def _pictures(source: SourceModel, exact: ClipEncoder, small: ClipEncoder, files: Iterator[File]) -> None:
     rows: dict[str, list[Vectors]] = {name: [] for name in ("same pixels", "whole file", "fp32", "int8")}
     names = []
-    for path, picture, whole in _files(folders, most):
-        names.append(path.name)
+    for name, picture, whole in files:
+        names.append(name)
         rows["same pixels"].append(_torch(source, Image.fromarray(picture.pixels)))
         rows["whole file"].append(_torch(source, whole))
         rows["fp32"].append(exact.embed_pictures([picture])[0])
@@ -104,19 +110,33 @@ def _pictures(source: SourceModel, exact: ClipEncoder, small: ClipEncoder, folde
         print(f"the {NEIGHBORS} nearest, shared by {one} and {other}: {overlap:.3f}")
 
 
-def _files(folders: Sequence[str], most: int) -> Iterator[tuple[Path, Picture, Image.Image]]:
+def _files(folders: Sequence[str], most: int, megapixels: float | None) -> Iterator[File]:
     found = 0
-    for name in list_files(folders).files:
-        path = Path(name)
+    for path in map(Path, list_files(folders).files):
+        content = path.read_bytes()
         try:
-            picture = decode(path, Limits())
+            if megapixels:
+                content = _enlarged(decode(content, Limits()), megapixels, seed=found)
+            picture = decode(content, Limits())
         except ImageRejected:
             continue
-        with Image.open(path) as image:
-            yield path, picture, ImageOps.exif_transpose(image).convert("RGB")
+        with Image.open(BytesIO(content)) as image:
+            yield path.name, picture, ImageOps.exif_transpose(image).convert("RGB")
         found += 1
         if found == most:
             return
+
+
+def _enlarged(picture: Picture, megapixels: float, seed: int) -> bytes:
+    height, width = picture.pixels.shape[:2]
+    times = np.sqrt(megapixels * 1e6 / (width * height))
+    image = Image.fromarray(picture.pixels).resize(
+        (round(width * times), round(height * times)), Image.Resampling.BICUBIC
+    )
+    grain = np.random.default_rng(seed).integers(-6, 7, (image.height, image.width, 1), dtype=np.int16)
+    file = BytesIO()
+    Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=88)
+    return file.getvalue()
 
 
 def _torch(source: SourceModel, image: Image.Image) -> Vectors:

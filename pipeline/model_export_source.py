@@ -61,7 +61,9 @@ def open_source(architecture: str, pretrained: str, *, seed: int = 0) -> SourceM
     torch.manual_seed(seed)
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            network = open_clip.create_model(architecture, pretrained=pretrained or None).eval()
+            # Of weights that were trained with another activation than the architecture has, open_clip only warns.
+            quick = bool(open_clip.get_pretrained_cfg(architecture, pretrained).get("quick_gelu"))
+            network = open_clip.create_model(architecture, pretrained=pretrained or None, force_quick_gelu=quick).eval()
             tokenize = open_clip.get_tokenizer(architecture)
     except Exception as error:  # it raises RuntimeError, OSError, ValueError, and what the hub's client raises
         raise ModelUnusable(
@@ -72,7 +74,7 @@ def open_source(architecture: str, pretrained: str, *, seed: int = 0) -> SourceM
     trunk = getattr(getattr(network, "visual", None), "trunk", None)
     if trunk is not None:  # branches that were only needed for training become one, as in MobileCLIP
         network.visual.trunk = importlib.import_module("timm.utils").reparameterize_model(trunk)
-    config = open_clip.get_model_preprocess_cfg(network)
+    config = open_clip.get_model_preprocess_cfg(network) | _usual_looks(architecture, pretrained)
     with torch.no_grad():
         dimension = int(network.encode_text(tokenize(["a dog"])).shape[1])
     return SourceModel(
@@ -83,6 +85,20 @@ def open_source(architecture: str, pretrained: str, *, seed: int = 0) -> SourceM
         dimension=dimension,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
     )
+
+
+def _usual_looks(architecture: str, pretrained: str) -> dict[str, Any]:
+    """Return how all published weights of this architecture look at pictures, if they agree.
+
+    open_clip knows that by the tag of the weights. For a checkpoint file it takes what OpenAI's models do, which is
+    wrong for SigLIP and others.
+    """
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    if pretrained in tags:
+        return {}
+    known = [open_clip.get_pretrained_cfg(architecture, tag) for tag in tags]
+    looks = [{name: one[name] for name in ("mean", "std", "interpolation", "resize_mode")} for one in known]
+    return looks[0] if looks and looks.count(looks[0]) == len(looks) else {}
 
 
 def _preprocessing(architecture: str, config: dict[str, Any]) -> Preprocessing:

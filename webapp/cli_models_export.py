@@ -53,7 +53,9 @@ def export_model(
     try:
         from pipeline.model_export import PRECISIONS, UNKNOWN_LICENCE, Wish, export
     except ImportError as error:
-        raise ConfigurationError(extra_missing("Exporting a model", "export"), detail=str(error)) from error
+        raise ConfigurationError(
+            extra_missing("Exporting a model", "export", in_image=False), detail=str(error)
+        ) from error
     wish = Wish(
         architecture,
         pretrained,
