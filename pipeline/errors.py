@@ -132,9 +132,13 @@ class ConfigurationError(LikenessError):
     code = "configuration_error"
 
 
-def extra_missing(what: str, extra: str) -> str:
-    """Return the sentence for `what` cannot be done without the packages of an extra of Likeness."""
+def extra_missing(what: str, extra: str, *, in_image: bool = True) -> str:
+    """Return the sentence for `what` cannot be done without the packages of an extra of Likeness.
+
+    `in_image` is whether the container image has them.
+    """
+    image = ", or use its image," if in_image else ""
     return (
         f"{what} needs the extra `{extra}`. Please run `pip install --editable '.[{extra}]'` in the folder that "
-        "Likeness was cloned into, or use its image, and start again."
+        f"Likeness was cloned into{image} and start again."
     )

@@ -30,7 +30,7 @@ class ClipEncoder:
     """Encodes pictures and texts with one model; one instance may be shared by threads.
 
     On the processor a call works on its own thread only, a picture after the other: call from several threads to use
-    several cores. Elsewhere the pictures of concurrent calls are run together.
+    several cores. On a graphics card the pictures of concurrent calls are run together.
 
     `bands` may be set to measured ones at any time.
     """
@@ -84,5 +84,5 @@ def open_clip(folder: Path, card: ModelCard, *, device: str = "auto", gather: bo
     """
     image = open_image_tower(folder, card, device)
     if gather is None:
-        gather = not image.on_processor and image.takes_batches and card.precision != "int8"
+        gather = image.on_card and image.takes_batches and card.precision != "int8"
     return ClipEncoder(card, image, ClipText(folder, card, device), folder, gather=gather)

@@ -15,7 +15,7 @@ PIXELS_VERSION = "1"
 
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
-_MAX_ASPECT = 8
+_MAX_ASPECT = 64
 """A picture thinner than this is resized only where it is not cropped: of a strip of 16,000 by 1 pixels, the whole
 would be 2 GB. The pixels are the same but for the rounding of a few, as Pillow keeps positions in single precision."""
 

@@ -15,7 +15,7 @@ import onnxruntime
 from pipeline.errors import ModelUnusable
 from pipeline.features.encoders.cards import IMAGE, OTHER, TEXT, ModelCard
 from pipeline.features.encoders.clip_files import checked_path
-from pipeline.features.encoders.onnx_runtime import CPU, open_session, provider_of
+from pipeline.features.encoders.onnx_runtime import on_graphics_card, open_session
 from pipeline.features.encoders.protocol import Embedding
 
 PICTURE_INPUTS = ("pixel_values", "image", "pixels", "input")
@@ -37,7 +37,7 @@ _WHOLE = (np.int64, np.int32)
 class Tower:
     """One network of a model; may be shared by threads.
 
-    `takes_batches` is whether it takes several rows at a time, `on_processor` whether it runs on the processor.
+    `takes_batches` is whether it takes several rows at a time, `on_card` whether it runs on a graphics card.
     """
 
     def __init__(self, session: onnxruntime.InferenceSession, card: ModelCard, inputs: Sequence[Any]) -> None:
@@ -47,7 +47,7 @@ class Tower:
         self._output = ""
         batch = inputs[0].shape[0]
         self.takes_batches = not isinstance(batch, int)
-        self.on_processor = provider_of(session) == CPU
+        self.on_card = on_graphics_card(session)
         if isinstance(batch, int) and batch != 1:
             raise unfit(card, f"it takes {batch} at a time only")
 

@@ -1,6 +1,6 @@
 """Many calls of one row each, run together: what a graphics card wants and the callers do not know of.
 
-A processor gains next to nothing from batches, so only encoders on other devices come here. Nobody waits for a batch to
+A processor gains next to nothing from batches, so only encoders on such a card come here. Nobody waits for a batch to
 fill: while one is running, the rows of the next gather.
 """
 

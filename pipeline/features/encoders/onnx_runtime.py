@@ -27,12 +27,12 @@ GROW_AS_REQUESTED = 1
 DEVICES = ("auto", "cpu", "cuda", "openvino")
 """Where a network may run; `auto` is the first of CUDA, OpenVINO and the processor that can be had."""
 
-CPU = "CPUExecutionProvider"
+CPU, CUDA, OPENVINO = "CPUExecutionProvider", "CUDAExecutionProvider", "OpenVINOExecutionProvider"
 
 _PROVIDERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "cuda": ("CUDAExecutionProvider", {}),
+    "cuda": (CUDA, {}),
     # Left alone, OpenVINO computes in bfloat16 where the processor can, and gives other vectors without a word.
-    "openvino": ("OpenVINOExecutionProvider", {"device_type": "CPU", "precision": "FP32", "num_of_threads": "1"}),
+    "openvino": (OPENVINO, {"device_type": "CPU", "precision": "FP32", "num_of_threads": "1"}),
 }
 
 logger = logging.getLogger(__name__)
@@ -58,8 +58,13 @@ def open_session(network: bytes | Path, name: str, device: str = "cpu") -> onnxr
         ) from error
 
 
+def on_graphics_card(session: onnxruntime.InferenceSession) -> bool:
+    """Return whether the network runs beside the processor, where pictures are better given in batches."""
+    return provider_of(session) == CUDA
+
+
 def provider_of(session: onnxruntime.InferenceSession) -> str:
-    """Return what runs the network, by ONNX Runtime's name; CPU for the processor."""
+    """Return what runs the network, by ONNX Runtime's name."""
     return str(session.get_providers()[0])
 
 
