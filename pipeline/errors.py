@@ -22,6 +22,7 @@ LikenessError
 ├─ ProviderUnavailable      the provider of single sign-on did not answer; try again later
 ├─ DecoderUnavailable       no decoder process could be had in time; try again later
 ├─ ModelUnusable            weights are missing, damaged or of another shape; the operator must act
+│  └─ ModelHubUnavailable   the model hub did not answer, or not as one; try again later, or import from a file
 └─ ConfigurationError       settings contradict each other or the data; the operator must act
 
 `user_message` is one or two sentences for the person: what happened and what to do. `str(error)` is the same
@@ -126,6 +127,10 @@ class DecoderUnavailable(LikenessError):
 
 class ModelUnusable(LikenessError):
     code = "model_unusable"
+
+
+class ModelHubUnavailable(ModelUnusable):
+    code = "model_hub_unavailable"
 
 
 class ConfigurationError(LikenessError):

@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         description="`auto`, or a name from `likeness models list`. Decided once, for an empty database.",
     )
     models: Path | None = Field(None, description="Folder of model files; empty: `models` in the data folder.")
+    hub: str = Field(
+        "https://huggingface.co",
+        description="Where models are downloaded from: the address of a model hub or of a mirror, or `off` to never "
+        "ask one.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "warning", description="From which weight on events are written to stderr."
     )
@@ -162,6 +167,14 @@ class Settings(BaseSettings):
         parts = urlsplit(address)
         if address and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/")):
             raise ValueError("it must be an address without a path, such as https://pictures.example.org")
+        return address.rstrip("/")
+
+    @field_validator("hub")
+    @classmethod
+    def _is_hub(cls, address: str) -> str:
+        parts = urlsplit(address)
+        if address != "off" and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("it must be an address such as https://huggingface.co, or off")
         return address.rstrip("/")
 
     @field_validator("secret_key")

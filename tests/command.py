@@ -29,7 +29,8 @@ class CommandLine:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "LIKENESS_DATA": str(self.data), "LIKENESS_MODELS": str(self.models)}
+        ours = {"LIKENESS_DATA": str(self.data), "LIKENESS_MODELS": str(self.models), "LIKENESS_HUB": "off"}
+        return {**os.environ, **ours}
 
     def run(self, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run to the end; whatever happens, stderr has no traceback."""
@@ -76,7 +77,8 @@ class CommandHere:
 
     def run(self, *arguments: object, **environment: str) -> Done:
         """Run to the end; whatever happens, stderr has no traceback."""
-        settings = {"LIKENESS_DATA": str(self.data), "LIKENESS_MODELS": str(self.models)} | environment
+        ours = {"LIKENESS_DATA": str(self.data), "LIKENESS_MODELS": str(self.models), "LIKENESS_HUB": "off"}
+        settings = ours | environment
         self.capsys.readouterr()
         with self.monkeypatch.context() as patch:
             for name, value in settings.items():

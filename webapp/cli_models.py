@@ -1,0 +1,171 @@
+"""The commands for encoders and their weights; those that change the encoder of a database are in `cli_models_use`."""
+
+import json
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from webapp.cli_models_export import export_model
+from webapp.cli_models_use import cancel, drop, pause, resume, use
+from webapp.cli_progress import Progress
+from webapp.cli_session import configured, stopped_gently
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pipeline.features.encoders.registry import Model
+    from pipeline.settings import Settings
+
+NAME_WIDTH = 22
+WHERE = {"here": "here", "partly": "partly here", "missing": "not here"}
+
+
+@click.group()
+def models() -> None:
+    """Show the encoders there are, and get their weights."""
+
+
+for command in (use, pause, resume, cancel, drop, export_model):
+    models.add_command(command)
+
+
+@models.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def models_list(as_json: bool) -> None:
+    """List the encoders, with the terms of their weights."""
+    from pipeline.features.encoders import registry
+
+    folder = _folder(configured())
+    listed = [_told(registry.find(name, folder), folder) for name in registry.names(folder)]
+    if as_json:
+        click.echo(json.dumps({"models": listed}, indent=2, ensure_ascii=False))
+        return
+    for told in listed:
+        for line in _lines(told):
+            click.echo(line)
+
+
+@models.command("pull")
+@click.argument("name")
+def models_pull(name: str) -> None:
+    """Download the model NAME, or what is missing of it."""
+    from pipeline.model_hub import ModelHub
+    from pipeline.weights import pull
+
+    settings = configured()
+    with stopped_gently(), _shown(f"Pulling {name}") as on_progress:
+        card = pull(name, _folder(settings), ModelHub(settings.hub), on_progress)
+    if not card.commercial_use:
+        click.echo(f"The licence of {name}, {card.licence}, forbids commercial use.", err=True)
+    click.echo(f"The model {name} is here, with every checksum right.", err=True)
+
+
+@models.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--name", help="What it is called here; without a card.json, which model of the list it is.")
+def models_import(path: Path, name: str | None) -> None:
+    """Bring in a model from a folder, ZIP or TAR archive, without a network."""
+    from pipeline.weights_import import install_from
+
+    settings = configured()
+    with stopped_gently(), _shown(f"Importing {path.name}") as on_progress:
+        card = install_from(path, _folder(settings), name, on_progress)
+    click.echo(f"The model {card.name} is here, with every checksum right.", err=True)
+
+
+@models.command("verify")
+@click.argument("name", required=False)
+def models_verify(name: str | None) -> None:
+    """Compare the files of the model NAME, or of every model that is here, with their checksums."""
+    from pipeline.errors import ModelUnusable
+    from pipeline.features.encoders.model_folder import installed_card, installed_names
+    from pipeline.weights import verify
+
+    folder = _folder(configured())
+    for one in [name] if name else installed_names(folder):
+        card = installed_card(folder, one)
+        if card is None:
+            raise ModelUnusable(f"The model {one} is not here. `likeness models list` shows which are.")
+        verify(folder / one, card)
+        click.echo(f"{one}: every checksum is right.")
+
+
+@models.command("remove")
+@click.argument("name")
+def models_remove(name: str) -> None:
+    """Remove the files of the model NAME."""
+    from pipeline.weights import remove
+
+    remove(name, _folder(configured()))
+    click.echo(f"The model {name} was removed.", err=True)
+
+
+def _folder(settings: "Settings") -> Path:
+    return settings.models or settings.data / "models"
+
+
+@contextmanager
+def _shown(label: str) -> "Iterator[Callable[[int, int], None]]":
+    """Give what shows how many megabytes of how many are done."""
+    bar: Progress | None = None
+
+    def reach(done: int, total: int) -> None:
+        nonlocal bar
+        if bar is None and total:
+            bar = opened.enter_context(Progress(f"{label} (MB)", total // 1_000_000))
+        if bar:
+            bar.reach(done // 1_000_000)
+
+    with ExitStack() as opened:
+        yield reach
+
+
+def _told(model: "Model", folder: Path) -> dict[str, object]:
+    from pipeline.features.encoders.catalog import CATALOG, DEFAULT
+    from pipeline.weights import state
+
+    card = model.card
+    told: dict[str, object] = {
+        "name": model.name,
+        "description": model.description,
+        "dimension": model.dimension,
+        "licence": model.licence,
+        "source": model.source,
+        "state": "here",
+        "default": model.name == DEFAULT,
+        "commercial_use": True,
+    }
+    if card:
+        said = asdict(card)
+        more = ("architecture", "pretrained", "precision", "languages", "quality", "hardware", "repository", "revision")
+        told |= {name: said[name] for name in (*more, "commercial_use")}
+        told |= {
+            "state": state(model.name, folder),
+            "bytes": card.bytes,
+            "verified": CATALOG[model.name].is_pinned if model.name in CATALOG else card.is_pinned,
+        }
+    return told
+
+
+def _lines(told: dict[str, object]) -> "Iterator[str]":
+    """Yield what `models list` says of a model: what it is, on what terms, and what more is known."""
+    indent = " " * NAME_WIDTH
+    size = told.get("bytes")
+    facts = [
+        f"{told['dimension']} numbers",
+        f"{size / 1e6:,.0f} MB" if isinstance(size, int) else "",
+        WHERE[str(told["state"])],
+        "the default where it can be had" if told["default"] else "",
+    ]
+    yield f"{told['name']:<{NAME_WIDTH}}{told['description']}"
+    yield f"{indent}{', '.join(filter(None, facts))}"
+    forbidden = "" if told["commercial_use"] else "; COMMERCIAL USE IS FORBIDDEN"
+    yield f"{indent}licence {told['licence']}{forbidden}; from {told['source']}"
+    known = [f"{name}: {told[name]}" for name in ("languages", "quality", "hardware") if told.get(name)]
+    if known:
+        yield f"{indent}{'; '.join(known)}"
+    if told.get("verified") is False:
+        yield f"{indent}its checksums could not be verified; they are taken from the hub at the first download"
