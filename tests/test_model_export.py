@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -72,6 +73,16 @@ def test_an_export_says_what_the_model_says_in_both_precisions(exported):
         assert card.extra["parity"]["picture_min"] > least
         assert card.extra["parity"]["text_min"] > least
     assert small.bytes < exact.bytes
+
+
+def test_the_table_of_tokens_is_kept_in_half_the_bytes(exported):
+    folder, _ = exported
+    network = onnx.load(str(folder / "small-int8" / "text.onnx"))
+
+    (table,) = [
+        list(tensor.dims) for tensor in network.graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT16
+    ]
+    assert table == [49408, 64]
 
 
 def test_an_export_is_a_folder_with_a_card_that_opens(exported):
