@@ -165,7 +165,7 @@ def test_numbers_beside_a_network_are_checked_too(tmp_path, clip):
     card = build_tiny_clip(tmp_path)
     network = onnx.load(str(tmp_path / "image.onnx"))
     onnx.save(
-        network, str(tmp_path / "image.onnx"), save_as_external_data=True, location="image.data", size_threshold=0
+        network, str(tmp_path / "image.onnx"), save_as_external_data=True, location="image.data", size_threshold=200
     )
     card = write_card(tmp_path, replace(card, files=(*card.files, ModelFile(OTHER, "image.data"))))
     (vector,) = open_clip(tmp_path, card).embed_pictures([plain(RED)])
