@@ -14,6 +14,8 @@ from tiny_clip import build_tiny_clip, write_card
 from pipeline.errors import InvalidQuery, ModelUnusable
 from pipeline.features.encoders.cards import OTHER, ModelFile
 from pipeline.features.encoders.clip import open_clip
+from pipeline.features.extractor import FeatureExtractor
+from pipeline.features.picture import CATEGORIES
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -54,6 +56,16 @@ def test_a_word_lies_nearest_to_what_it_names(clip, word, color):
 
     assert colors[int(near.argmax())] == color
     assert near.max() > 0.95
+
+
+def test_a_picture_is_analyzed_with_a_clip_model_as_with_any_other(clip):
+    extractor = FeatureExtractor(clip, threads=2)
+    red, green = extractor.extract([plain(RED), plain(GREEN)])
+    extractor.close()
+
+    assert red.embedding @ clip.embed_text("red").vector > green.embedding @ clip.embed_text("red").vector
+    assert set(red.category.scores) == set(CATEGORIES)
+    assert sum(red.category.scores.values()) == pytest.approx(1)
 
 
 def test_no_pictures_have_no_embeddings(clip):
