@@ -3,8 +3,10 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
+from tiny_clip import CONTEXT, build_tiny_clip
 
 from pipeline.errors import Conflict, ModelUnusable
 from pipeline.features.encoders.cards import CARD_FILE, read_card
@@ -74,6 +76,16 @@ def test_an_export_says_what_the_model_says_in_both_precisions(exported):
     assert small.bytes < exact.bytes
 
 
+def test_the_table_of_tokens_is_kept_in_half_the_bytes(exported):
+    folder, _ = exported
+    network = onnx.load(str(folder / "small-int8" / "text.onnx"))
+
+    (table,) = [
+        list(tensor.dims) for tensor in network.graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT16
+    ]
+    assert table == [49408, 64]
+
+
 def test_an_export_is_a_folder_with_a_card_that_opens(exported):
     folder, (exact, _) = exported
     card = read_card(json.loads((folder / "small" / CARD_FILE).read_text(encoding="utf-8")))
@@ -141,3 +153,18 @@ def test_golden_ids_of_the_vocabulary_of_clip(tmp_path):
     tokens = load_tokenizer(tmp_path / "tokenizer.json", how).tokens("a photo of a dog")
 
     assert tokens.ids[: tokens.count].tolist() == [49406, 320, 1125, 539, 320, 1929, 49407]  # from OpenAI's CLIP
+
+
+@pytest.mark.parametrize("clean", ["canonicalize", "whitespace", "lower"])
+def test_tokenizers_of_the_hub_are_written_too(tmp_path, clean):
+    transformers = pytest.importorskip("transformers", reason="open_clip reads such tokenizers through it")
+    build_tiny_clip(tmp_path)
+    marks = {"pad_token": "[PAD]", "unk_token": "[UNK]", "bos_token": "[START]", "eos_token": "[END]"}
+    file = str(tmp_path / "tokenizer.json")
+    transformers.PreTrainedTokenizerFast(tokenizer_file=file, **marks).save_pretrained(tmp_path / "hub")
+    source = model_export_source.open_clip.tokenizer.HFTokenizer(str(tmp_path / "hub"), CONTEXT, clean)
+    how = write_tokenizer(source, tmp_path / "written.json")
+    tokenizer = load_tokenizer(tmp_path / "written.json", how)
+
+    for text in (*NASTY, "Red! Green?", "red " * 40, "blue&amp;RED"):
+        assert tokenizer.tokens(tokenizer.clean(text)).ids.tolist() == source([text])[0].tolist(), text

@@ -12,7 +12,10 @@ from lite_samples import picture
 from tiny_clip import build_tiny_clip, write_card
 
 from pipeline.errors import InvalidQuery, ModelUnusable
+from pipeline.features.encoders.cards import OTHER, ModelFile
 from pipeline.features.encoders.clip import open_clip
+from pipeline.features.extractor import FeatureExtractor
+from pipeline.features.picture import CATEGORIES
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -55,6 +58,16 @@ def test_a_word_lies_nearest_to_what_it_names(clip, word, color):
     assert near.max() > 0.95
 
 
+def test_a_picture_is_analyzed_with_a_clip_model_as_with_any_other(clip):
+    extractor = FeatureExtractor(clip, threads=2)
+    red, green = extractor.extract([plain(RED), plain(GREEN)])
+    extractor.close()
+
+    assert red.embedding @ clip.embed_text("red").vector > green.embedding @ clip.embed_text("red").vector
+    assert set(red.category.scores) == set(CATEGORIES)
+    assert sum(red.category.scores.values()) == pytest.approx(1)
+
+
 def test_no_pictures_have_no_embeddings(clip):
     assert clip.embed_pictures([]).shape == (0, 32)
     assert clip.classify(np.empty((0, 32), np.float32)) == []
@@ -74,10 +87,13 @@ def test_the_words_behind_the_end_of_a_long_text_are_told_as_ignored(clip):
     assert embedding.ignored == ("red", "red", "green", "blue")
 
 
-def test_a_text_is_embedded_once_and_what_is_handed_out_may_be_changed(clip):
+def test_a_text_is_embedded_once_and_what_is_handed_out_may_be_changed(folder, card):
+    clip = open_clip(folder, card)
     first = clip.embed_text("Red  &amp; blue")
     first.vector[:] = 0
 
+    clip.embed_text("red & BLUE")
+    assert (clip._text._embed_cleaned.cache_info().misses, clip._text._embed_cleaned.cache_info().hits) == (1, 1)
     assert np.linalg.norm(clip.embed_text("red & BLUE").vector) == pytest.approx(1, abs=1e-6)
 
 
@@ -155,6 +171,29 @@ def test_a_damaged_file_is_noticed_before_it_is_used(tmp_path, name, damage):
 
     with pytest.raises(ModelUnusable, match=f"{name} of the model tiny-a (is damaged|cannot be read)"):
         open_clip(tmp_path, card).embed_text("red")
+
+
+def test_numbers_beside_a_network_are_checked_too(tmp_path, clip):
+    card = build_tiny_clip(tmp_path)
+    network = onnx.load(str(tmp_path / "image.onnx"))
+    onnx.save(
+        network, str(tmp_path / "image.onnx"), save_as_external_data=True, location="image.data", size_threshold=200
+    )
+    card = write_card(tmp_path, replace(card, files=(*card.files, ModelFile(OTHER, "image.data"))))
+    (vector,) = open_clip(tmp_path, card).embed_pictures([plain(RED)])
+    np.testing.assert_array_equal(vector, clip.embed_pictures([plain(RED)])[0])
+
+    (tmp_path / "image.data").write_bytes(b"\0" * (tmp_path / "image.data").stat().st_size)
+    with pytest.raises(ModelUnusable, match=r"image.data of the model tiny-a is damaged"):
+        open_clip(tmp_path, card)
+
+
+def test_a_network_with_both_towers_in_it_is_refused(tmp_path):
+    card = build_tiny_clip(tmp_path, masked=True)
+    (tmp_path / "image.onnx").write_bytes((tmp_path / "text.onnx").read_bytes())
+
+    with pytest.raises(ModelUnusable, match="it takes input_ids, attention_mask at once"):
+        open_clip(tmp_path, write_card(tmp_path, card))
 
 
 def test_a_damaged_text_tower_does_not_keep_pictures_from_being_embedded(tmp_path):

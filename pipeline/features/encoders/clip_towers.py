@@ -1,7 +1,7 @@
 """The two networks of a CLIP model, whatever names, types and sizes the ONNX files in the wild declare.
 
-An input is recognized by its name or by being the only one, an output by its name or its shape. What a tower returns is
-checked and made unit length, so that nothing but usable vectors leaves this module.
+An input is the only one there is, beside an attention mask; an output is recognized by its name, or else by its shape.
+What a tower returns is checked and made unit length, so that nothing but usable vectors leaves this module.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,6 @@ from pipeline.features.encoders.clip_files import checked_path
 from pipeline.features.encoders.onnx_runtime import on_graphics_card, open_session
 from pipeline.features.encoders.protocol import Embedding
 
-PICTURE_INPUTS = ("pixel_values", "image", "pixels", "input")
-TEXT_INPUTS = ("input_ids", "text", "tokens", "ids")
 MASK_INPUT = "attention_mask"
 PICTURE_OUTPUTS = ("image_embeds", "embedding", "image_features")
 TEXT_OUTPUTS = ("text_embeds", "embedding", "text_features")
@@ -97,7 +95,7 @@ class ImageTower(Tower):
     """The network that embeds pictures."""
 
     def __init__(self, session: onnxruntime.InferenceSession, card: ModelCard) -> None:
-        given = _the_input(session, PICTURE_INPUTS, card)
+        given = _the_input(session, card)
         size = card.preprocessing.size
         _check(card, given, _FLOATS, (None, 3, size, size))
         super().__init__(session, card, [given])
@@ -113,7 +111,7 @@ class TextTower(Tower):
     """The network that embeds texts."""
 
     def __init__(self, session: onnxruntime.InferenceSession, card: ModelCard) -> None:
-        given = _the_input(session, TEXT_INPUTS, card, beside=MASK_INPUT)
+        given = _the_input(session, card, beside=MASK_INPUT)
         masks = [found for found in session.get_inputs() if found.name == MASK_INPUT]
         for found in (given, *masks):
             _check(card, found, _WHOLE, (None, card.tokenizing.context_length))
@@ -158,14 +156,12 @@ def _open(folder: Path, card: ModelCard, role: str, device: str) -> onnxruntime.
     return open_session(checked_path(folder, card, card.file(role)), card.name, device)
 
 
-def _the_input(
-    session: onnxruntime.InferenceSession, names: Sequence[str], card: ModelCard, beside: str | None = None
-) -> Any:
+def _the_input(session: onnxruntime.InferenceSession, card: ModelCard, beside: str | None = None) -> Any:
     inputs = [given for given in session.get_inputs() if given.name != beside]
     if len(inputs) == 1:
         return inputs[0]
     # A graph with both towers in it asks for pictures and texts at once, and there is nothing to give for the other.
-    raise unfit(card, f"inputs {[given.name for given in inputs]} instead of one of {', '.join(names)}")
+    raise unfit(card, f"it takes {', '.join(given.name for given in inputs) or 'nothing'} at once")
 
 
 def _check(card: ModelCard, given: Any, dtypes: Sequence[type[np.generic]], shape: Sequence[int | None]) -> None:
