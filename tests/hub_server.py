@@ -25,6 +25,8 @@ class Hub:
     files: dict[str, bytes] = field(default_factory=dict)
     sent: Counter[str] = field(default_factory=Counter)
     asked: list[str] = field(default_factory=list)
+    begun: list[tuple[str, int]] = field(default_factory=list)
+    """The files whose bytes were asked for, each with the place from which on."""
     cut_after: int | None = None
     """Break the connection after so many bytes of a file, once for each time it is set."""
     leaves: bool = False
@@ -41,6 +43,8 @@ class Hub:
     """Called before each piece of a body."""
     before_answer: Callable[[], object] = lambda: None
     """Called before each answer."""
+    seconds_a_piece: float = 0.0
+    """Take so long for each piece of a body."""
     address: str = ""
 
     def put(self, repository: str, files: dict[str, bytes]) -> None:
@@ -124,6 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, name: str, content: bytes, start: int) -> None:
         hub = self.served
+        hub.begun.append((name, start))
         limit, end = hub.cut_after, len(content)
         if limit is not None and start + limit < end:
             hub.cut_after, end, self.close_connection = None, start + limit, True
@@ -131,6 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             for place in range(start, end, PIECE):
                 hub.before_piece()
+                threading.Event().wait(hub.seconds_a_piece)
                 piece = content[place : min(place + PIECE, end)]
                 self.wfile.write(piece)
                 hub.sent[name] += len(piece)
