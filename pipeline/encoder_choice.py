@@ -60,21 +60,19 @@ def choose(settings: Settings, on_progress: Progress = lambda _done, _total: Non
 
 
 def _pull(models_dir: Path, address: str, on_progress: Progress) -> None:
-    _ask_in_time(CATALOG[DEFAULT], address)
+    _ask_in_time(CATALOG[DEFAULT], ModelHub(address, ANSWER_SECONDS))
     patience = _Patience(on_progress)
     pull(DEFAULT, models_dir, ModelHub(address, SILENCE_SECONDS), patience.reach)
 
 
-def _ask_in_time(card: ModelCard, address: str) -> None:
+def _ask_in_time(card: ModelCard, hub: ModelHub) -> None:
     """Raise ModelUnusable unless the hub answers in time. A thread asks: nothing else limits the search for a name."""
     answer: SimpleQueue[ModelUnusable | None] = SimpleQueue()
 
     def ask() -> None:
         file = card.files[-1]
         try:
-            ModelHub(address, ANSWER_SECONDS).describe(
-                card.repository or "", card.revision or "main", file.source or file.path
-            )
+            hub.describe(card.repository or "", card.revision or "main", file.source or file.path)
         except ModelUnusable as error:
             answer.put(error)
         else:
@@ -84,7 +82,7 @@ def _ask_in_time(card: ModelCard, address: str) -> None:
     try:
         error = answer.get(timeout=ANSWER_SECONDS)
     except Empty:
-        error = ModelUnusable(f"The model hub {address} does not answer within {ANSWER_SECONDS:.0f} seconds.")
+        error = ModelUnusable(f"The model hub {hub.shown} does not answer within {ANSWER_SECONDS:.0f} seconds.")
     if error:
         raise error
 

@@ -37,6 +37,10 @@ class Hub:
     """Send other bytes than the checksum says."""
     whole_only: bool = False
     """Do not understand Range."""
+    storage: str = ""
+    """Send those who want a large file to another server, as the public hub does."""
+    authorizations: list[str | None] = field(default_factory=list)
+    """With what each request was signed."""
     nameless: bool = False
     """Do not tell checksums."""
     before_piece: Callable[[], object] = lambda: None
@@ -94,6 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, body: bool) -> None:
         hub = self.served
         hub.asked.append(f"{self.command} {self.path}")
+        hub.authorizations.append(self.headers.get("Authorization"))
         hub.before_answer()
         if hub.down:
             self.close_connection = True
@@ -108,10 +113,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        start = self._start() if body and not hub.whole_only else 0
-        self.send_response(206 if start else 200)
+        elsewhere = bool(hub.storage) and len(content) >= LARGE
+        start = self._start() if body and not hub.whole_only and not elsewhere else 0
+        self.send_response(302 if elsewhere else 206 if start else 200)
         self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("Content-Length", str(len(content) - start))
+        if elsewhere:
+            self.send_header("Location", f"{hub.storage}{self.path}?signed=yes")
+        self.send_header("Content-Length", "0" if elsewhere else str(len(content) - start))
         if not hub.nameless:
             self.send_header("ETag", f'"{etag(content)}"')
             self.send_header("X-Linked-Etag", f'"{etag(content)}"')
@@ -119,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.end_headers()
-        if body:
+        if body and not elsewhere:
             self._send(f"{repository}/{path}", bytes(len(content)) if hub.wrong else content, start)
 
     def _start(self) -> int:
