@@ -21,6 +21,7 @@ from pipeline.model_hub import ModelHub
 from pipeline.weights import pull, remove, state, verify
 
 WHOLE = {Path(source).name: content for source, content in contents().items()}
+SIGNATURE = "hf_of_somebody"  # what people set HF_TOKEN to
 ALL_BYTES = sum(map(len, WHOLE.values()))
 
 
@@ -175,13 +176,13 @@ def test_large_files_come_from_where_the_hub_sends_us_and_the_token_stays_at_hom
         hub.storage = storage.address.replace("127.0.0.1", "localhost")
         command = CommandLine(tmp_path / "data", models_dir)
 
-        done = command.run("models", "pull", "unpinned", **{"LIKENESS_HUB": hub.address, "HF_TOKEN": "hf_secret"})
+        done = command.run("models", "pull", "unpinned", LIKENESS_HUB=hub.address, HF_TOKEN=SIGNATURE)
 
         assert done.returncode == 0, done.stderr
         assert files_in(models_dir / "unpinned") == WHOLE
         assert set(storage.sent.items()) == {(f"{REPOSITORY}/onnx/image.onnx", IMAGE_BYTES)}
         assert hub.bytes_sent == ALL_BYTES - IMAGE_BYTES
-        assert set(hub.authorizations) == {"Bearer hf_secret"}
+        assert set(hub.authorizations) == {f"Bearer {SIGNATURE}"}
         assert set(storage.authorizations) == {None}
 
 
