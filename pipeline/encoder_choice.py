@@ -30,7 +30,7 @@ LONGEST_DOWNLOAD_SECONDS = 120.0
 
 MEASURED_SECONDS = 4.0  # of a download, after which its end can be guessed
 
-LATER = "Run `likeness models pull {name}` to get it, and start with an empty data folder or change the encoder."
+LATER = "Run `likeness models pull {name}` and `likeness models use {name}` to change that, whenever you like."
 
 
 class _TooSlow(Exception):

@@ -76,7 +76,7 @@ def test_without_a_network_it_is_lite_at_once_and_said_how_to_get_clip(models_di
         name = choose(asking(models_dir, f"http://127.0.0.1:{reserved.getsockname()[1]}"))
 
     assert name == "lite"
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 2.5
     assert "cannot be reached" in caplog.text
     assert "The encoder is therefore lite" in caplog.text
     assert "`likeness models pull clip-vit-b-32`" in caplog.text
@@ -89,7 +89,7 @@ def test_a_hub_that_never_answers_costs_three_seconds(models_dir, caplog):
         name = choose(asking(models_dir, f"http://127.0.0.1:{silent.getsockname()[1]}"))
 
     assert name == "lite"
-    assert time.monotonic() - begun < 3.5
+    assert time.monotonic() - begun < 4.0
     assert "does not answer within 3 seconds" in caplog.text or "cannot be reached" in caplog.text
 
 
@@ -102,7 +102,7 @@ def test_a_name_that_takes_forever_to_look_up_costs_three_seconds(models_dir, mo
     name = choose(asking(models_dir, "http://hub.invalid"))
 
     assert name == "lite"
-    assert 2.9 < time.monotonic() - begun < 3.5
+    assert 2.9 < time.monotonic() - begun < 4.0
     assert "http://hub.invalid does not answer within 3 seconds" in caplog.text
     found.set()
 
