@@ -120,7 +120,8 @@ def write_card(folder: Path, card: ModelCard) -> None:
 def drop_folder(folder: Path) -> None:
     """Remove the folder of a model, its card first: what is left by an interruption is no model."""
     (folder / CARD_FILE).unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=False) if folder.exists() else None
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,6 +7,7 @@ they begin anew after an interruption. What is asked for goes over plain HTTP, s
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import httpx2
 from huggingface_hub import constants, get_hf_file_metadata, get_session, hf_hub_url
@@ -48,6 +49,12 @@ class ModelHub:
     address: str
     seconds: float = ANSWER_SECONDS
 
+    @property
+    def shown(self) -> str:
+        """Return the address without a password, for people and logs."""
+        parts = urlsplit(self.address)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
     def describe(self, repository: str, revision: str, path: str) -> RemoteFile:
         """Return what the hub says about a file."""
         with self._in_our_words(f"{repository}/{path}"):
@@ -87,12 +94,12 @@ class ModelHub:
             yield
         except HfHubHTTPError as error:
             raise ModelHubUnavailable(
-                f"The model hub {self.address} refuses {what} with status {error.response.status_code}. {MEANS}",
+                f"The model hub {self.shown} refuses {what} with status {error.response.status_code}. {MEANS}",
                 detail=str(error),
             ) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, FileMetadataError) as error:
             raise ModelHubUnavailable(
-                f"The model hub {self.address} cannot be reached, or the connection broke. {MEANS}",
+                f"The model hub {self.shown} cannot be reached, or the connection broke. {MEANS}",
                 detail=f"{what}: {type(error).__name__}: {error}",
             ) from error
         except OfflineModeIsEnabled as error:

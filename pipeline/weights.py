@@ -58,9 +58,11 @@ def pull(name: str, models_dir: Path, hub: ModelHub, on_progress: Progress = lam
     sentence that says what to do, and its ModelHubUnavailable when the hub is at fault.
     """
     card = _card_to_pull(name, models_dir)
+    if (installed := _whole(name, models_dir)) is not None:  # in a folder, perhaps, that may only be read
+        return installed
     with changing(models_dir, name, wait=lambda: on_progress(0, 0)) as folder:
-        if state(name, models_dir) == "here":
-            return find(name, models_dir).card or card
+        if (installed := _whole(name, models_dir)) is not None:
+            return installed
         pinned = _fetch(card, folder, hub, on_progress)
         write_card(folder, pinned)
         shutil.rmtree(folder / PARTS, ignore_errors=True)
@@ -69,18 +71,23 @@ def pull(name: str, models_dir: Path, hub: ModelHub, on_progress: Progress = lam
 
 def state(name: str, models_dir: Path) -> State:
     """Return whether the model is here, by the sizes of its files."""
-    folder = models_dir / name
+    if _whole(name, models_dir):
+        return "here"
+    try:
+        return "partly" if any((models_dir / name).iterdir()) else "missing"
+    except OSError:
+        return "missing"
+
+
+def _whole(name: str, models_dir: Path) -> ModelCard | None:
     try:
         card = installed_card(models_dir, name)
         if card:
-            check_sizes(folder, card)
-            return "here"
+            check_sizes(models_dir / name, card)
     except ModelUnusable as error:
         logger.info("%s", error)
-    try:
-        return "partly" if any(folder.iterdir()) else "missing"
-    except OSError:
-        return "missing"
+        return None
+    return card
 
 
 def verify(folder: Path, card: ModelCard) -> None:

@@ -54,6 +54,7 @@ BOTH = "on_both_databases"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{BOTH}: runs on SQLite and on PostgreSQL")
+    os.environ[f"{PREFIX}HUB"] = "off"  # for servers that are started for all tests, before any of them begins
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -67,7 +68,7 @@ def _settings_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of whoever runs the tests out of them, and the tests off the network."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("LIKENESS_HUB", "off")
+    monkeypatch.setenv(f"{PREFIX}HUB", "off")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -25,6 +25,8 @@ class Hub:
     files: dict[str, bytes] = field(default_factory=dict)
     sent: Counter[str] = field(default_factory=Counter)
     asked: list[str] = field(default_factory=list)
+    begun: list[tuple[str, int]] = field(default_factory=list)
+    """The files whose bytes were asked for, each with the place from which on."""
     cut_after: int | None = None
     """Break the connection after so many bytes of a file, once for each time it is set."""
     leaves: bool = False
@@ -35,12 +37,18 @@ class Hub:
     """Send other bytes than the checksum says."""
     whole_only: bool = False
     """Do not understand Range."""
+    storage: str = ""
+    """Send those who want a large file to another server, as the public hub does."""
+    authorizations: list[str | None] = field(default_factory=list)
+    """With what each request was signed."""
     nameless: bool = False
     """Do not tell checksums."""
     before_piece: Callable[[], object] = lambda: None
     """Called before each piece of a body."""
     before_answer: Callable[[], object] = lambda: None
     """Called before each answer."""
+    seconds_a_piece: float = 0.0
+    """Take so long for each piece of a body."""
     address: str = ""
 
     def put(self, repository: str, files: dict[str, bytes]) -> None:
@@ -90,6 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, body: bool) -> None:
         hub = self.served
         hub.asked.append(f"{self.command} {self.path}")
+        hub.authorizations.append(self.headers.get("Authorization"))
         hub.before_answer()
         if hub.down:
             self.close_connection = True
@@ -104,10 +113,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        start = self._start() if body and not hub.whole_only else 0
-        self.send_response(206 if start else 200)
+        elsewhere = bool(hub.storage) and len(content) >= LARGE
+        start = self._start() if body and not hub.whole_only and not elsewhere else 0
+        self.send_response(302 if elsewhere else 206 if start else 200)
         self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("Content-Length", str(len(content) - start))
+        if elsewhere:
+            self.send_header("Location", f"{hub.storage}{self.path}?signed=yes")
+        self.send_header("Content-Length", "0" if elsewhere else str(len(content) - start))
         if not hub.nameless:
             self.send_header("ETag", f'"{etag(content)}"')
             self.send_header("X-Linked-Etag", f'"{etag(content)}"')
@@ -115,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.end_headers()
-        if body:
+        if body and not elsewhere:
             self._send(f"{repository}/{path}", bytes(len(content)) if hub.wrong else content, start)
 
     def _start(self) -> int:
@@ -124,6 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, name: str, content: bytes, start: int) -> None:
         hub = self.served
+        hub.begun.append((name, start))
         limit, end = hub.cut_after, len(content)
         if limit is not None and start + limit < end:
             hub.cut_after, end, self.close_connection = None, start + limit, True
@@ -131,6 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             for place in range(start, end, PIECE):
                 hub.before_piece()
+                threading.Event().wait(hub.seconds_a_piece)
                 piece = content[place : min(place + PIECE, end)]
                 self.wfile.write(piece)
                 hub.sent[name] += len(piece)

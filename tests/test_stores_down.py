@@ -124,6 +124,7 @@ def served(data: Path, models: Path, urls: dict[str, str]) -> Iterator[Applicati
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LIKENESS_")} | {
         "LIKENESS_DATA": str(data),
         "LIKENESS_MODELS": str(models),
+        "LIKENESS_HUB": "off",
         "LIKENESS_RETRY_SECONDS": "0.2",
     }
     command = [*LIKENESS, "serve", "--port", "0"]

@@ -39,7 +39,7 @@ def models_list(as_json: bool) -> None:
     from pipeline.features.encoders import registry
 
     folder = _folder(configured())
-    listed = [_told(registry.find(name, folder), folder) for name in registry.names(folder)]
+    listed = [_told(name, folder) for name in registry.names(folder)]
     if as_json:
         click.echo(json.dumps({"models": listed}, indent=2, ensure_ascii=False))
         return
@@ -85,8 +85,9 @@ def models_verify(name: str | None) -> None:
     from pipeline.weights import verify
 
     folder = _folder(configured())
-    for one in [name] if name else installed_names(folder):
-        card = installed_card(folder, one)
+    present = installed_names(folder)
+    for one in [name] if name else present:
+        card = installed_card(folder, one) if one in present else None
         if card is None:
             raise ModelUnusable(f"The model {one} is not here. `likeness models list` shows which are.")
         verify(folder / one, card)
@@ -123,7 +124,21 @@ def _shown(label: str) -> "Iterator[Callable[[int, int], None]]":
         yield reach
 
 
-def _told(model: "Model", folder: Path) -> dict[str, object]:
+def _told(name: str, folder: Path) -> dict[str, object]:
+    """Return what is known of a model; one whose card is damaged must not hide the others."""
+    from pipeline.errors import ModelUnusable
+    from pipeline.features.encoders import registry
+    from pipeline.features.encoders.catalog import CATALOG
+
+    try:
+        return _told_of(registry.find(name, folder), folder)
+    except ModelUnusable as error:
+        if name in CATALOG:
+            return _told_of(registry.find(name), folder) | {"error": error.user_message}
+        return {"name": name, "state": "partly", "error": error.user_message}
+
+
+def _told_of(model: "Model", folder: Path) -> dict[str, object]:
     from pipeline.features.encoders.catalog import CATALOG, DEFAULT
     from pipeline.weights import state
 
@@ -153,6 +168,9 @@ def _told(model: "Model", folder: Path) -> dict[str, object]:
 def _lines(told: dict[str, object]) -> "Iterator[str]":
     """Yield what `models list` says of a model: what it is, on what terms, and what more is known."""
     indent = " " * NAME_WIDTH
+    if "description" not in told:
+        yield f"{told['name']:<{NAME_WIDTH}}{told['error']}"
+        return
     size = told.get("bytes")
     facts = [
         f"{told['dimension']} numbers",
@@ -169,3 +187,5 @@ def _lines(told: dict[str, object]) -> "Iterator[str]":
         yield f"{indent}{'; '.join(known)}"
     if told.get("verified") is False:
         yield f"{indent}its checksums could not be verified; they are taken from the hub at the first download"
+    if "error" in told:
+        yield f"{indent}{told['error']}"

@@ -1,7 +1,9 @@
 """The catalog of CLIP models is consistent, and the registry knows its models and those that lie in a folder."""
 
+import re
 import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,9 @@ from pipeline.features.encoders.cards import IMAGE, TEXT, TOKENIZER, as_json
 from pipeline.features.encoders.catalog import CATALOG, CATALOG_FILE, DEFAULT
 
 CARDS = pytest.mark.parametrize("card", CATALOG.values(), ids=CATALOG.keys())
+
+PAGE = Path(__file__).parents[2] / "docs" / "models.md"
+ROW = re.compile(r"^\| `([\w-]+)`[^|]* \| (\d+) \| (.*?) \| (.*?) \|", re.MULTILINE)
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 """From OPENAI_DATASET_MEAN and OPENAI_DATASET_STD of open_clip."""
@@ -79,6 +84,17 @@ def test_models_that_forbid_commercial_use_say_so_in_their_description():
 
     assert [card.licence for card in forbidden] == ["apple-amlr"]
     assert all("research only" in card.description for card in forbidden)
+
+
+def test_the_page_of_models_lists_every_one_with_its_licence_and_marks_what_nobody_verified():
+    rows = ROW.findall(PAGE.read_text(encoding="utf-8"))
+    listed = {name: (int(dimension), licence.strip("* "), "*" in size) for name, dimension, size, licence in rows}
+
+    lite = {"lite": (512, "Apache-2.0", False)}
+    assert listed == lite | {
+        card.name: (card.dimension, card.licence + ": research only" * (not card.commercial_use), not card.is_pinned)
+        for card in CATALOG.values()
+    }
 
 
 def test_the_registry_knows_lite_the_catalog_and_what_lies_in_the_folder(tmp_path):
