@@ -1,9 +1,11 @@
 """Everything a workflow needs, opened once per process from the settings and passed on as one value."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from pipeline import encoder_choice
 from pipeline.decoders import DecoderPool
 from pipeline.errors import ConfigurationError, ModelUnusable
 from pipeline.features.decode import Limits
@@ -71,10 +73,15 @@ class Backend:
         self.close()
 
 
-def open_backend(settings: Settings) -> Backend:
+OnDownload = Callable[[int, int], None]
+"""Told how many bytes of how many have come of a model that has to be fetched."""
+
+
+def open_backend(settings: Settings, on_download: OnDownload | None = None) -> Backend:
     """Open everything `settings` name, making folders and tables that are missing.
 
-    Raises ConfigurationError, StoreUnavailable or ModelUnusable, each saying what to do.
+    The first start decides which encoder the database works with, and may fetch it from the model hub. Raises
+    ConfigurationError, StoreUnavailable or ModelUnusable, each saying what to do.
     """
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
@@ -87,7 +94,7 @@ def open_backend(settings: Settings) -> Backend:
     database = open_database(settings)
     with naming(without_secrets(database.url)):
         database.migrate()
-        encoder = _open_encoder(settings, database)
+        encoder = _open_encoder(settings, database, on_download or _untold)
         with database.read() as connection:
             bands = records_encoders.bands_of(connection, encoder.fingerprint)
     limits = Limits(
@@ -129,7 +136,11 @@ def open_space(settings: Settings, database: Database, row: EncoderRow) -> tuple
     return FeatureExtractor(encoder, settings.worker_threads), CurrentVectors(database, row, settings)
 
 
-def _open_encoder(settings: Settings, database: Database) -> Encoder:
+def _untold(_done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
+def _open_encoder(settings: Settings, database: Database, on_download: OnDownload) -> Encoder:
     """Open the encoder the database was filled with, or decide it for an empty database."""
     with database.read() as connection:
         active = records_embeddings.active_encoder(connection)
@@ -139,10 +150,15 @@ def _open_encoder(settings: Settings, database: Database) -> Encoder:
             f"{settings.encoder}. Please set it to {active.name} or auto; `likeness models use {settings.encoder}` "
             "then changes the encoder, while searches go on."
         )
-    wanted = active.name if active else settings.encoder
-    encoder = registry.open_encoder(registry.DEFAULT if wanted == "auto" else wanted, _models(settings))
-    if active is None:
+    if active:
+        encoder_choice.fetch_missing(active.name, settings, on_download)
+        encoder = registry.open_encoder(active.name, _models(settings))
+    else:
+        wanted = encoder_choice.choose(settings, on_download) if settings.encoder == "auto" else settings.encoder
+        encoder = registry.open_encoder(wanted, _models(settings))
         active = _decide(database, encoder)
+        if active.name != encoder.name:  # another process was quicker, and decided otherwise
+            encoder = registry.open_encoder(active.name, _models(settings))
     if active.fingerprint != encoder.fingerprint:
         raise ConfigurationError(
             f"This data was analyzed with another version of the encoder {active.name}, whose numbers cannot be "

@@ -59,6 +59,16 @@ def choose(settings: Settings, on_progress: Progress = lambda _done, _total: Non
     return lite.NAME
 
 
+def fetch_missing(name: str, settings: Settings, on_progress: Progress = lambda _done, _total: None) -> None:
+    """Get the files of the model `name` that a database works with, if they are not here and a hub may be asked.
+
+    So a second machine needs no command. Raises ModelUnusable when they cannot be had.
+    """
+    models_dir = settings.models or settings.data / "models"
+    if name in CATALOG and settings.hub != OFF and state(name, models_dir) != "here":
+        pull(name, models_dir, ModelHub(settings.hub, SILENCE_SECONDS), on_progress)
+
+
 def _pull(models_dir: Path, address: str, on_progress: Progress) -> None:
     _ask_in_time(CATALOG[DEFAULT], ModelHub(address, ANSWER_SECONDS))
     patience = _Patience(on_progress)

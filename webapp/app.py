@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, Security
 from fastapi.security import HTTPBearer
 
 from pipeline import accounts
-from pipeline.backend import Backend, open_backend
+from pipeline.backend import Backend, OnDownload, open_backend
 from pipeline.current_backend import CurrentBackend
 from pipeline.doorbell import Doorbell
 from pipeline.settings import Settings
@@ -53,17 +53,22 @@ TOKEN_SCHEME = HTTPBearer(
 
 
 def create_app(
-    settings: Settings, *, with_worker: bool = True, once_open: Callable[[Backend], None] | None = None
+    settings: Settings,
+    *,
+    with_worker: bool = True,
+    once_open: Callable[[Backend], None] | None = None,
+    on_download: OnDownload | None = None,
 ) -> FastAPI:
     """Return the application. Its stores are opened when it starts and closed when it stops.
 
     Opening raises ConfigurationError, StoreUnavailable or ModelUnusable. `once_open` is called with the stores before
-    anything is answered; what it raises ends the start.
+    anything is answered; what it raises ends the start. `on_download` is told how far a model is that has to be
+    fetched.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        opened = open_backend(settings)
+        opened = open_backend(settings, on_download)
         with CurrentBackend(opened) as current, Doorbell(opened.database, settings) as doorbell:
             backend = current.now
             if once_open:

@@ -1,7 +1,6 @@
 """The commands for encoders and their weights; those that change the encoder of a database are in `cli_models_use`."""
 
 import json
-from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +9,11 @@ import click
 
 from webapp.cli_models_export import export_model
 from webapp.cli_models_use import cancel, drop, pause, resume, use
-from webapp.cli_progress import Progress
+from webapp.cli_progress import shown_in_megabytes
 from webapp.cli_session import configured, stopped_gently
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from pipeline.features.encoders.registry import Model
     from pipeline.settings import Settings
@@ -56,7 +55,7 @@ def models_pull(name: str) -> None:
     from pipeline.weights import pull
 
     settings = configured()
-    with stopped_gently(), _shown(f"Pulling {name}") as on_progress:
+    with stopped_gently(), shown_in_megabytes(f"Pulling {name}") as on_progress:
         card = pull(name, _folder(settings), ModelHub(settings.hub), on_progress)
     if not card.commercial_use:
         click.echo(f"The licence of {name}, {card.licence}, forbids commercial use.", err=True)
@@ -71,7 +70,7 @@ def models_import(path: Path, name: str | None) -> None:
     from pipeline.weights_import import install_from
 
     settings = configured()
-    with stopped_gently(), _shown(f"Importing {path.name}") as on_progress:
+    with stopped_gently(), shown_in_megabytes(f"Importing {path.name}") as on_progress:
         card = install_from(path, _folder(settings), name, on_progress)
     click.echo(f"The model {card.name} is here, with every checksum right.", err=True)
 
@@ -106,22 +105,6 @@ def models_remove(name: str) -> None:
 
 def _folder(settings: "Settings") -> Path:
     return settings.models or settings.data / "models"
-
-
-@contextmanager
-def _shown(label: str) -> "Iterator[Callable[[int, int], None]]":
-    """Give what shows how many megabytes of how many are done."""
-    bar: Progress | None = None
-
-    def reach(done: int, total: int) -> None:
-        nonlocal bar
-        if bar is None and total:
-            bar = opened.enter_context(Progress(f"{label} (MB)", total // 1_000_000))
-        if bar:
-            bar.reach(done // 1_000_000)
-
-    with ExitStack() as opened:
-        yield reach
 
 
 def _told(name: str, folder: Path) -> dict[str, object]:

@@ -2,12 +2,15 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
 import click
 from click._termui_impl import ProgressBar
+
+MEGABYTE = 1_000_000
 
 T = TypeVar("T")
 
@@ -55,3 +58,19 @@ def track(items: Iterable[T], label: str, total: int) -> Iterator[T]:
         for number, item in enumerate(items, start=1):
             yield item
             progress.reach(number)
+
+
+@contextmanager
+def shown_in_megabytes(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Give what shows how many bytes of how many are done; nothing is shown before it is first told."""
+    bar: Progress | None = None
+
+    def reach(done: int, total: int) -> None:
+        nonlocal bar
+        if bar is None and total:
+            bar = opened.enter_context(Progress(f"{label} (MB)", total // MEGABYTE))
+        if bar:
+            bar.reach(done // MEGABYTE)
+
+    with ExitStack() as opened:
+        yield reach

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from webapp.cli_errors import say
-from webapp.cli_session import configured, opened_currently, stopped_gently
+from webapp.cli_progress import shown_in_megabytes
+from webapp.cli_session import FETCHING, configured, opened_currently, stopped_gently
 from webapp.cli_transport import Certificate, address_of, bind, read_certificate, server_config
 
 if TYPE_CHECKING:
@@ -63,8 +64,10 @@ def serve(host: str, port: int, tls_cert: Path | None, tls_key: Path | None, no_
 
         from webapp.app import create_app
 
-        with stopped_gently():
-            app = create_app(beginning.settings, with_worker=not no_worker, once_open=beginning.check)
+        with stopped_gently(), shown_in_megabytes(FETCHING) as on_download:
+            app = create_app(
+                beginning.settings, with_worker=not no_worker, once_open=beginning.check, on_download=on_download
+            )
             _run(app, beginning)
 
 

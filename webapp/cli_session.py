@@ -9,12 +9,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from webapp.cli_errors import say
+from webapp.cli_progress import shown_in_megabytes
 
 if TYPE_CHECKING:
     from pipeline.backend import Backend
     from pipeline.current_backend import CurrentBackend
     from pipeline.settings import Settings
 
+FETCHING = "Fetching the encoder"
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -35,20 +37,26 @@ def configured(*, tell: bool = True) -> "Settings":
 @contextmanager
 def opened() -> "Iterator[Backend]":
     """Give the opened stores of the settings, and close them at the end."""
-    from pipeline.backend import open_backend
-
-    with open_backend(configured()) as backend:
+    with _open() as backend:
         yield backend
 
 
 @contextmanager
 def opened_currently() -> "Iterator[CurrentBackend]":
     """Give them for a command that goes on for long: they follow a change of encoder."""
-    from pipeline.backend import open_backend
     from pipeline.current_backend import CurrentBackend
 
-    with CurrentBackend(open_backend(configured())) as current:
+    with CurrentBackend(_open()) as current:
         yield current
+
+
+def _open() -> "Backend":
+    """Open the stores; a model that has to be fetched first is seen to come."""
+    from pipeline.backend import open_backend
+
+    settings = configured()
+    with shown_in_megabytes(FETCHING) as on_download:
+        return open_backend(settings, on_download)
 
 
 @contextmanager
