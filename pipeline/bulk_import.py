@@ -122,7 +122,14 @@ def list_failures(backend: Backend, places: Sequence[str], library: str) -> list
 
 @contextmanager
 def working(backend: Backend | CurrentBackend) -> Iterator[Worker]:
-    """Run a worker in a thread for as long as the block lasts; at its end the pictures in hand are finished."""
+    """Run a worker in a thread for as long as the block lasts; at its end the pictures in hand are finished.
+
+    It follows a change of encoder, which may come while much is imported.
+    """
+    if isinstance(backend, Backend):
+        with CurrentBackend(backend, is_borrowed=True) as current, working(current) as worker:
+            yield worker
+        return
     worker = Worker(backend)
     thread = threading.Thread(target=worker.run, name="worker", daemon=True)
     thread.start()

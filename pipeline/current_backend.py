@@ -29,10 +29,14 @@ UNOPENED = "the database works with the encoder {name} now, which cannot be open
 
 
 class CurrentBackend:
-    """Gives the Backend of now to any number of threads. A context manager; closes the backend it began with."""
+    """Gives the Backend of now to any number of threads. A context manager.
 
-    def __init__(self, backend: Backend, *, look_seconds: float = LOOK_SECONDS) -> None:
+    It closes the backend it began with, unless that `is_borrowed`.
+    """
+
+    def __init__(self, backend: Backend, *, look_seconds: float = LOOK_SECONDS, is_borrowed: bool = False) -> None:
         self._now = backend
+        self._borrowed = backend.vectors if is_borrowed else None
         self._next: dict[str, Backend] = {}
         self._retired: list[tuple[float, Backend]] = []
         self._untried: dict[str, float] = {}
@@ -108,7 +112,10 @@ class CurrentBackend:
         self._watcher.join()
         for opened in (*self._next.values(), *(backend for _, backend in self._retired)):
             _close_space(opened)
-        self._now.close()
+        if self._borrowed is None:
+            self._now.close()
+        elif self._now.vectors is not self._borrowed:
+            _close_space(self._now)
 
     def __enter__(self) -> Self:
         return self
@@ -126,7 +133,8 @@ class CurrentBackend:
             self._now = now
             if before.vectors is not now.vectors:
                 self._next.pop(opened.encoder.fingerprint, None)
-                self._retired.append((time.monotonic() + RETIRED_SECONDS, before))
+                if before.vectors is not self._borrowed:
+                    self._retired.append((time.monotonic() + RETIRED_SECONDS, before))
 
     def _watch(self) -> None:
         while not self._closed.wait(self._look_seconds):

@@ -347,6 +347,18 @@ def test_an_analysis_that_ends_after_the_change_is_not_written_with_the_old_enco
     assert words(filled, "orange")[0] == "late.png"
 
 
+def test_an_import_that_began_before_the_change_goes_on_with_the_next_encoder(filled, opened):
+    before = opened().now
+    change_to(filled, SECOND)
+    putting(before)(color="#ff8000", filename="late.png", seed=99)
+
+    with working(before):
+        wait_until(lambda: not count_all_states(filled.now)[ImageState.WAITING])
+
+    assert words(filled, "orange")[0] == "late.png"
+    assert search(before, SearchQuery((Term(text="red"),)), OWNER).encoder == FIRST
+
+
 def test_a_process_without_the_model_goes_on_with_the_old_encoder(filled, opened, two_models, caplog):
     other = opened()
     poor = replace(other.now, settings=other.now.settings.model_copy(update={"models": two_models / "empty"}))
