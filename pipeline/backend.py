@@ -158,6 +158,7 @@ def _open_encoder(settings: Settings, database: Database, on_download: OnDownloa
         encoder = registry.open_encoder(wanted, _models(settings))
         active = _decide(database, encoder)
         if active.name != encoder.name:  # another process was quicker, and decided otherwise
+            encoder_choice.fetch_missing(active.name, settings, on_download)
             encoder = registry.open_encoder(active.name, _models(settings))
     if active.fingerprint != encoder.fingerprint:
         raise ConfigurationError(

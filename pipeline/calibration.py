@@ -21,6 +21,9 @@ TEXT_STRONG, TEXT_POSSIBLE = 0.992, 0.97
 """The part of the background below which a cosine is not strong, or not possible. Those of the constants that `lite`
 came with, on labeled pictures (`bench/background.py`), so that a change of encoder does not change the words."""
 
+MOST_COSINE = 0.95
+"""Where a band lies at most: in a library of bursts, pairs at random may be nearly the same picture."""
+
 WORDS = (
     "dog", "cat", "bird", "fish", "horse", "flower", "tree", "mountain", "beach", "car", "airplane", "boat", "bicycle",
     "train", "bridge", "church", "castle", "chair", "table", "lamp", "clock", "computer", "telephone", "guitar",
@@ -36,14 +39,15 @@ def measure(backend: Backend) -> SimilarityBands | None:
         vectors = records_encoders.sample_vectors(connection, backend.encoder.fingerprint, MOST_VECTORS)
     if len(vectors) < FEWEST_VECTORS:
         return None
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = vectors[lengths[:, 0] > 0] / lengths[lengths[:, 0] > 0]
     pairs = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
     by_words = _texts(backend) @ vectors.T
     quantiles = (
         *np.quantile(pairs, (PICTURE_STRONG, PICTURE_POSSIBLE)),
         *np.quantile(by_words, (TEXT_STRONG, TEXT_POSSIBLE)),
     )
-    return SimilarityBands(*(round(float(cosine), 4) for cosine in quantiles))
+    return SimilarityBands(*(round(min(float(cosine), MOST_COSINE), 4) for cosine in quantiles))
 
 
 def _texts(backend: Backend) -> npt.NDArray[np.float32]:

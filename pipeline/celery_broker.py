@@ -28,7 +28,7 @@ RECONCILE = "likeness.reconcile"
 SWEEP = "likeness.sweep"
 FILL = "likeness.fill"
 
-FILL_SECONDS = 20.0
+FILL_SECONDS = 5.0
 """For which one message has a worker fill the next encoder, and between two messages while one is being filled."""
 
 RING_SECONDS = 10.0

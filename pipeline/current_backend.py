@@ -9,12 +9,13 @@ in the log, and searches go on with the old one.
 import logging
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from pipeline.backend import Backend, open_space
-from pipeline.errors import LikenessError
+from pipeline.errors import InvalidQuery, LikenessError
 from pipeline.stores import records_embeddings, records_encoders
 from pipeline.stores.records_embeddings import EncoderRow
 
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 2.0  # between two looks at which encoder is active; one statement that finds a row
 RETIRED_SECONDS = 60.0  # for which an old index stays open: no request that still uses it lasts as long
 TRY_SECONDS = 30.0  # before an encoder that could not be opened here is tried again
+
+FIRST_WORD = "dog"  # embedded before anybody asks, so that the first who does need not wait for the text tower
 
 UNSEEN = "which encoder is active cannot be seen now"
 UNOPENED = "the database works with the encoder {name} now, which cannot be opened here"
@@ -43,6 +46,7 @@ class CurrentBackend:
         self._told = ""
         self._lock = threading.Lock()
         self._opening = threading.Lock()
+        self._looking = threading.Lock()
         self._closed = threading.Event()
         self._look_seconds = look_seconds
         self._watcher = threading.Thread(target=self._watch, name="encoder", daemon=True)
@@ -56,7 +60,7 @@ class CurrentBackend:
     def opened(self, row: EncoderRow) -> Backend | None:
         """Return a backend with the encoder of `row`, opened once; None when it cannot be opened here, which is told.
 
-        It stays open until it has been in use or `forget` is called.
+        It stays open for as long as it is active or being filled.
         """
         with self._opening:
             if row.fingerprint == self._now.encoder.fingerprint:
@@ -75,17 +79,18 @@ class CurrentBackend:
             self._next[row.fingerprint] = opened
             return opened
 
-    def forget(self, fingerprint: str) -> None:
-        """Close what was opened for an encoder that is not wanted any more."""
-        with self._opening:
-            opened = self._next.pop(fingerprint, None)
-        if opened:
-            _close_space(opened)
-
     def look(self) -> Backend:
-        """Go over to the active encoder if it is another one by now, and return the backend of now. Raises nothing."""
+        """Go over to the active encoder if it is another one by now, and return the backend of now.
+
+        An encoder that cannot be opened, or a database that does not answer, is told in the log.
+        """
+        with self._looking:
+            return self._look()
+
+    def _look(self) -> Backend:
         try:
             with self._now.database.read() as connection:
+                wanted = records_encoders.building(connection)
                 active = records_embeddings.active_encoder(connection)
                 bands = records_encoders.bands_of(connection, active.fingerprint) if active else None
         except LikenessError as error:
@@ -99,11 +104,14 @@ class CurrentBackend:
         if opened is not self._now:
             try:
                 opened.vectors.catch_up()  # what must be read first is read while the old one answers
+                with suppress(InvalidQuery):
+                    opened.encoder.embed_text(FIRST_WORD)
             except LikenessError as error:
                 self._tell(UNOPENED.format(name=active.name), error)
                 return self._now
             log.info("searches use the encoder %s now", active.name)
-        self._replace(opened, replace(opened, measured_bands=bands))
+        self._replace(replace(opened, measured_bands=bands))
+        self._retire_others({active.fingerprint, wanted.encoder.fingerprint if wanted else active.fingerprint})
         return self._now
 
     def close(self) -> None:
@@ -125,14 +133,21 @@ class CurrentBackend:
     ) -> None:
         self.close()
 
-    def _replace(self, opened: Backend, now: Backend) -> None:
+    def _retire_others(self, wanted: set[str]) -> None:
+        """Let go of encoders that were opened for a change that was ended; a step may be using one at this moment."""
+        with self._opening:
+            others = [self._next.pop(fingerprint) for fingerprint in set(self._next) - wanted]
         with self._lock:
+            self._retired += [(time.monotonic() + RETIRED_SECONDS, backend) for backend in others]
+
+    def _replace(self, now: Backend) -> None:
+        with self._opening, self._lock:
             before = self._now
             if before == now:
                 return
             self._now = now
             if before.vectors is not now.vectors:
-                self._next.pop(opened.encoder.fingerprint, None)
+                self._next.pop(now.encoder.fingerprint, None)
                 if before.vectors is not self._borrowed:
                     self._retired.append((time.monotonic() + RETIRED_SECONDS, before))
 

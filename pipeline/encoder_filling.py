@@ -6,6 +6,7 @@ embedded from its thumbnail, and left without a vector when there is none.
 """
 
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from pipeline import calibration
 from pipeline.backend import Backend, row_of
 from pipeline.current_backend import CurrentBackend
-from pipeline.errors import ImageRejected, NotFound
+from pipeline.errors import DecoderUnavailable, ImageRejected, NotFound, StoreUnavailable
 from pipeline.features.picture import Category, Picture
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord, thumbnail_key
@@ -32,8 +33,8 @@ Found = tuple[npt.NDArray[np.float32], Category]
 def step(current: CurrentBackend, pool: ThreadPoolExecutor) -> int:
     """Embed one batch for the encoder that is being filled; return how many images that were, 0 when there is nothing.
 
-    With the last one the encoder takes over. Raises StoreUnavailable or DecoderUnavailable; what was taken is taken
-    again later.
+    With the last one the encoder takes over. Raises StoreUnavailable or DecoderUnavailable, and whatever the encoder
+    raises when it works for no picture; what was not written is taken again later.
     """
     backend = current.now
     with backend.database.read() as connection:
@@ -44,19 +45,48 @@ def step(current: CurrentBackend, pool: ThreadPoolExecutor) -> int:
     if opened is None:
         return 0
     lease = timedelta(seconds=backend.settings.lease_seconds)
-    with backend.database.write() as connection:
-        taken = records_encoders.take(connection, wanted.encoder.fingerprint, backend.settings.batch_size, lease)
-    if taken.is_all:
+    with backend.database.read() as connection:
+        found = records_encoders.look_for(connection, wanted.encoder.fingerprint, backend.settings.batch_size, lease)
+    if found.is_all:
         _finish(current, opened)
         return 0
-    if not taken.rows:
+    if not found.rows:
         return 0
-    with backend.database.read() as connection:
-        images = records_images.get_by_rows(connection, taken.rows)
-    found = dict(zip((image.row for image in images), pool.map(partial(_embed, opened), images), strict=True))
     with backend.database.write(Writing.BESIDE) as connection:
-        records_encoders.put(connection, wanted.encoder, found)
-    return len(found)
+        is_ours = records_encoders.take(connection, wanted.encoder.fingerprint, found)
+    if is_ours:
+        _fill(opened, found.rows, pool)
+    return len(found.rows)
+
+
+def _fill(opened: Backend, rows: Sequence[int], pool: ThreadPoolExecutor) -> None:
+    with opened.database.read() as connection:
+        images = records_images.get_by_rows(connection, rows)
+    outcomes = dict(zip((image.row for image in images), pool.map(partial(_attempt, opened), images), strict=True))
+    down = [outcome for outcome in outcomes.values() if isinstance(outcome, StoreUnavailable | DecoderUnavailable)]
+    stumbled = [outcome for outcome in outcomes.values() if isinstance(outcome, Exception) and outcome not in down]
+    if stumbled and len(stumbled) == len(outcomes) > 1:
+        raise stumbled[0]  # it is not the pictures
+    written = {
+        row: None if isinstance(outcome, Exception) else outcome
+        for row, outcome in outcomes.items()
+        if outcome not in down
+    }
+    with opened.database.write(Writing.BESIDE) as connection:
+        records_encoders.put(connection, row_of(opened.encoder), written)
+    if down:
+        raise down[0]
+
+
+def _attempt(backend: Backend, image: ImageRecord) -> Found | Exception | None:
+    """Return what the encoder makes of an image; the error of one that it stumbles over, which holds no other up."""
+    try:
+        return _embed(backend, image)
+    except (StoreUnavailable, DecoderUnavailable) as error:
+        return error
+    except Exception as error:
+        log.exception("left without a vector", extra={"image_id": image.id})
+        return error
 
 
 def _embed(backend: Backend, image: ImageRecord) -> Found | None:
@@ -90,15 +120,23 @@ def _finish(current: CurrentBackend, opened: Backend) -> None:
     with opened.database.exclusively("change of encoder") as held:
         if not held:
             return  # another worker is at it
+        _calibrate(opened)
         _bring_whole(opened)
-        bands = calibration.measure(opened)
         with opened.database.write() as connection:
-            if bands:
-                records_encoders.keep_bands(connection, encoder.fingerprint, bands)
             switched = records_encoders.switch(connection, encoder.fingerprint)
     if switched:
         log.warning("the encoder %s has taken over", encoder.name)
         current.look()
+
+
+def _calibrate(opened: Backend) -> None:
+    """Measure the bands once, before what must be quick: pictures that come in meanwhile change them little."""
+    fingerprint = opened.encoder.fingerprint
+    with opened.database.read() as connection:
+        is_done = records_encoders.bands_of(connection, fingerprint) is not None
+    if not is_done and (bands := calibration.measure(opened)):
+        with opened.database.write(Writing.BESIDE) as connection:
+            records_encoders.keep_bands(connection, fingerprint, bands)
 
 
 def _bring_whole(opened: Backend) -> None:

@@ -7,17 +7,22 @@ old encoder are kept, so that going back takes seconds, until somebody drops the
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.backend import Backend, row_of
 from pipeline.errors import Conflict, NotAllowed
 from pipeline.features.encoders import registry
 from pipeline.principals import Principal
+from pipeline.settings import Settings
 from pipeline.stores import records_embeddings, records_encoders, records_principals
-from pipeline.stores.database import Connection
+from pipeline.stores.database import Connection, sqlite_file
+from pipeline.stores.opening import open_database
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.records_encoders import BUILDING, OLD, EncoderState
+
+DROP_MINUTES = 3
+"""After a change: processes go over within seconds, and let go of the old index a minute later."""
 
 log = logging.getLogger(__name__)
 
@@ -27,25 +32,34 @@ UNDER_WAY = (
 )
 IN_USE = "Searches use the encoder {name} already."
 NOT_KEPT = "No vectors of an old encoder {name} are kept here. `likeness models list` shows what is."
+STILL_FRESH = (
+    "Some processes may still be searching with the encoder {name}. Please try again in {minutes} minutes, and see "
+    "that every server has gone over to the new encoder."
+)
 NOT_ADMINISTRATOR = "Only an administrator changes the encoder, because it is that of all libraries."
 
 
 @dataclass(frozen=True)
 class Filling:
-    """How far the next encoder is: `done` of `total` images, since `begun_at`; `resting` while it is paused."""
+    """How far the next encoder is: `done` of `total` images, `begun_with` of them at `begun_at`.
+
+    `resting` is whether it is paused.
+    """
 
     name: str
     done: int
     total: int
     resting: bool
     begun_at: datetime
+    begun_with: int = 0
 
     @property
     def seconds_left(self) -> float | None:
         """Return about how long it will take, from how long it has taken; None when that says nothing yet."""
-        if not self.done or self.resting:
+        fresh = self.done - self.begun_with
+        if fresh <= 0 or self.resting:
             return None
-        return (datetime.now(UTC) - self.begun_at).total_seconds() * (self.total - self.done) / self.done
+        return (datetime.now(UTC) - self.begun_at).total_seconds() * (self.total - self.done) / fresh
 
 
 def begin(backend: Backend, principal: Principal, name: str) -> EncoderRow:
@@ -80,7 +94,8 @@ def filling(backend: Backend) -> Filling | None:
             return None
         done = records_encoders.count_vectors(connection, found.encoder.fingerprint)
         total = records_encoders.count_images(connection)
-    return Filling(found.encoder.name, done, max(total, done), found.resting, found.begun_at or datetime.now(UTC))
+    begun_at = found.begun_at or datetime.now(UTC)
+    return Filling(found.encoder.name, done, max(total, done), found.resting, begun_at, found.begun_with)
 
 
 def active_name(backend: Backend) -> str:
@@ -119,14 +134,18 @@ def drop(backend: Backend, principal: Principal, name: str) -> int:
     """Remove the vectors of old encoders of this name; return how many.
 
     An engine that is shared keeps its copy of them, which nothing uses any more. Raises NotAllowed, or Conflict when
-    there are none.
+    there are none, or when processes may not have gone over to another encoder yet.
     """
     with backend.database.read() as connection:
         _check(connection, principal)
         rows = records_encoders.find(connection, name, OLD)
         is_building = bool(records_encoders.find(connection, name, BUILDING))
+        moment = datetime.now(UTC) - timedelta(minutes=DROP_MINUTES)
+        is_fresh = any(records_encoders.has_ended_after(connection, row.fingerprint, moment) for row in rows)
     if not rows:
         raise Conflict(UNDER_WAY.format(name=name) if is_building else NOT_KEPT.format(name=name))
+    if is_fresh:
+        raise Conflict(STILL_FRESH.format(name=name, minutes=DROP_MINUTES))
     dropped = 0
     for row in rows:
         while True:
@@ -138,6 +157,20 @@ def drop(backend: Backend, principal: Principal, name: str) -> int:
         for file in (backend.settings.data / "index").glob(f"{row.fingerprint[:16]}.*"):
             file.unlink(missing_ok=True)
     return dropped
+
+
+def names_in_use(settings: Settings) -> set[str]:
+    """Return the encoders that the database of `settings` searches or fills; none where there is no database yet."""
+    file = sqlite_file(settings.database_url)
+    if file is not None and not file.exists():
+        return set()
+    database = open_database(settings)
+    try:
+        with database.read() as connection:
+            known = records_encoders.list_encoders(connection)
+    finally:
+        database.close()
+    return {found.encoder.name for found in known if found.state != OLD}
 
 
 def _check(connection: Connection, principal: Principal) -> None:

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+import numpy as np
+
 from pipeline import throttle
-from pipeline.backend import Backend
+from pipeline.backend import Backend, row_of
 from pipeline.images import image_of_key, original_key
 from pipeline.libraries import purge_deleted
 from pipeline.purging import Owner, purge, remove_orphans
 from pipeline.stores import (
     copies,
     records_embeddings,
+    records_encoders,
     records_listing,
     records_people,
     records_queries,
@@ -25,6 +28,7 @@ from pipeline.stores import (
     records_sessions,
     records_uploads,
 )
+from pipeline.stores.database import Writing
 from pipeline.stores.protocols import StoredObject
 from pipeline.uploads import remove_leftovers
 
@@ -32,6 +36,7 @@ log = logging.getLogger(__name__)
 
 PURGE_BATCH = 500  # images purged in one transaction, so that others need not wait long for the database
 REQUEUE_BATCH = 5000  # images that wait again after one transaction
+CATEGORIZE_BATCH = 500  # images that get the category of the encoder in use in one transaction
 SWEEP_BATCH = 500  # objects or images compared in one transaction
 UPLOAD_LIST_DAYS = 7  # how long the list of an upload can be looked at again
 
@@ -78,6 +83,7 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
     """
     now = datetime.now(UTC)
     again = _analyze_again(backend)
+    _categorize_again(backend)
     with backend.database.write() as connection:
         queries = records_queries.forget_before(connection, now - timedelta(days=backend.settings.query_picture_days))
         records_uploads.forget_before(connection, now - timedelta(days=UPLOAD_LIST_DAYS))
@@ -122,6 +128,22 @@ def _analyze_again(backend: Backend) -> int:
             return again
         with backend.database.write() as connection:
             again += records_repair.requeue(connection, rows, encoder)
+
+
+def _categorize_again(backend: Backend) -> None:
+    """Let the encoder in use say the categories that another one gave, before a change was ended or taken back."""
+    encoder = row_of(backend.encoder)
+    while True:
+        with backend.database.read() as connection:
+            is_active = records_embeddings.active_encoder(connection) == encoder
+            if not is_active or records_encoders.building(connection):
+                return
+            vectors = records_encoders.categorized_by_others(connection, encoder, CATEGORIZE_BATCH)
+        if not vectors:
+            return
+        categories = backend.encoder.classify(np.stack([each / np.linalg.norm(each) for each in vectors.values()]))
+        with backend.database.write(Writing.BESIDE) as connection:
+            records_encoders.put_categories(connection, encoder, dict(zip(vectors, categories, strict=True)))
 
 
 def _sweep(backend: Backend, now: datetime) -> tuple[int, int]:

@@ -51,11 +51,20 @@ def test_a_change_can_be_begun_paused_resumed_and_ended(here):
     assert again.stderr.startswith("No change of encoder is under way.")
 
 
-def test_what_the_old_encoder_computed_can_be_dropped(here):
+def test_what_the_old_encoder_computed_is_dropped_when_every_process_has_gone_over(here):
     assert here.run("models", "drop", "lite").stderr.startswith("No vectors of an old encoder lite are kept here.")
     here.run("models", "use", NAME)
 
-    assert here.run("models", "drop", "lite").stdout == "3 vectors of lite were removed.\n"
+    assert here.run("models", "drop", "lite").stderr.startswith("Some processes may still be searching with")
+
+
+def test_a_model_that_the_database_works_with_is_not_removed(here):
+    here.run("models", "use", NAME)
+
+    refused = here.run("models", "remove", NAME)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("The database works with tiny-a. Please change to another encoder")
 
 
 def test_a_setting_that_contradicts_the_database_names_the_command_that_changes_it(here):

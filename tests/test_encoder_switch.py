@@ -270,6 +270,10 @@ def test_going_back_computes_only_what_came_in_meanwhile(filled):
 
 def test_what_an_old_encoder_computed_can_be_dropped_and_only_that(filled):
     change_to(filled, SECOND)
+    with pytest.raises(Conflict, match="Some processes may still be searching with the encoder tiny-a"):
+        encoder_switch.drop(filled.now, OWNER, FIRST)
+    with filled.now.database.write() as connection:
+        connection.execute(encoders.update().values(ended_at=datetime.now(UTC) - timedelta(minutes=5)))
 
     assert encoder_switch.drop(filled.now, OWNER, FIRST) == len(COLORS)
 
@@ -298,9 +302,11 @@ def test_two_changes_at_a_time_are_refused_and_the_same_one_goes_on(filled, two_
 def test_pictures_of_a_worker_that_died_are_taken_again(filled):
     encoder_switch.begin(filled.now, OWNER, SECOND)
     with filled.now.database.write() as connection:  # a worker took all of them, and died
-        wanted = records_encoders.building(connection)
-        taken = records_encoders.take(connection, wanted.encoder.fingerprint, 100, timedelta(seconds=30))
-        assert len(taken.rows) == len(COLORS)
+        wanted = records_encoders.building(connection).encoder.fingerprint
+        found = records_encoders.look_for(connection, wanted, 100, timedelta(seconds=30))
+        assert len(found.rows) == len(COLORS)
+        assert records_encoders.take(connection, wanted, found)
+        assert not records_encoders.take(connection, wanted, found)
 
     Worker(filled).fill_encoder()
     assert filled.now.encoder.name == FIRST
@@ -385,7 +391,86 @@ def test_pictures_deleted_or_purged_meanwhile_come_back_only_when_restored(fille
     assert words(filled, "red")[0] == f"{COLORS[0]}.png"
 
 
+def test_a_picture_that_the_encoder_stumbles_over_holds_no_other_up(filled):
+    """A network that fails for one picture, such as by an overflow, is not a model that fails for all."""
+    encoder_switch.begin(filled.now, OWNER, SECOND)
+    wanted = encoder_switch.known(filled.now)[1].encoder
+    opened = filled.opened(wanted)
+    stumbling = Stumbling(opened.encoder)
+    opened.extractor.encoder = stumbling
+
+    Worker(filled).fill_encoder()
+
+    assert stumbling.stumbled
+    assert filled.now.encoder.name == SECOND
+    assert len(words(filled, "green")) == len(COLORS) - 1
+    assert count_all_states(filled.now)[ImageState.READY] == len(COLORS)
+    assert reconcile(filled.now).analyzed_again == 0
+
+
+class Stumbling:
+    """An encoder that cannot bear pictures that are red."""
+
+    def __init__(self, encoder) -> None:
+        self._encoder = encoder
+        self.stumbled = 0
+
+    def __getattr__(self, name):
+        return getattr(self._encoder, name)
+
+    def embed_pictures(self, pictures):
+        red, green, _ = pictures[0].pixels.mean(axis=(0, 1))
+        if red > 150 > green:
+            self.stumbled += 1
+            raise ModelUnusable("It stumbled.")
+        return self._encoder.embed_pictures(pictures)
+
+
+def test_an_encoder_that_fails_for_every_picture_never_takes_over(filled):
+    encoder_switch.begin(filled.now, OWNER, SECOND)
+    opened = filled.opened(encoder_switch.known(filled.now)[1].encoder)
+    opened.extractor.encoder = Failing(opened.encoder)
+
+    with pytest.raises(ModelUnusable):
+        Worker(filled).fill_encoder()
+
+    assert encoder_switch.filling(filled.now).done == 0
+    assert filled.now.encoder.name == FIRST
+
+
+class Failing(Stumbling):
+    def embed_pictures(self, pictures):
+        raise ModelUnusable(f"It failed for {len(pictures)}.")
+
+
+def test_what_was_computed_when_the_change_was_ended_is_not_written(filled):
+    encoder_switch.begin(filled.now, OWNER, SECOND)
+    wanted = encoder_switch.known(filled.now)[1].encoder
+    image = first_image(filled)
+    encoder_switch.cancel(filled.now, OWNER)
+
+    with filled.now.database.write() as connection:
+        records_encoders.put(connection, wanted, {image.row: None})
+        assert records_encoders.count_vectors(connection, wanted.fingerprint) == 0
+
+
 # ---- What people see
+
+
+def test_categories_are_those_of_the_encoder_in_use_again_after_going_back(filled):
+    def categories() -> dict[str, tuple[str, str]]:
+        with filled.now.database.read() as connection:
+            wanted = (images.c.id, images.c.category, images.c.encoder)
+            return {row.id: tuple(row)[1:] for row in connection.execute(images.select().with_only_columns(*wanted))}
+
+    before = categories()
+    change_to(filled, SECOND)
+    assert {encoder for _, encoder in categories().values()} == {SECOND}
+    change_to(filled, FIRST)
+
+    reconcile(filled.now)
+
+    assert categories() == before
 
 
 def test_the_link_of_a_search_by_picture_outlives_the_change(filled):

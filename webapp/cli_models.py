@@ -51,10 +51,14 @@ def models_list(as_json: bool) -> None:
 @click.argument("name")
 def models_pull(name: str) -> None:
     """Download the model NAME, or what is missing of it."""
+    from pipeline.features.encoders.model_folder import installed_card
     from pipeline.model_hub import ModelHub
-    from pipeline.weights import pull
+    from pipeline.weights import pull, state
+    from pipeline.weights import verify as verify_files
 
     settings = configured()
+    if state(name, _folder(settings)) == "here" and (card := installed_card(_folder(settings), name)):
+        verify_files(_folder(settings) / name, card)  # a damaged one says what to do
     with stopped_gently(), shown_in_megabytes(f"Pulling {name}") as on_progress:
         card = pull(name, _folder(settings), ModelHub(settings.hub), on_progress)
     if not card.commercial_use:
@@ -97,9 +101,16 @@ def models_verify(name: str | None) -> None:
 @click.argument("name")
 def models_remove(name: str) -> None:
     """Remove the files of the model NAME."""
+    from pipeline.encoder_switch import names_in_use
+    from pipeline.errors import Conflict
     from pipeline.weights import remove
 
-    remove(name, _folder(configured()))
+    settings = configured()
+    if name in names_in_use(settings):
+        raise Conflict(
+            f"The database works with {name}. Please change to another encoder with `likeness models use` first."
+        )
+    remove(name, _folder(settings))
     click.echo(f"The model {name} was removed.", err=True)
 
 

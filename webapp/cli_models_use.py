@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from webapp.cli_errors import say
 from webapp.cli_progress import Progress
 from webapp.cli_session import opened, opened_currently, stopped_gently
 
 if TYPE_CHECKING:
     from pipeline.current_backend import CurrentBackend
 
-LOOK_SECONDS = 0.5  # between two looks at how many pictures are done
+LOOK_SECONDS = 1.0  # between two looks at how many pictures are done
 
 
 @click.command("use")
@@ -27,7 +28,13 @@ def use(name: str, *, no_wait: bool) -> None:
     with stopped_gently(), opened_currently() as current:
         from pipeline import access, encoder_switch
         from pipeline.doorbell import Doorbell
+        from pipeline.errors import Conflict
 
+        if current.now.settings.encoder not in {"auto", name}:
+            say(
+                f"LIKENESS_ENCODER says {current.now.settings.encoder}. Please set it to {name} or auto: after "
+                "the change nothing starts with it."
+            )
         encoder_switch.begin(current.now, access.local_owner(current.now), name)
         with Doorbell(current.now.database, current.now.settings) as doorbell:
             doorbell.ring()
@@ -42,6 +49,8 @@ def use(name: str, *, no_wait: bool) -> None:
             click.echo("Running servers and workers go on with it, or the same command does.", err=True)
             raise
         used = encoder_switch.active_name(current.now)
+        if used != name:
+            raise Conflict(f"The change was paused or ended before it was done, so searches use {used} as before.")
     click.echo(f"Searches use the encoder {used} now.")
 
 
@@ -53,7 +62,7 @@ def _fill(current: "CurrentBackend") -> None:
     with working(current):
         found = encoder_switch.filling(current.now)
         with Progress("Embedding", found.total if found else 0) as progress:
-            while found := encoder_switch.filling(current.now):
+            while (found := encoder_switch.filling(current.now)) and not found.resting:
                 progress.reach(max(progress.done, found.done))
                 time.sleep(LOOK_SECONDS)
 

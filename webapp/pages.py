@@ -270,11 +270,10 @@ class FailedImage:
 
 @dataclass(frozen=True)
 class EncoderChange:
-    """The encoder that is being filled: `done` of `total` pictures; `sentence` says it, and how long it will take."""
+    """The encoder that is being filled: the `share` that is done, 0 to 1, in words, and how long it will take."""
 
     name: str
-    done: int
-    total: int
+    share: float
     sentence: str
     resting: bool
 

@@ -110,11 +110,15 @@ class Encoder(BaseModel):
 
 
 class EncoderChange(BaseModel):
-    """An encoder that is being filled beside the present one: `done` of `total` images; `resting` if paused."""
+    """An encoder that is being filled beside the present one: the `share` that is done, 0 to 1; `resting` if paused.
+
+    How many images that is, in all libraries, is told to who looks after the server, and null for others.
+    """
 
     name: str
-    done: int
-    total: int
+    share: float
+    done: int | None
+    total: int | None
     resting: bool
 
 

@@ -27,19 +27,27 @@ DROP_BATCH = 5000  # embeddings removed in one transaction, so that nobody waits
 
 @dataclass(frozen=True)
 class EncoderState:
-    """An encoder of this database. `resting` is whether the filling of a building one is paused."""
+    """An encoder of this database. `resting` is whether the filling of a building one is paused.
+
+    `begun_with` images had their vector at `begun_at`, when the filling was begun or went on.
+    """
 
     encoder: EncoderRow
     state: str
     resting: bool
     begun_at: datetime | None
+    begun_with: int
 
 
 @dataclass(frozen=True)
 class Taken:
-    """Images that were taken to be embedded. `is_all` is whether none is left without a vector, taken or not."""
+    """Images to be embedded next, found when those up to the row `behind` had been taken.
+
+    `is_all` is whether none is left without a vector, taken or not.
+    """
 
     rows: tuple[int, ...]
+    behind: int
     is_all: bool
 
 
@@ -58,45 +66,54 @@ def building(connection: Connection) -> EncoderState | None:
 
 def begin(connection: Connection, encoder: EncoderRow) -> None:
     """Let `encoder` be filled from now on; what it has from an earlier time is kept."""
-    fresh = {"state": BUILDING, "resting": False, "claimed_row": 0, "claimed_at": None, "begun_at": datetime.now(UTC)}
+    fresh = {"state": BUILDING, "resting": False, "claimed_row": 0, "claimed_at": None, "bands": sa.null()}
+    fresh |= _beginning(connection, encoder.fingerprint)
     added = insert_into(connection, encoders).values(**asdict(encoder), created_at=datetime.now(UTC), **fresh)
     connection.execute(added.on_conflict_do_update(index_elements=[encoders.c.fingerprint], set_=fresh))
 
 
 def rest(connection: Connection, *, resting: bool) -> bool:
     """Pause the filling, or go on with it; return whether there is one."""
-    return connection.execute(_building().values(resting=resting)).rowcount == 1
+    found = building(connection)
+    if found is None:
+        return False
+    beginning = {} if resting else _beginning(connection, found.encoder.fingerprint)
+    connection.execute(_building().values(resting=resting, **beginning))
+    return True
 
 
 def give_up(connection: Connection) -> bool:
     """End the filling without a change; what has been computed is kept as that of an old encoder."""
-    return connection.execute(_building().values(state=OLD, resting=False)).rowcount == 1
+    return connection.execute(_building().values(state=OLD, resting=False, ended_at=datetime.now(UTC))).rowcount == 1
 
 
-def take(connection: Connection, encoder: str, limit: int, lease: timedelta) -> Taken:
-    """Take the next images that have no vector of `encoder`, unless it rests or is not being filled any more.
+def look_for(connection: Connection, encoder: str, limit: int, lease: timedelta) -> Taken:
+    """Return the next images that have no vector of `encoder`, unless it rests or is not being filled any more.
 
     When the last image has been passed and some still lack theirs, because who took them died or they came in
-    meanwhile, they are taken again when the last time is a `lease` ago.
+    meanwhile, they are returned again when the last time is a `lease` ago. Whoever wants them has to `take` them.
     """
-    now = datetime.now(UTC)
     passed = connection.execute(
-        sa.select(encoders.c.claimed_row, encoders.c.claimed_at)
-        .where(encoders.c.fingerprint == encoder, encoders.c.state == BUILDING, encoders.c.resting.is_(False))
-        .with_for_update()
+        sa.select(encoders.c.claimed_row, encoders.c.claimed_at).where(
+            encoders.c.fingerprint == encoder, encoders.c.state == BUILDING, encoders.c.resting.is_(False)
+        )
     ).first()
     if passed is None:
-        return Taken((), is_all=False)
+        return Taken((), 0, is_all=False)
     row, at = passed
     rows = _lacking(connection, encoder, row, limit)
     if not rows and row and _lacking(connection, encoder, 0, 1):
-        if at is not None and now - at < lease:
-            return Taken((), is_all=False)
+        if at is not None and datetime.now(UTC) - at < lease:
+            return Taken((), row, is_all=False)
         rows = _lacking(connection, encoder, 0, limit)
-    if rows:
-        taken = encoders.update().where(encoders.c.fingerprint == encoder)
-        connection.execute(taken.values(claimed_row=rows[-1], claimed_at=now))
-    return Taken(tuple(rows), is_all=not rows)
+    return Taken(tuple(rows), row, is_all=not rows)
+
+
+def take(connection: Connection, encoder: str, found: Taken) -> bool:
+    """Take what was found, unless somebody else was quicker; return whether it is ours. Looks at one row only."""
+    still = (encoders.c.fingerprint == encoder, encoders.c.state == BUILDING, encoders.c.claimed_row == found.behind)
+    taken = encoders.update().where(*still).values(claimed_row=found.rows[-1], claimed_at=datetime.now(UTC))
+    return connection.execute(taken).rowcount == 1
 
 
 def put(
@@ -106,15 +123,16 @@ def put(
 ) -> None:
     """Write embedding and category of images by their row, in ascending order; None for one that cannot be read.
 
-    Those that have been purged meanwhile, or wait to be analyzed again, are left out. Who searches with the active
-    encoder sees the new category at once, as filters do.
+    Those that have been purged meanwhile, or wait to be analyzed again, are left out, and all of them when the filling
+    has been ended meanwhile. Who searches with the active encoder sees the new category at once, as filters do.
     """
+    wanted = building(connection)
+    if wanted is None or wanted.encoder != encoder:
+        return
     held = sa.select(images.c.row).where(images.c.row.in_(found), images.c.state == ImageState.READY)
     there = sorted(connection.scalars(held.order_by(images.c.row).with_for_update()))
-    for row in there:
-        if (features := found[row]) is not None:
-            values = {"category": features[1].name, "category_scores": features[1].scores, "encoder": encoder.name}
-            connection.execute(images.update().where(images.c.row == row).values(values))
+    seen = {row: features[1] for row in there if (features := found[row]) is not None}
+    _categorize(connection, encoder, seen)
     records_embeddings.touch(connection, there)
     for row in there:
         features = found[row]
@@ -132,7 +150,9 @@ def switch(connection: Connection, encoder: str) -> bool:
     found = building(connection)
     if found is None or found.encoder.fingerprint != encoder or found.resting or _lacking(connection, encoder, 0, 1):
         return False
-    connection.execute(encoders.update().where(encoders.c.state == ACTIVE).values(state=OLD))
+    connection.execute(
+        encoders.update().where(encoders.c.state == ACTIVE).values(state=OLD, ended_at=datetime.now(UTC))
+    )
     connection.execute(_building().values(state=ACTIVE))
     return True
 
@@ -191,12 +211,46 @@ def drop_some(connection: Connection, encoder: str) -> int:
 
 def find(connection: Connection, name: str, state: str) -> Sequence[EncoderRow]:
     """Return the encoders of this name in this state; a model that was pulled anew has another fingerprint."""
+    return [found.encoder for found in list_encoders(connection) if (found.encoder.name, found.state) == (name, state)]
+
+
+def has_ended_after(connection: Connection, encoder: str, moment: datetime) -> bool:
+    """Whether an old encoder was in use, or being filled, later than `moment`."""
+    ended = sa.select(encoders.c.ended_at).where(encoders.c.fingerprint == encoder)
+    at = connection.scalar(ended)
+    return at is not None and at > moment
+
+
+def categorized_by_others(
+    connection: Connection, encoder: EncoderRow, limit: int
+) -> dict[int, npt.NDArray[np.float32]]:
+    """Return up to `limit` vectors of `encoder`, by row, of images whose category another one gave.
+
+    So it is after a filling that was ended, or after going back. Looks through all images.
+    """
+    ours = (embeddings.c.encoder == encoder.fingerprint, embeddings.c.region == WHOLE, embeddings.c.vector.is_not(None))
+    theirs = (images.c.state == ImageState.READY, images.c.encoder != encoder.name)
     found = connection.execute(
-        sa.select(encoders.c.fingerprint, encoders.c.name, encoders.c.dimension).where(
-            encoders.c.name == name, encoders.c.state == state
-        )
+        sa.select(images.c.row, embeddings.c.vector)
+        .select_from(embeddings.join(images, images.c.row == embeddings.c.image_row))
+        .where(*ours, *theirs)
+        .limit(limit)
     )
-    return [EncoderRow(*values) for values in found]
+    return {row: np.frombuffer(vector, np.float16).astype(np.float32) for row, vector in found}
+
+
+def put_categories(connection: Connection, encoder: EncoderRow, found: Mapping[int, Category]) -> None:
+    """Write what `encoder` makes of images, by row."""
+    held = sa.select(images.c.row).where(images.c.row.in_(found), images.c.state == ImageState.READY)
+    there = sorted(connection.scalars(held.order_by(images.c.row).with_for_update()))
+    _categorize(connection, encoder, {row: found[row] for row in there})
+    records_embeddings.touch(connection, there)
+
+
+def _categorize(connection: Connection, encoder: EncoderRow, found: Mapping[int, Category]) -> None:
+    for row, category in found.items():
+        values = {"category": category.name, "category_scores": category.scores, "encoder": encoder.name}
+        connection.execute(images.update().where(images.c.row == row).values(values))
 
 
 _COLUMNS = (
@@ -206,13 +260,18 @@ _COLUMNS = (
     encoders.c.state,
     encoders.c.resting,
     encoders.c.begun_at,
+    encoders.c.begun_with,
 )
 
 
 def _state(
-    fingerprint: str, name: str, dimension: int, state: str, resting: bool, begun_at: datetime | None
+    fingerprint: str, name: str, dimension: int, state: str, resting: bool, begun_at: datetime | None, begun_with: int
 ) -> EncoderState:
-    return EncoderState(EncoderRow(fingerprint, name, dimension), state, resting, begun_at)
+    return EncoderState(EncoderRow(fingerprint, name, dimension), state, resting, begun_at, begun_with)
+
+
+def _beginning(connection: Connection, encoder: str) -> dict[str, object]:
+    return {"begun_at": datetime.now(UTC), "begun_with": count_vectors(connection, encoder)}
 
 
 def _building() -> sa.Update:

@@ -11,7 +11,10 @@ from pipeline.stores.tables import embeddings, images
 
 
 def without_embedding(connection: Connection, encoder: str, limit: int) -> list[int]:
-    """Return up to `limit` rows of READY images that have no vector of `encoder`. Looks through all images."""
+    """Return up to `limit` rows of READY images that have not been through `encoder`. Looks through all images.
+
+    Those of which nothing was left to embed have a row without a vector, and stay as they are.
+    """
     statement = sa.select(images.c.row).where(_lacks_vector(encoder)).limit(limit)
     return list(connection.scalars(statement))
 
@@ -29,7 +32,6 @@ def _lacks_vector(encoder: str) -> sa.ColumnElement[bool]:
     has_vector = sa.exists().where(
         embeddings.c.image_row == images.c.row,
         embeddings.c.encoder == encoder,
-        embeddings.c.vector.is_not(None),
     )
     return (images.c.state == ImageState.READY) & ~has_vector
 

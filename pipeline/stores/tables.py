@@ -152,6 +152,8 @@ encoders = sa.Table(
     sa.Column("claimed_row", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("claimed_at", UtcTime),
     sa.Column("begun_at", UtcTime),
+    sa.Column("begun_with", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("ended_at", UtcTime),
     sa.Column("bands", Json),
     *(
         sa.Index(f"ix_encoders_one_{state}", "state", unique=True, sqlite_where=chosen, postgresql_where=chosen)
@@ -161,7 +163,8 @@ encoders = sa.Table(
 """`state` is active (its vectors are searched), building (they are being computed) or old (they are kept).
 
 While building, workers take images in the order of their rows: those up to `claimed_row` have been taken, last at
-`claimed_at`. `bands` say from which cosine on a hit is strong or possible, when that was measured in this database."""
+`claimed_at`; since `begun_at`, or since it rested last, when `begun_with` had theirs. `ended_at` is when it became old.
+`bands` say from which cosine on a hit is strong or possible, when that was measured in this database."""
 
 embeddings = sa.Table(
     "embeddings",

@@ -44,8 +44,9 @@ def get_status(backend: BackendDependency, principal: PrincipalDependency) -> di
         "queue_depth": counts.get(ImageState.WAITING),
         "encoder_change": {
             "name": change.name,
-            "done": change.done,
-            "total": change.total,
+            "share": change.done / max(1, change.total),
+            "done": change.done if told else None,
+            "total": change.total if told else None,
             "resting": change.resting,
         }
         if change

@@ -89,7 +89,7 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
     database_is_up = next(report.healthy for report in reports if report.name == DATABASE)
     counts, figures, failed, change = dict.fromkeys(ImageState, 0), None, [], None
     if database_is_up:
-        change = _change(encoder_switch.filling(backend))
+        change = _change(encoder_switch.filling(backend), with_numbers=principal.may_administrate())
         counts = listing.count_states(backend, principal)
         figures = listing.figures(backend, principal, since=datetime.now(UTC) - RECENT)
         failed = listing.list_failed(backend, principal, limit=MOST_FAILED)
@@ -144,15 +144,18 @@ def _headline(reports: list[StoreReport], queue: QueueReport | None, waiting: in
     return "Everything works, and nothing waits."
 
 
-def _change(filling: Filling | None) -> EncoderChange | None:
+def _change(filling: Filling | None, *, with_numbers: bool) -> EncoderChange | None:
+    """Return how far a change is. How many pictures all libraries have is told to who looks after the server."""
     if filling is None:
         return None
-    said = f"{filling.done:,} of {filling.total:,} pictures are embedded. Searches go on with the present encoder."
+    share = filling.done / max(1, filling.total)
+    how_many = f"{filling.done:,} of {filling.total:,} pictures" if with_numbers else f"{share:.0%} of the pictures"
+    said = f"{how_many} are embedded. Searches go on with the present encoder."
     if filling.resting:
         said += " It rests."
     elif filling.seconds_left is not None:
         said += f" {_duration(filling.seconds_left)}"
-    return EncoderChange(filling.name, filling.done, filling.total, said, filling.resting)
+    return EncoderChange(filling.name, share, said, filling.resting)
 
 
 def _remaining(waiting: int, analyzed_recently: int) -> str:

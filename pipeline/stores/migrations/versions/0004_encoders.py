@@ -16,6 +16,8 @@ def upgrade() -> None:
     op.add_column("encoders", sa.Column("claimed_row", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("encoders", sa.Column("claimed_at", sa.DateTime()))
     op.add_column("encoders", sa.Column("begun_at", sa.DateTime()))
+    op.add_column("encoders", sa.Column("begun_with", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("encoders", sa.Column("ended_at", sa.DateTime()))
     op.add_column("encoders", sa.Column("bands", json))
     # Two processes that decide at the same time leave one encoder that is searched, and one that is being filled.
     for state in ("active", "building"):
