@@ -45,6 +45,7 @@ STATUS: dict[type[errors.LikenessError], int] = {
     errors.ProviderUnavailable: 503,
     errors.DecoderUnavailable: 503,
     errors.ModelUnusable: 500,
+    errors.ModelHubUnavailable: 503,
     errors.ConfigurationError: 500,
     errors.LikenessError: 500,
 }

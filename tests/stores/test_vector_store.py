@@ -8,7 +8,7 @@ import pytest
 from shelf import Shelf
 
 from pipeline.filters import Filter
-from pipeline.stores import records_embeddings, records_images
+from pipeline.stores import records_embeddings, records_encoders, records_images
 from pipeline.stores.database import Database
 from pipeline.stores.tables import embeddings
 from pipeline.stores.vectors_faiss import FaissVectors
@@ -224,7 +224,7 @@ def test_vectors_of_another_encoder_are_never_neighbors(vectors, shelf):
     other = records_embeddings.EncoderRow("f" * 64, "other", shelf.dimension)
     image = shelf.add("one", shelf.axis(0))
     with shelf.backend.database.write() as connection:
-        records_embeddings.activate_encoder(connection, other)
+        records_encoders.begin(connection, other)
         records_embeddings.put(connection, image.row, other.fingerprint, shelf.axis(9))
 
     [found] = vectors.nearest(shelf.axis(9), 5, where=ALL)

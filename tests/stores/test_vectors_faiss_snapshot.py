@@ -11,7 +11,7 @@ import pytest
 from crowd import crowded, write_crowd
 
 from pipeline.filters import Filter
-from pipeline.stores import records_embeddings, records_images
+from pipeline.stores import records_embeddings, records_encoders, records_images
 from pipeline.stores.database import Database
 from pipeline.stores.vectors_faiss import FaissVectors
 from pipeline.stores.vectors_faiss_graph import GraphPlan
@@ -167,7 +167,7 @@ def test_a_file_left_half_written_by_a_crash_is_in_nobodys_way(open_vectors, fil
 def test_each_encoder_has_a_file_of_its_own(open_vectors, backend, crowd, file, folder):
     other = records_embeddings.EncoderRow("f" * 64, "other", backend.encoder.dimension)
     with backend.database.write() as connection:
-        records_embeddings.activate_encoder(connection, other)
+        records_encoders.begin(connection, other)
         for row, vector in enumerate(crowd[:150], 1):
             records_embeddings.put(connection, row, other.fingerprint, -vector)
 

@@ -247,7 +247,10 @@ def test_two_installations_share_a_database_and_never_touch_each_others_vectors(
     other.migrate()
     with other.write() as connection:
         connection.execute(
-            sa.text("INSERT INTO encoders VALUES (:fingerprint, 'grid', 48, 'active', '2026-01-01')"),
+            sa.text(
+                "INSERT INTO encoders (fingerprint, name, dimension, state, created_at) "
+                "VALUES (:fingerprint, 'grid', 48, 'active', '2026-01-01')"
+            ),
             {"fingerprint": ENCODER.fingerprint},
         )
     settings = shelf.backend.settings
@@ -280,7 +283,10 @@ def test_long_vectors_are_kept_and_only_those_beyond_the_limit_have_no_graph(bac
     long = np.eye(120, dimension, dtype=np.float32)
     with backend.database.write() as connection:
         connection.execute(
-            sa.text("INSERT INTO encoders VALUES (:fingerprint, 'long', :dimension, 'old', '2026-01-01')"),
+            sa.text(
+                "INSERT INTO encoders (fingerprint, name, dimension, state, created_at) "
+                "VALUES (:fingerprint, 'long', :dimension, 'old', '2026-01-01')"
+            ),
             {"fingerprint": encoder.fingerprint, "dimension": dimension},
         )
     shelf = Shelf(backend)
