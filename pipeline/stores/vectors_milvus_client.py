@@ -30,6 +30,9 @@ REST_SECONDS = 1.0  # for which a server that did not answer is not asked again
 COLLECTION_NOT_FOUND = 100
 NOT_LOADED = 101
 ALIAS_NOT_FOUND = 1600
+RELEASED = ("channel not available", "delegator closed")
+"""What 2.3 says, without a number of its own, when a collection is released while it is being searched."""
+
 LONGEST_DETAIL = 300
 
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
@@ -156,6 +159,8 @@ class MilvusConnection:
         detail = error.message[:LONGEST_DETAIL]
         if error.code in {COLLECTION_NOT_FOUND, ALIAS_NOT_FOUND, NOT_LOADED}:
             return PlaceGone(is_there=error.code == NOT_LOADED)
+        if any(words in error.message for words in RELEASED):
+            return PlaceGone(is_there=True)
         if "milvus-lite is required" in detail:
             return ConfigurationError(NO_LITE, detail=detail)
         if "Open local milvus failed" in detail:
