@@ -157,10 +157,9 @@ class MilvusConnection:
 
     def _translated(self, error: MilvusException) -> Exception:
         detail = error.message[:LONGEST_DETAIL]
-        if error.code in {COLLECTION_NOT_FOUND, ALIAS_NOT_FOUND, NOT_LOADED}:
-            return PlaceGone(is_there=error.code == NOT_LOADED)
-        if any(words in error.message for words in RELEASED):
-            return PlaceGone(is_there=True)
+        is_released = error.code == NOT_LOADED or any(words in error.message for words in RELEASED)
+        if is_released or error.code in {COLLECTION_NOT_FOUND, ALIAS_NOT_FOUND}:
+            return PlaceGone(is_there=is_released)
         if "milvus-lite is required" in detail:
             return ConfigurationError(NO_LITE, detail=detail)
         if "Open local milvus failed" in detail:
