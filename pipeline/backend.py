@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from pipeline import encoder_choice
@@ -126,7 +125,7 @@ def open_space(settings: Settings, database: Database, row: EncoderRow) -> tuple
 
     Raises ModelUnusable when it is not installed here, or another version of it is.
     """
-    encoder = registry.open_encoder(row.name, _models(settings))
+    encoder = registry.open_encoder(row.name, settings.models_folder)
     if encoder.fingerprint != row.fingerprint:
         raise ModelUnusable(
             f"The model {row.name} that is installed here is another version than the one the database was filled "
@@ -152,14 +151,14 @@ def _open_encoder(settings: Settings, database: Database, on_download: OnDownloa
         )
     if active:
         encoder_choice.fetch_missing(active.name, settings, on_download)
-        encoder = registry.open_encoder(active.name, _models(settings))
+        encoder = registry.open_encoder(active.name, settings.models_folder)
     else:
         wanted = encoder_choice.choose(settings, on_download) if settings.encoder == "auto" else settings.encoder
-        encoder = registry.open_encoder(wanted, _models(settings))
+        encoder = registry.open_encoder(wanted, settings.models_folder)
         active = _decide(database, encoder)
         if active.name != encoder.name:  # another process was quicker, and decided otherwise
             encoder_choice.fetch_missing(active.name, settings, on_download)
-            encoder = registry.open_encoder(active.name, _models(settings))
+            encoder = registry.open_encoder(active.name, settings.models_folder)
     if active.fingerprint != encoder.fingerprint:
         raise ConfigurationError(
             f"This data was analyzed with another version of the encoder {active.name}, whose numbers cannot be "
@@ -177,7 +176,3 @@ def _decide(database: Database, encoder: Encoder) -> EncoderRow:
             active = row_of(encoder)
             records_embeddings.activate_encoder(connection, active)
     return active
-
-
-def _models(settings: Settings) -> Path:
-    return settings.models or settings.data / "models"

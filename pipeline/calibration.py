@@ -39,8 +39,9 @@ def measure(backend: Backend) -> SimilarityBands | None:
         vectors = records_encoders.sample_vectors(connection, backend.encoder.fingerprint, MOST_VECTORS)
     if len(vectors) < FEWEST_VECTORS:
         return None
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors = vectors[lengths[:, 0] > 0] / lengths[lengths[:, 0] > 0]
+    lengths = np.linalg.norm(vectors, axis=1)
+    usable = np.isfinite(lengths) & (lengths > 0)
+    vectors = vectors[usable] / lengths[usable, None]
     pairs = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
     by_words = _texts(backend) @ vectors.T
     quantiles = (

@@ -11,13 +11,15 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 
 from pipeline.backend import Backend, open_space
 from pipeline.errors import InvalidQuery, LikenessError
-from pipeline.stores import records_embeddings, records_encoders
+from pipeline.features.encoders.protocol import SimilarityBands
+from pipeline.stores import records_encoders
 from pipeline.stores.records_embeddings import EncoderRow
+from pipeline.stores.records_encoders import ACTIVE, OLD
+from pipeline.telling import ToldOnce
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ class CurrentBackend:
         self._next: dict[str, Backend] = {}
         self._retired: list[tuple[float, Backend]] = []
         self._untried: dict[str, float] = {}
-        self._told = ""
+        self._told = ToldOnce(log)
         self._lock = threading.Lock()
         self._opening = threading.Lock()
         self._looking = threading.Lock()
@@ -73,46 +75,44 @@ class CurrentBackend:
                 extractor, vectors = open_space(self._now.settings, self._now.database, row)
             except LikenessError as error:
                 self._untried[row.fingerprint] = time.monotonic() + TRY_SECONDS
-                self._tell(UNOPENED.format(name=row.name), error)
+                self._told.warn(UNOPENED.format(name=row.name), error)
                 return None
             opened = replace(self._now, extractor=extractor, vectors=vectors)
             self._next[row.fingerprint] = opened
             return opened
 
-    def look(self) -> Backend:
-        """Go over to the active encoder if it is another one by now, and return the backend of now.
+    def look(self) -> None:
+        """Go over to the active encoder if it is another one by now.
 
         An encoder that cannot be opened, or a database that does not answer, is told in the log.
         """
         with self._looking:
-            return self._look()
+            try:
+                with self._now.database.read() as connection:
+                    known = records_encoders.list_encoders(connection)
+            except LikenessError as error:
+                self._told.warn(UNSEEN, error)
+                return
+            self._told.is_over(UNSEEN)
+            for found in known:
+                if found.state == ACTIVE:
+                    self._go_over(found.encoder, found.bands)
+            self._retire_others({found.encoder.fingerprint for found in known if found.state != OLD})
 
-    def _look(self) -> Backend:
-        try:
-            with self._now.database.read() as connection:
-                wanted = records_encoders.building(connection)
-                active = records_embeddings.active_encoder(connection)
-                bands = records_encoders.bands_of(connection, active.fingerprint) if active else None
-        except LikenessError as error:
-            self._tell(UNSEEN, error)
-            return self._now
-        if active is None:
-            return self._now
+    def _go_over(self, active: EncoderRow, bands: SimilarityBands | None) -> None:
         opened = self.opened(active)
         if opened is None:
-            return self._now
+            return
         if opened is not self._now:
             try:
                 opened.vectors.catch_up()  # what must be read first is read while the old one answers
                 with suppress(InvalidQuery):
                     opened.encoder.embed_text(FIRST_WORD)
             except LikenessError as error:
-                self._tell(UNOPENED.format(name=active.name), error)
-                return self._now
+                self._told.warn(UNOPENED.format(name=active.name), error)
+                return
             log.info("searches use the encoder %s now", active.name)
         self._replace(replace(opened, measured_bands=bands))
-        self._retire_others({active.fingerprint, wanted.encoder.fingerprint if wanted else active.fingerprint})
-        return self._now
 
     def close(self) -> None:
         """End the thread and close everything."""
@@ -128,9 +128,7 @@ class CurrentBackend:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _retire_others(self, wanted: set[str]) -> None:
@@ -165,13 +163,6 @@ class CurrentBackend:
             self._retired = [(until, backend) for until, backend in self._retired if backend not in due]
         for backend in due:
             _close_space(backend)
-
-    def _tell(self, what: str, error: LikenessError) -> None:
-        """Write a warning unless it was the last one that was written."""
-        told = f"{what}: {error.user_message}"
-        if told != self._told:
-            log.warning("%s: %s", what, error)
-            self._told = told
 
 
 def _close_space(backend: Backend) -> None:

@@ -42,7 +42,7 @@ def choose(settings: Settings, on_progress: Progress = lambda _done, _total: Non
 
     Why it is not CLIP is logged as a warning, with what to do; where LIKENESS_HUB is `off` that is no surprise.
     """
-    models_dir = settings.models or settings.data / "models"
+    models_dir = settings.models_folder
     if state(DEFAULT, models_dir) == "here":
         return DEFAULT
     if settings.hub == OFF:
@@ -64,7 +64,7 @@ def fetch_missing(name: str, settings: Settings, on_progress: Progress = lambda 
 
     So a second machine needs no command. Raises ModelUnusable when they cannot be had.
     """
-    models_dir = settings.models or settings.data / "models"
+    models_dir = settings.models_folder
     if name in CATALOG and settings.hub != OFF and state(name, models_dir) != "here":
         pull(name, models_dir, ModelHub(settings.hub, SILENCE_SECONDS), on_progress)
 

@@ -125,7 +125,7 @@ def _finish(current: CurrentBackend, opened: Backend) -> None:
         with opened.database.write() as connection:
             switched = records_encoders.switch(connection, encoder.fingerprint)
     if switched:
-        log.warning("the encoder %s has taken over", encoder.name)
+        log.info("the encoder %s has taken over", encoder.name)
         current.look()
 
 

@@ -8,7 +8,6 @@ old encoder are kept, so that going back takes seconds, until somebody drops the
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from pipeline.backend import Backend, row_of
 from pipeline.errors import Conflict, NotAllowed
@@ -54,6 +53,11 @@ class Filling:
     begun_with: int = 0
 
     @property
+    def share(self) -> float:
+        """Return the part that is done, 0 to 1."""
+        return self.done / max(1, self.total)
+
+    @property
     def seconds_left(self) -> float | None:
         """Return about how long it will take, from how long it has taken; None when that says nothing yet."""
         fresh = self.done - self.begun_with
@@ -68,7 +72,7 @@ def begin(backend: Backend, principal: Principal, name: str) -> EncoderRow:
     Asked again for the one that is being filled, it goes on. Raises NotAllowed, ModelUnusable, or Conflict when it is
     in use, or another change is under way.
     """
-    encoder = registry.open_encoder(name, backend.settings.models or Path())
+    encoder = registry.open_encoder(name, backend.settings.models_folder)
     row = row_of(encoder)
     with backend.database.write() as connection:
         _check(connection, principal)
@@ -159,18 +163,24 @@ def drop(backend: Backend, principal: Principal, name: str) -> int:
     return dropped
 
 
-def names_in_use(settings: Settings) -> set[str]:
-    """Return the encoders that the database of `settings` searches or fills; none where there is no database yet."""
+def roles(settings: Settings) -> dict[str, str]:
+    """Return which encoder the database of `settings` searches, fills or keeps: ACTIVE, BUILDING or OLD by name.
+
+    Of two versions of one model the first of these counts. Nothing is there before the first start, or before the
+    tables are brought to this version.
+    """
     file = sqlite_file(settings.database_url)
     if file is not None and not file.exists():
-        return set()
+        return {}
     database = open_database(settings)
     try:
         with database.read() as connection:
+            if not records_encoders.are_there(connection):
+                return {}
             known = records_encoders.list_encoders(connection)
     finally:
         database.close()
-    return {found.encoder.name for found in known if found.state != OLD}
+    return {found.encoder.name: found.state for found in reversed(known)}
 
 
 def _check(connection: Connection, principal: Principal) -> None:

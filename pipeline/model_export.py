@@ -22,20 +22,19 @@ from PIL import Image
 
 from pipeline.errors import Conflict, ModelUnusable
 from pipeline.features.encoders.cards import (
-    CARD_FILE,
     IMAGE,
     OTHER,
     TEXT,
     TOKENIZER,
     ModelCard,
     ModelFile,
-    as_json,
 )
 from pipeline.features.encoders.clip import ClipEncoder, open_clip
 from pipeline.features.encoders.clip_files import sha256_of
 from pipeline.features.picture import Facts, Picture
 from pipeline.model_export_source import SourceModel, open_source
 from pipeline.model_export_tokens import write_tokenizer
+from pipeline.model_files import write_card
 
 PRECISIONS = ("fp32", "int8")
 
@@ -144,7 +143,7 @@ def export(
             parity = _proven(card, reference, ready)
             tell(f"{name}: {parity}")
             card = replace(card, extra={"parity": asdict(parity)})
-            (ready / CARD_FILE).write_text(as_json(card), encoding="utf-8")
+            write_card(ready, card)
             ready.rename(folder / name)
             cards.append(card)
     return cards

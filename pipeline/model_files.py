@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.durable import sync_folder
 from pipeline.errors import ModelUnusable
 from pipeline.features.encoders.cards import CARD_FILE, ModelCard, ModelFile, as_json
+from pipeline.features.encoders.clip_files import sha256_of
 
 POLL_SECONDS = 0.1  # between two tries to get the lock of a model
 
@@ -76,14 +78,13 @@ def need_space(models_dir: Path, name: str, needed: int) -> None:
 
 def digest_of(path: Path, like: str | None = None) -> str:
     """Return the SHA-256 of a file, or, `like` a digest of 40 digits, the SHA-1 that git gives it."""
-    git = like is not None and len(like) == hashlib.sha1(usedforsecurity=False).digest_size * 2
-    digest = hashlib.sha1(usedforsecurity=False) if git else hashlib.sha256()
-    if git:
-        digest.update(b"blob %d\0" % path.stat().st_size)
+    git = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    if like is None or len(like) != git.digest_size * 2:
+        return sha256_of(path)
     with path.open("rb") as file:
         while piece := file.read(PIECE_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
+            git.update(piece)
+    return git.hexdigest()
 
 
 def is_right(path: Path, file: ModelFile) -> bool:
@@ -102,7 +103,7 @@ def put_in_place(part: Path, target: Path) -> None:
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(target)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def write_card(folder: Path, card: ModelCard) -> None:
@@ -122,11 +123,3 @@ def drop_folder(folder: Path) -> None:
     (folder / CARD_FILE).unlink(missing_ok=True)
     if folder.exists():
         shutil.rmtree(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -140,6 +140,11 @@ class Settings(BaseSettings):
         False, description="Whether whoever the provider knows gets an account here at the first login."
     )
 
+    @property
+    def models_folder(self) -> Path:
+        """The folder of model files."""
+        return self.models or self.data / "models"
+
     @model_validator(mode="before")
     @classmethod
     def _read_secret_files(cls, values: dict[str, object]) -> dict[str, object]:

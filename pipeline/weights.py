@@ -52,16 +52,16 @@ class _Wanted:
 
 
 def pull(name: str, models_dir: Path, hub: ModelHub, on_progress: Progress = lambda _done, _total: None) -> ModelCard:
-    """Return the card of the model `name` when all of it is in `models_dir`; fetch what is missing from `hub`.
+    """Return the card of the model `name` when all of it is in `models_dir`; fetch what lacks or is damaged from `hub`.
 
     Two processes may do so at once: the second waits, calling `on_progress` with (0, 0). Raises ModelUnusable, with a
     sentence that says what to do, and its ModelHubUnavailable when the hub is at fault.
     """
     card = _card_to_pull(name, models_dir)
-    if (installed := _whole(name, models_dir)) is not None:  # in a folder, perhaps, that may only be read
+    if (installed := _sound(name, models_dir)) is not None:  # in a folder, perhaps, that may only be read
         return installed
     with changing(models_dir, name, wait=lambda: on_progress(0, 0)) as folder:
-        if (installed := _whole(name, models_dir)) is not None:
+        if (installed := _sound(name, models_dir)) is not None:
             return installed
         pinned = _fetch(card, folder, hub, on_progress)
         write_card(folder, pinned)
@@ -77,6 +77,11 @@ def state(name: str, models_dir: Path) -> State:
         return "partly" if any((models_dir / name).iterdir()) else "missing"
     except OSError:
         return "missing"
+
+
+def _sound(name: str, models_dir: Path) -> ModelCard | None:
+    card = _whole(name, models_dir)
+    return card if card and all(is_right(models_dir / name / file.path, file) for file in card.files) else None
 
 
 def _whole(name: str, models_dir: Path) -> ModelCard | None:
@@ -96,8 +101,8 @@ def verify(folder: Path, card: ModelCard) -> None:
     for file in card.files:
         if digest_of(folder / file.path) != file.sha256:
             raise ModelUnusable(
-                f"The file {file.path} of the model {card.name} is damaged. Please run `likeness models remove "
-                f"{card.name}`, then pull or import it again."
+                f"The file {file.path} of the model {card.name} is damaged. Please run `likeness models pull "
+                f"{card.name}`, or import or export it again."
             )
 
 

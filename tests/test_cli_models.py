@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from command import CommandHere
-from hub_server import Hub, serving
-from tiny_model import NAME, REPOSITORY, announce, contents, files_in, tiny_card
+from hub_server import Hub
+from tiny_model import NAME, announce, contents, files_in, serving_the_model, tiny_card
 
 from pipeline.features.encoders.cards import ModelCard, as_json
 from pipeline.features.encoders.catalog import CATALOG
@@ -26,8 +26,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    with serving(Hub()) as served:
-        served.put(REPOSITORY, contents())
+    with serving_the_model() as served:
         yield served
 
 

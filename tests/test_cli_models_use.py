@@ -1,5 +1,6 @@
 """`likeness models use` and the commands around it: what they say, and that they can be interrupted."""
 
+import json
 import signal
 from pathlib import Path
 
@@ -36,6 +37,19 @@ def test_the_encoder_is_changed_and_searches_use_it(here):
     assert done.stdout == "Searches use the encoder tiny-a now.\n"
     found = here.run("search", "--text", "green", "--limit", "1", "--json")
     assert '"filename": "1.png"' in found.stdout
+
+
+def test_the_list_tells_which_encoder_is_in_use_and_which_are_kept(here):
+    def roles() -> dict[str, str | None]:
+        listed = json.loads(here.run("models", "list", "--json").stdout)["models"]
+        return {told["name"]: told["role"] for told in listed if told["name"] in {"lite", NAME, "clip-vit-b-32"}}
+
+    assert roles() == {"lite": "active", "clip-vit-b-32": None, NAME: None}
+    here.run("models", "use", NAME, "--no-wait")
+    assert roles() == {"lite": "active", "clip-vit-b-32": None, NAME: "building"}
+    here.run("models", "use", NAME)
+    assert roles() == {"lite": "old", "clip-vit-b-32": None, NAME: "active"}
+    assert "IN USE" in here.run("models", "list").stdout
 
 
 def test_a_change_can_be_begun_paused_resumed_and_ended(here):

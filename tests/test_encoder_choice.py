@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_server import Hub, serving
-from tiny_model import REPOSITORY, announce, contents, files_in, tiny_card
+from hub_server import Hub
+from tiny_model import REPOSITORY, announce, contents, files_in, serving_the_model, tiny_card
 
 from pipeline import encoder_choice
 from pipeline.encoder_choice import choose
@@ -29,8 +29,7 @@ def _small_default(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    with serving(Hub()) as served:
-        served.put(REPOSITORY, contents())
+    with serving_the_model() as served:
         yield served
 
 

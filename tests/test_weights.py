@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from command import CommandLine, wait_until
 from hub_server import COMMIT, Hub, etag, serving
-from tiny_model import IMAGE_BYTES, NAME, REPOSITORY, announce, contents, files_in, tiny_card
+from tiny_model import IMAGE_BYTES, NAME, REPOSITORY, announce, contents, files_in, serving_the_model, tiny_card
 
 from pipeline.errors import ModelHubUnavailable, ModelUnusable
 from pipeline.features.encoders.model_folder import installed_card
@@ -27,8 +27,7 @@ ALL_BYTES = sum(map(len, WHOLE.values()))
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    with serving(Hub()) as served:
-        served.put(REPOSITORY, contents())
+    with serving_the_model() as served:
         yield served
 
 
@@ -350,6 +349,17 @@ def test_a_flipped_bit_is_found_by_comparing_checksums(hub, models_dir):
     assert state(NAME, models_dir) == "here"
     with pytest.raises(ModelUnusable, match=r"text\.onnx of the model tiny is damaged"):
         verify(models_dir / NAME, card)
+
+
+def test_a_file_that_is_damaged_is_fetched_alone(hub, models_dir):
+    pull(NAME, models_dir, ModelHub(hub.address))
+    (models_dir / NAME / "text.onnx").write_bytes(bytes(len(WHOLE["text.onnx"])))
+    before = hub.bytes_sent
+
+    pull(NAME, models_dir, ModelHub(hub.address))
+
+    assert files_in(models_dir / NAME) == WHOLE
+    assert hub.bytes_sent - before == len(WHOLE["text.onnx"])
 
 
 def test_a_file_that_is_lost_is_fetched_alone(hub, models_dir):

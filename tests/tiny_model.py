@@ -2,9 +2,12 @@
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+
+from hub_server import Hub, serving
 
 from pipeline.features.encoders.cards import ModelCard, ModelFile, Preprocessing, Tokenizing, as_json
 
@@ -45,6 +48,14 @@ def tiny_card(*, pinned: bool = True, name: str = NAME) -> ModelCard:
         commercial_use=True,
         repository=REPOSITORY,
     )
+
+
+@contextmanager
+def serving_the_model() -> Iterator[Hub]:
+    """Serve the model from a hub of its own."""
+    with serving(Hub()) as served:
+        served.put(REPOSITORY, contents())
+        yield served
 
 
 def announce(models_dir: Path, card: ModelCard | None = None) -> ModelCard:

@@ -50,7 +50,7 @@ def evaluate(folder: Path, json_file: Path | None, only: tuple[str, ...]) -> Non
     from pipeline.labelled_folder import read_labelled_folder
 
     labelled = read_labelled_folder(folder.resolve())
-    models = settings.models or settings.data / "models"
+    models = settings.models_folder
     with nullcontext(models) if models.is_dir() else tempfile.TemporaryDirectory(prefix="likeness-") as kept:
         from pipeline.evaluation import evaluate as measure
         from pipeline.features.encoders import registry

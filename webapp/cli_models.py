@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.features.encoders.registry import Model
-    from pipeline.settings import Settings
 
 NAME_WIDTH = 22
+ROLES = {"active": "IN USE", "building": "being filled", "old": "its vectors are kept"}
 WHERE = {"here": "here", "partly": "partly here", "missing": "not here"}
 
 
@@ -35,10 +35,12 @@ for command in (use, pause, resume, cancel, drop, export_model):
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def models_list(as_json: bool) -> None:
     """List the encoders, with the terms of their weights."""
+    from pipeline.encoder_switch import roles
     from pipeline.features.encoders import registry
 
-    folder = _folder(configured())
-    listed = [_told(name, folder) for name in registry.names(folder)]
+    settings = configured()
+    folder, used = settings.models_folder, roles(settings)
+    listed = [_told(name, folder) | {"role": used.get(name)} for name in registry.names(folder)]
     if as_json:
         click.echo(json.dumps({"models": listed}, indent=2, ensure_ascii=False))
         return
@@ -50,17 +52,13 @@ def models_list(as_json: bool) -> None:
 @models.command("pull")
 @click.argument("name")
 def models_pull(name: str) -> None:
-    """Download the model NAME, or what is missing of it."""
-    from pipeline.features.encoders.model_folder import installed_card
+    """Download the model NAME, or what is missing or damaged of it."""
     from pipeline.model_hub import ModelHub
-    from pipeline.weights import pull, state
-    from pipeline.weights import verify as verify_files
+    from pipeline.weights import pull
 
     settings = configured()
-    if state(name, _folder(settings)) == "here" and (card := installed_card(_folder(settings), name)):
-        verify_files(_folder(settings) / name, card)  # a damaged one says what to do
     with stopped_gently(), shown_in_megabytes(f"Pulling {name}") as on_progress:
-        card = pull(name, _folder(settings), ModelHub(settings.hub), on_progress)
+        card = pull(name, settings.models_folder, ModelHub(settings.hub), on_progress)
     if not card.commercial_use:
         click.echo(f"The licence of {name}, {card.licence}, forbids commercial use.", err=True)
     click.echo(f"The model {name} is here, with every checksum right.", err=True)
@@ -75,7 +73,7 @@ def models_import(path: Path, name: str | None) -> None:
 
     settings = configured()
     with stopped_gently(), shown_in_megabytes(f"Importing {path.name}") as on_progress:
-        card = install_from(path, _folder(settings), name, on_progress)
+        card = install_from(path, settings.models_folder, name, on_progress)
     click.echo(f"The model {card.name} is here, with every checksum right.", err=True)
 
 
@@ -87,7 +85,7 @@ def models_verify(name: str | None) -> None:
     from pipeline.features.encoders.model_folder import installed_card, installed_names
     from pipeline.weights import verify
 
-    folder = _folder(configured())
+    folder = configured().models_folder
     present = installed_names(folder)
     for one in [name] if name else present:
         card = installed_card(folder, one) if one in present else None
@@ -101,21 +99,17 @@ def models_verify(name: str | None) -> None:
 @click.argument("name")
 def models_remove(name: str) -> None:
     """Remove the files of the model NAME."""
-    from pipeline.encoder_switch import names_in_use
+    from pipeline.encoder_switch import roles
     from pipeline.errors import Conflict
     from pipeline.weights import remove
 
     settings = configured()
-    if name in names_in_use(settings):
+    if roles(settings).get(name) in {"active", "building"}:
         raise Conflict(
             f"The database works with {name}. Please change to another encoder with `likeness models use` first."
         )
-    remove(name, _folder(settings))
+    remove(name, settings.models_folder)
     click.echo(f"The model {name} was removed.", err=True)
-
-
-def _folder(settings: "Settings") -> Path:
-    return settings.models or settings.data / "models"
 
 
 def _told(name: str, folder: Path) -> dict[str, object]:
@@ -171,6 +165,7 @@ def _lines(told: dict[str, object]) -> "Iterator[str]":
         f"{size / 1e6:,.0f} MB" if isinstance(size, int) else "",
         WHERE[str(told["state"])],
         "the default where it can be had" if told["default"] else "",
+        ROLES.get(str(told["role"]), ""),
     ]
     yield f"{told['name']:<{NAME_WIDTH}}{told['description']}"
     yield f"{indent}{', '.join(filter(None, facts))}"

@@ -63,7 +63,7 @@ def export_model(
         licence or UNKNOWN_LICENCE,
         commercial_use,
     )
-    folder = output or settings.models or settings.data / "models"
+    folder = output or settings.models_folder
     cards = export(
         wish,
         folder,

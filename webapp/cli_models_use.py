@@ -22,8 +22,8 @@ def use(name: str, *, no_wait: bool) -> None:
     """Change to another encoder while searches go on.
 
     Every picture is embedded anew from its original; when the last one is done, searches go over to the new encoder.
-    After an interruption the same command goes on. What the old encoder computed is kept: `likeness models drop`
-    removes it, and changing back takes seconds.
+    After an interruption the same command goes on. What the old encoder computed is kept, so changing back computes
+    only what came in meanwhile; `likeness models drop` removes it.
     """
     with stopped_gently(), opened_currently() as current:
         from pipeline import access, encoder_switch

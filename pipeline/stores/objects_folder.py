@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.durable import sync_folder
 from pipeline.errors import ObjectNotFound, StoreUnavailable
 from pipeline.stores.object_keys import is_key, segments_of
 from pipeline.stores.protocols import StoredObject
@@ -129,19 +130,11 @@ class FolderObjects:
 
     def _sync_folders(self, folder: Path) -> None:
         """Make the names in `folder` safe on disk, and once in this process those of the folders that lead to it."""
-        _sync(folder)
+        sync_folder(folder)
         while folder != self.folder and folder not in self._lasting:
-            _sync(folder.parent)
+            sync_folder(folder.parent)
             self._lasting.add(folder)
             folder = folder.parent
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _raise_unless_gone(error: OSError) -> None:

@@ -20,6 +20,9 @@ from pipeline.stores.tables import counters, embeddings, encoders, images, inser
 WHOLE = "whole"
 """The region of an embedding that stands for the whole picture."""
 
+UNREADABLE = "unreadable"
+"""The region under which is noted that an encoder was to see an image of which nothing could be read any more."""
+
 NOT_NUMBERS = (
     "This picture cannot be compared with others: what the encoder computed for it is no number. "
     "Please upload another version of it."
@@ -111,10 +114,10 @@ def put(connection: Connection, row: int, encoder: str, vector: npt.NDArray[np.f
     connection.execute(added.on_conflict_do_update(index_elements=list(embeddings.primary_key), set_=values))
 
 
-def put_nothing(connection: Connection, row: int, encoder: str) -> None:
-    """Write that an image has been through `encoder` without a vector, because it cannot be read any more."""
+def note_unreadable(connection: Connection, row: int, encoder: str) -> None:
+    """Write that `encoder` was to see an image that cannot be read any more. No index follows it."""
     values = {"change": _next_changes(connection, 1)[0], "vector": None}
-    added = insert_into(connection, embeddings).values(image_row=row, encoder=encoder, region=WHOLE, **values)
+    added = insert_into(connection, embeddings).values(image_row=row, encoder=encoder, region=UNREADABLE, **values)
     connection.execute(added.on_conflict_do_nothing())
 
 

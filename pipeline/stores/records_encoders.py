@@ -7,6 +7,7 @@ a table of their own right, so the change from one to the other is the change of
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from sqlalchemy.engine import Connection
 from pipeline.features.encoders.protocol import SimilarityBands
 from pipeline.features.picture import Category
 from pipeline.images import ImageState
-from pipeline.stores import records_embeddings
+from pipeline.stores import copies, records_embeddings
 from pipeline.stores.records_embeddings import WHOLE, EncoderRow
 from pipeline.stores.tables import embeddings, encoders, images, insert_into, vector_copies
 
@@ -29,7 +30,8 @@ DROP_BATCH = 5000  # embeddings removed in one transaction, so that nobody waits
 class EncoderState:
     """An encoder of this database. `resting` is whether the filling of a building one is paused.
 
-    `begun_with` images had their vector at `begun_at`, when the filling was begun or went on.
+    `begun_with` images had their vector at `begun_at`, when the filling was begun or went on. `bands` are what was
+    measured in this database, if it was.
     """
 
     encoder: EncoderRow
@@ -37,6 +39,7 @@ class EncoderState:
     resting: bool
     begun_at: datetime | None
     begun_with: int
+    bands: SimilarityBands | None
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,13 @@ def list_encoders(connection: Connection) -> list[EncoderState]:
     """Return all encoders that ever were used here, the active one first."""
     order = sa.case({ACTIVE: 0, BUILDING: 1}, value=encoders.c.state, else_=2)
     found = connection.execute(sa.select(*_COLUMNS).order_by(order, encoders.c.created_at))
-    return [_state(*values) for values in found]
+    return [_state(row) for row in found]
 
 
 def building(connection: Connection) -> EncoderState | None:
     """Return the encoder that is being filled, or None."""
     found = connection.execute(sa.select(*_COLUMNS).where(encoders.c.state == BUILDING)).first()
-    return _state(*found) if found else None
+    return _state(found) if found else None
 
 
 def begin(connection: Connection, encoder: EncoderRow) -> None:
@@ -137,7 +140,7 @@ def put(
     for row in there:
         features = found[row]
         if features is None:
-            records_embeddings.put_nothing(connection, row, encoder.fingerprint)
+            records_embeddings.note_unreadable(connection, row, encoder.fingerprint)
         else:
             records_embeddings.put(connection, row, encoder.fingerprint, features[0])
 
@@ -160,8 +163,7 @@ def switch(connection: Connection, encoder: str) -> bool:
 def count_vectors(connection: Connection, encoder: str) -> int:
     """Return how many images, those in the trash among them, have been through `encoder`."""
     counted = sa.select(sa.func.count()).select_from(embeddings.join(images, images.c.row == embeddings.c.image_row))
-    ours = (embeddings.c.encoder == encoder, embeddings.c.region == WHOLE, images.c.state == ImageState.READY)
-    return connection.scalar(counted.where(*ours)) or 0
+    return connection.scalar(counted.where(embeddings.c.encoder == encoder, images.c.state == ImageState.READY)) or 0
 
 
 def count_images(connection: Connection) -> int:
@@ -170,10 +172,17 @@ def count_images(connection: Connection) -> int:
     return connection.scalar(counted) or 0
 
 
+def are_there(connection: Connection) -> bool:
+    """Whether the tables are those of this version; a command that changes none looks before it asks."""
+    inspector = sa.inspect(connection)
+    known = inspector.has_table(encoders.name)
+    return known and {column["name"] for column in inspector.get_columns(encoders.name)} >= set(encoders.c.keys())
+
+
 def bands_of(connection: Connection, encoder: str) -> SimilarityBands | None:
     """Return what was measured of the cosines of `encoder` in this database, or None."""
-    found = connection.scalar(sa.select(encoders.c.bands).where(encoders.c.fingerprint == encoder))
-    return SimilarityBands(**found) if found else None
+    found = (state.bands for state in list_encoders(connection) if state.encoder.fingerprint == encoder)
+    return next(found, None)
 
 
 def keep_bands(connection: Connection, encoder: str, bands: SimilarityBands) -> None:
@@ -182,15 +191,13 @@ def keep_bands(connection: Connection, encoder: str, bands: SimilarityBands) -> 
 
 
 def sample_vectors(connection: Connection, encoder: str, limit: int) -> npt.NDArray[np.float32]:
-    """Return (n, dimension) float32, the vectors of up to `limit` visible images, spread over all rows."""
+    """Return (n, dimension) float32, the vectors of about `limit` visible images, spread over all rows."""
+    every = max(1, copies.count_visible(connection, encoder) // limit)
     ours = (embeddings.c.encoder == encoder, embeddings.c.region == WHOLE, embeddings.c.vector.is_not(None))
-    visible = (images.c.state == ImageState.READY, images.c.deleted_at.is_(None))
+    visible = (images.c.state == ImageState.READY, images.c.deleted_at.is_(None), images.c.row % every == 0)
     joined = embeddings.join(images, images.c.row == embeddings.c.image_row)
-    rows = connection.scalars(sa.select(images.c.row).select_from(joined).where(*ours, *visible).order_by(images.c.row))
-    every = list(rows)
-    chosen = [every[place] for place in np.linspace(0, len(every) - 1, min(limit, len(every))).astype(int)]
-    found = (records_embeddings.get_vector(connection, row, encoder) for row in chosen)
-    return np.array([vector for vector in found if vector is not None], np.float32)
+    found = connection.scalars(sa.select(embeddings.c.vector).select_from(joined).where(*ours, *visible).limit(limit))
+    return np.array([np.frombuffer(vector, np.float16) for vector in found], np.float32)
 
 
 def drop_some(connection: Connection, encoder: str) -> int:
@@ -248,9 +255,14 @@ def put_categories(connection: Connection, encoder: EncoderRow, found: Mapping[i
 
 
 def _categorize(connection: Connection, encoder: EncoderRow, found: Mapping[int, Category]) -> None:
-    for row, category in found.items():
-        values = {"category": category.name, "category_scores": category.scores, "encoder": encoder.name}
-        connection.execute(images.update().where(images.c.row == row).values(values))
+    """Write the categories in one journey to the database."""
+    if found:
+        each = images.update().where(images.c.row == sa.bindparam("changed"))
+        values = {"category": sa.bindparam("named"), "category_scores": sa.bindparam("scored"), "encoder": encoder.name}
+        connection.execute(
+            each.values(values),
+            [{"changed": row, "named": one.name, "scored": one.scores} for row, one in found.items()],
+        )
 
 
 _COLUMNS = (
@@ -261,13 +273,19 @@ _COLUMNS = (
     encoders.c.resting,
     encoders.c.begun_at,
     encoders.c.begun_with,
+    encoders.c.bands,
 )
 
 
-def _state(
-    fingerprint: str, name: str, dimension: int, state: str, resting: bool, begun_at: datetime | None, begun_with: int
-) -> EncoderState:
-    return EncoderState(EncoderRow(fingerprint, name, dimension), state, resting, begun_at, begun_with)
+def _state(row: sa.Row[*tuple[Any, ...]]) -> EncoderState:
+    return EncoderState(
+        EncoderRow(row.fingerprint, row.name, row.dimension),
+        row.state,
+        row.resting,
+        row.begun_at,
+        row.begun_with,
+        SimilarityBands(**row.bands) if row.bands else None,
+    )
 
 
 def _beginning(connection: Connection, encoder: str) -> dict[str, object]:
@@ -279,8 +297,6 @@ def _building() -> sa.Update:
 
 
 def _lacking(connection: Connection, encoder: str, behind: int, limit: int) -> list[int]:
-    has_one = sa.exists().where(
-        embeddings.c.image_row == images.c.row, embeddings.c.encoder == encoder, embeddings.c.region == WHOLE
-    )
+    has_one = sa.exists().where(embeddings.c.image_row == images.c.row, embeddings.c.encoder == encoder)
     lacking = (images.c.state == ImageState.READY, images.c.row > behind, ~has_one)
     return list(connection.scalars(sa.select(images.c.row).where(*lacking).order_by(images.c.row).limit(limit)))

@@ -6,14 +6,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.images import ImageState
+from pipeline.stores.records_embeddings import UNREADABLE
 from pipeline.stores.records_images import AT_ONCE
 from pipeline.stores.tables import embeddings, images
 
 
 def without_embedding(connection: Connection, encoder: str, limit: int) -> list[int]:
-    """Return up to `limit` rows of READY images that have not been through `encoder`. Looks through all images.
+    """Return up to `limit` rows of READY images that have no vector of `encoder`. Looks through all images.
 
-    Those of which nothing was left to embed have a row without a vector, and stay as they are.
+    Those of which it is noted that nothing could be read when the encoder was changed stay as they are.
     """
     statement = sa.select(images.c.row).where(_lacks_vector(encoder)).limit(limit)
     return list(connection.scalars(statement))
@@ -32,6 +33,7 @@ def _lacks_vector(encoder: str) -> sa.ColumnElement[bool]:
     has_vector = sa.exists().where(
         embeddings.c.image_row == images.c.row,
         embeddings.c.encoder == encoder,
+        embeddings.c.vector.is_not(None) | (embeddings.c.region == UNREADABLE),
     )
     return (images.c.state == ImageState.READY) & ~has_vector
 

@@ -25,6 +25,7 @@ from pipeline.stores.opening import open_vectors
 from pipeline.stores.protocols import Neighbor, VectorStore
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.vectors_tending import Tended
+from pipeline.telling import ToldOnce
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class CurrentVectors:
         self.database = database
         self._open: Callable[[str], VectorStore] = lambda url: open_vectors(url, database, encoder, settings)
         self._lock = threading.Lock()
-        self._told = ""
+        self._told = ToldOnce(log)
         first = self._open(settings.vectors_url)
         self.named = first.address
         self._engine = _Engine(first)
@@ -114,10 +115,9 @@ class CurrentVectors:
         try:
             last = self._forwarded(self.address)
         except LikenessError as error:
-            self._tell(UNSEEN, error)
+            self._told.warn(UNSEEN, error)
             return
-        if self._told.startswith(UNSEEN):
-            self._told = ""  # it is seen again, so the next time is news
+        self._told.is_over(UNSEEN)
         if last is None:
             return
         try:
@@ -125,7 +125,7 @@ class CurrentVectors:
             last.catch_up()  # what must be read or filled first is read while the old one answers
         except LikenessError as error:
             last.close()
-            self._tell(UNUSABLE, error)
+            self._told.warn(UNUSABLE, error)
             return
         except BaseException:
             last.close()
@@ -151,7 +151,7 @@ class CurrentVectors:
                 try:
                     following = self._open(target)
                 except LikenessError as error:
-                    self._tell(UNOPENED, error)
+                    self._told.warn(UNOPENED, error)
                     break
                 if store:
                     store.close()
@@ -165,13 +165,6 @@ class CurrentVectors:
     def _target(self, address: str) -> str | None:
         with self.database.read() as connection:
             return records_moves.target_of(connection, "vectors", address)
-
-    def _tell(self, what: str, error: LikenessError) -> None:
-        """Write a warning unless it was the last one that was written, whatever the words of the driver were."""
-        told = f"{what}: {error.user_message}"
-        if told != self._told:
-            log.warning("%s: %s", what, error)
-            self._told = told
 
     def _replace(self, store: VectorStore) -> None:
         """Let `store` answer from now on; close the old one when nobody uses it any more."""

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
+from pipeline.durable import sync_folder
 from pipeline.stores import locks
 from pipeline.stores.database import Connection
 from pipeline.stores.filter_columns import FilterColumns
@@ -76,7 +77,7 @@ class SnapshotFile:
             partial.replace(self.path)
         finally:
             partial.unlink(missing_ok=True)
-        _sync_folder(self.path.parent)
+        sync_folder(self.path.parent)
 
     def remove(self) -> None:
         """Remove the file if there is one and it can be removed."""
@@ -208,11 +209,3 @@ def _read_into(file: BinaryIO, codes: npt.NDArray[np.uint8]) -> None:
     rest = codes.data
     while rest:
         rest = rest[file.readinto(rest) :]  # type: ignore[attr-defined] # a file has it
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -44,7 +44,7 @@ def get_status(backend: BackendDependency, principal: PrincipalDependency) -> di
         "queue_depth": counts.get(ImageState.WAITING),
         "encoder_change": {
             "name": change.name,
-            "share": change.done / max(1, change.total),
+            "share": change.share,
             "done": change.done if told else None,
             "total": change.total if told else None,
             "resting": change.resting,

@@ -148,14 +148,14 @@ def _change(filling: Filling | None, *, with_numbers: bool) -> EncoderChange | N
     """Return how far a change is. How many pictures all libraries have is told to who looks after the server."""
     if filling is None:
         return None
-    share = filling.done / max(1, filling.total)
-    how_many = f"{filling.done:,} of {filling.total:,} pictures" if with_numbers else f"{share:.0%} of the pictures"
+    numbers = f"{filling.done:,} of {filling.total:,} pictures"
+    how_many = numbers if with_numbers else f"{filling.share:.0%} of the pictures"
     said = f"{how_many} are embedded. Searches go on with the present encoder."
     if filling.resting:
         said += " It rests."
     elif filling.seconds_left is not None:
         said += f" {_duration(filling.seconds_left)}"
-    return EncoderChange(filling.name, share, said, filling.resting)
+    return EncoderChange(filling.name, filling.share, said, filling.resting)
 
 
 def _remaining(waiting: int, analyzed_recently: int) -> str:

@@ -31,8 +31,6 @@ class ClipEncoder:
 
     On the processor a call works on its own thread only, a picture after the other: call from several threads to use
     several cores. On a graphics card the pictures of concurrent calls are run together.
-
-    `bands` may be set to measured ones at any time.
     """
 
     def __init__(self, card: ModelCard, image: ImageTower, text: ClipText, folder: Path, *, gather: bool) -> None:

@@ -4,8 +4,6 @@ The numbers are guesses from what is published of such models, NOT proven with a
 ones in `extra["bands"]`, a table of the four names of SimilarityBands.
 """
 
-from dataclasses import asdict
-
 from pipeline.errors import ModelUnusable
 from pipeline.features.encoders.cards import ModelCard
 from pipeline.features.encoders.protocol import SimilarityBands
@@ -45,13 +43,3 @@ def _unusable(card: ModelCard, detail: str) -> ModelUnusable:
         f"The card of the model {card.name} has bands that cannot be used. Please correct or remove them.",
         detail=detail,
     )
-
-
-def are_measured(card: ModelCard) -> bool:
-    """Return whether somebody has measured the bands of this model."""
-    return BANDS in card.extra
-
-
-def as_extra(bands: SimilarityBands) -> dict[str, dict[str, float]]:
-    """Return what `extra` of a card needs for `bands_of` to return these."""
-    return {BANDS: asdict(bands)}

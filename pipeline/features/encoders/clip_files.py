@@ -18,12 +18,12 @@ def checked_path(folder: Path, card: ModelCard, file: ModelFile) -> Path:
         found = sha256_of(path) if found_bytes == file.bytes else f"{found_bytes} bytes"
     except OSError as error:
         raise ModelUnusable(
-            f"The file {file.path} of the model {card.name} cannot be read. Please pull or export the model again.",
+            f"The file {file.path} of the model {card.name} cannot be read. Please pull, import or export it again.",
             detail=str(error),
         ) from error
     if found != file.sha256:
         raise ModelUnusable(
-            f"The file {file.path} of the model {card.name} is damaged. Please pull or export the model again.",
+            f"The file {file.path} of the model {card.name} is damaged. Please pull, import or export it again.",
             detail=f"{found} instead of {file.sha256} and {file.bytes} bytes",
         )
     return path

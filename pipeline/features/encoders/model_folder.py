@@ -1,7 +1,7 @@
 """A model that is installed: a folder of its name in the models folder, with its files and its `card.json`.
 
-The card is written last, so a folder that has one was once whole. Opening a model looks at sizes only; the checksums
-were compared when the files came, and `pipeline.weights.verify` compares them again.
+The card is written last, so a folder that has one was once whole. Here only sizes are looked at; the checksum of
+each file is compared when it comes (`pipeline.weights`), and again before it is used (`clip_files`).
 """
 
 import json
