@@ -65,6 +65,23 @@ def report_words(encoder: LiteEncoder, rows: list[Labelled], vectors: Numbers) -
         print(f"  AP of {word!r}: {average_precision_score(categories[known] == category, similarities):.2f}")
 
 
+def report_keywords(encoder: LiteEncoder, rows: list[Labelled], vectors: Numbers) -> None:
+    """How often the keywords of ImageNet samples name their class, and how many other pictures have."""
+    found = encoder.keywords(vectors)
+    samples = [at for at, row in enumerate(rows) if row.set == "imagenet1k"]
+    named = [[keyword.word.casefold() == _label(rows[at]) for keyword in found[at]] for at in samples]
+    precise = np.mean([right for each in named for right in each])
+    print(f"  keywords: {len(samples)} ImageNet samples, {np.mean([any(each) for each in named]):.2f} have the name of")
+    print(f"    their class, {precise:.2f} of their keywords are it")
+    for name in sorted({row.set for row in rows}):
+        counts = np.array([len(found[at]) for at, row in enumerate(rows) if row.set == name])
+        print(f"    {name:16s} {counts.mean():.2f} keywords a picture, {(counts > 0).mean():.2f} have any")
+
+
+def _label(row: Labelled) -> str:
+    return row.label.replace("_", " ").casefold()
+
+
 def report_captions(encoder: LiteEncoder, data: Path, rows: list[Labelled], vectors: Numbers) -> None:
     place = {row.path: at for at, row in enumerate(rows)}
     captioned = json.loads((data / "captions" / "captions.json").read_text(encoding="utf-8"))
@@ -133,6 +150,7 @@ def main() -> None:
     vectors = embed_files(encoder, [arguments.data / row.path for row in rows])
     report_retrieval(rows, vectors)
     report_words(encoder, rows, vectors)
+    report_keywords(encoder, rows, vectors)
     report_captions(encoder, arguments.data, rows, vectors)
     report_similarities(rows, vectors)
     report_speed(encoder, arguments.data, rows)

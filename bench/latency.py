@@ -22,7 +22,17 @@ from served import serving
 
 from pipeline.backend import Backend, open_backend
 from pipeline.features.color import lab_to_srgb, rgb_to_hex
-from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES, Category, Facts, Features, Palette, Swatch
+from pipeline.features.picture import (
+    CATEGORIES,
+    COLOR_NAMES,
+    SCHEMES,
+    Category,
+    Facts,
+    Features,
+    Meaning,
+    Palette,
+    Swatch,
+)
 from pipeline.settings import read_settings
 from pipeline.stores import records_images, records_queue
 from pipeline.stores.records_images import NewImage
@@ -154,7 +164,7 @@ def _features(chance: np.random.Generator, vector: np.ndarray) -> Features:
             brightness=float(chance.random()),
             saturation=float(chance.random()),
         ),
-        category=Category(best, scores[best], scores),
+        meaning=Meaning(Category(best, scores[best], scores)),
     )
 
 

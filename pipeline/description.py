@@ -34,6 +34,7 @@ def describe(image: ImageRecord) -> dict[str, object]:
         "taken_at": image.taken_at.isoformat() if image.taken_at else None,
         "encoder": image.encoder,
         "category": _category(image.category) if image.category else None,
+        "keywords": [{"word": keyword.word, "similarity": keyword.similarity} for keyword in image.keywords],
         "color": _color(image.color) if image.color else None,
     }
 

@@ -18,7 +18,8 @@ from pipeline import calibration
 from pipeline.backend import Backend, row_of
 from pipeline.current_backend import CurrentBackend
 from pipeline.errors import DecoderUnavailable, ImageRejected, NotFound, StoreUnavailable
-from pipeline.features.picture import Category, Picture
+from pipeline.features.encoders.protocol import meanings
+from pipeline.features.picture import Meaning, Picture
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord, thumbnail_key
 from pipeline.originals import original_bytes
@@ -27,7 +28,7 @@ from pipeline.stores.database import Writing
 
 log = logging.getLogger(__name__)
 
-Found = tuple[npt.NDArray[np.float32], Category]
+Found = tuple[npt.NDArray[np.float32], Meaning]
 
 
 def step(current: CurrentBackend, pool: ThreadPoolExecutor) -> int:
@@ -98,7 +99,7 @@ def _embed(backend: Backend, image: ImageRecord) -> Found | None:
         if not np.isfinite(embedding.astype(np.float16)).all():
             log.warning("what the next encoder computed is no number", extra={"image_id": image.id})
             return None
-    return embedding[0], backend.encoder.classify(embedding)[0]
+    return embedding[0], meanings(backend.encoder, embedding)[0]
 
 
 def _picture(backend: Backend, image: ImageRecord) -> Picture | None:

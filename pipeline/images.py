@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from pipeline.features.picture import Category, Palette
+from pipeline.features.picture import Category, Keyword, Palette
 
 MAIN_LIBRARY = "main"
 
@@ -41,9 +41,9 @@ class ImageRecord:
     `row` is the integer by which vector engines know the image and never leaves the application; `id` is a UUIDv7.
     `library` is the id of the library, and `library_name` what people call it. `uploader` is the id of the person who
     sent it, if nobody else has sent the same bytes into the same library. `width` and `height` are upright; `bytes` is
-    the size of the original. `color`, `category` and `encoder` are None until the image has been analysed. `path` is
-    set when the original was imported in place and lies outside the object store. Times are in UTC, except
-    `taken_at`, which is the camera's clock.
+    the size of the original. `color`, `category` and `encoder` are None until the image has been analysed, and until
+    then there are no `keywords`; often none fits. `path` is set when the original was imported in place and lies
+    outside the object store. Times are in UTC, except `taken_at`, which is the camera's clock.
     """
 
     row: int
@@ -65,6 +65,7 @@ class ImageRecord:
     path: str | None
     encoder: str | None = None
     category: Category | None = None
+    keywords: tuple[Keyword, ...] = ()
     color: Palette | None = None
     exif: dict[str, str] = field(default_factory=dict)
     library_name: str = ""

@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline import throttle
 from pipeline.backend import Backend, row_of
+from pipeline.features.encoders.protocol import meanings
 from pipeline.images import image_of_key, original_key
 from pipeline.libraries import purge_deleted
 from pipeline.purging import Owner, purge, remove_orphans
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 PURGE_BATCH = 500  # images purged in one transaction, so that others need not wait long for the database
 REQUEUE_BATCH = 5000  # images that wait again after one transaction
-CATEGORIZE_BATCH = 500  # images that get the category of the encoder in use in one transaction
+READ_BATCH = 500  # images that get the category and keywords of the encoder in use in one transaction
 SWEEP_BATCH = 500  # objects or images compared in one transaction
 UPLOAD_LIST_DAYS = 7  # how long the list of an upload can be looked at again
 
@@ -83,7 +84,7 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
     """
     now = datetime.now(UTC)
     again = _analyze_again(backend)
-    _categorize_again(backend)
+    _read_again(backend)
     with backend.database.write() as connection:
         queries = records_queries.forget_before(connection, now - timedelta(days=backend.settings.query_picture_days))
         records_uploads.forget_before(connection, now - timedelta(days=UPLOAD_LIST_DAYS))
@@ -130,20 +131,21 @@ def _analyze_again(backend: Backend) -> int:
             again += records_repair.requeue(connection, rows, encoder)
 
 
-def _categorize_again(backend: Backend) -> None:
-    """Let the encoder in use say the categories that another one gave, before a change was ended or taken back."""
+def _read_again(backend: Backend) -> None:
+    """Let the encoder in use say what another one said, before a change was ended or taken back, or older code not."""
     encoder = row_of(backend.encoder)
     while True:
         with backend.database.read() as connection:
             is_active = records_embeddings.active_encoder(connection) == encoder
             if not is_active or records_encoders.building(connection):
                 return
-            vectors = records_encoders.categorized_by_others(connection, encoder, CATEGORIZE_BATCH)
+            vectors = records_encoders.not_read(connection, encoder, READ_BATCH)
         if not vectors:
             return
-        categories = backend.encoder.classify(np.stack([each / np.linalg.norm(each) for each in vectors.values()]))
+        unit = np.stack([each / np.linalg.norm(each) for each in vectors.values()])
+        read = meanings(backend.encoder, unit)
         with backend.database.write(Writing.BESIDE) as connection:
-            records_encoders.put_categories(connection, encoder, dict(zip(vectors, categories, strict=True)))
+            records_encoders.put_meanings(connection, encoder, dict(zip(vectors, read, strict=True)))
 
 
 def _sweep(backend: Backend, now: datetime) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from pipeline.errors import InvalidQuery
 from pipeline.features.encoders.protocol import SimilarityBands, TextEmbedding
-from pipeline.features.picture import CATEGORIES, Category, Picture
+from pipeline.features.picture import CATEGORIES, Category, Keyword, Picture
 
 GRID = 4
 DIMENSION = GRID * GRID * 3
@@ -46,6 +46,18 @@ class GridEncoder:
             scores = {category: 0.55 if category == name else 0.05 for category in CATEGORIES}
             found.append(Category(name, scores[name], scores))
         return found
+
+    def keywords(self, embeddings: npt.NDArray[np.float32]) -> list[tuple[Keyword, ...]]:
+        """Say the word for its color of a picture that is nearly plain."""
+        vectors = np.array([self.embed_text(word).vector for word in WORDS])
+        return [
+            tuple(
+                Keyword(word, float(cosine))
+                for word, cosine in zip(WORDS, row, strict=True)
+                if cosine > self.bands.text_strong
+            )
+            for row in embeddings @ vectors.T
+        ]
 
 
 def _grid(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:

@@ -8,7 +8,17 @@ from house import ensure_library
 from sqlalchemy.engine import Connection
 
 from pipeline.features.color import lab_to_srgb, rgb_to_hex
-from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES, Category, Facts, Features, Palette, Swatch
+from pipeline.features.picture import (
+    CATEGORIES,
+    COLOR_NAMES,
+    SCHEMES,
+    Category,
+    Facts,
+    Features,
+    Meaning,
+    Palette,
+    Swatch,
+)
 from pipeline.images import ImageRecord
 from pipeline.stores import records_images, records_queue
 from pipeline.stores.records_images import NewImage
@@ -45,7 +55,7 @@ def random_features(rng: np.random.Generator, dimension: int) -> Features:
     )
     name = str(rng.choice(CATEGORIES))
     scores = {category: 0.55 if category == name else 0.05 for category in CATEGORIES}
-    return Features(random_unit(rng, dimension), palette, Category(name, 0.55, scores))
+    return Features(random_unit(rng, dimension), palette, Meaning(Category(name, 0.55, scores)))
 
 
 def add_image(

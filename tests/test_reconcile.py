@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 from pictures import picture_bytes
 from putting import putting
 
@@ -80,6 +81,21 @@ def test_an_image_that_lost_its_embedding_is_analyzed_again(backend, ready):
 
 
 @pytest.mark.usefixtures("ready")
+def test_keywords_are_read_off_the_vectors_of_images_that_an_older_version_analyzed(backend, put):
+    red = put(kind="plain", color="#dc1e1e")
+    Worker(backend).drain()
+    assert [keyword.word for keyword in get_image(backend, red.id, OWNER).keywords] == ["red"]
+    with backend.database.write() as connection:
+        connection.execute(images.update().values(keywords=sa.null()))
+        number = connection.scalar(sa.select(sa.func.max(embeddings.c.change)))
+
+    reconcile(backend)
+
+    assert [keyword.word for keyword in get_image(backend, red.id, OWNER).keywords] == ["red"]
+    with backend.database.read() as connection:
+        assert connection.scalar(sa.select(sa.func.max(embeddings.c.change))) == number  # the index has nothing to do
+
+
 def test_an_old_object_without_a_record_is_removed_and_a_young_one_is_not(backend):
     kept = keys(backend)
     grace = backend.settings.grace_seconds

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.features.color_names import name_indices
 from pipeline.features.picture import COLOR_NAMES
 from pipeline.images import ImageRecord
-from webapp.pages import PaletteBar, ScoreBar
+from webapp.pages import PaletteBar, ScoreBar, WordLink
 from webapp.wording import as_percent
 
 SMALLEST_SCORE = 0.01  # categories below one percent are noise and not listed
@@ -40,3 +40,8 @@ def score_bars(image: ImageRecord) -> tuple[ScoreBar, ...]:
         for name, score in ordered
         if score >= SMALLEST_SCORE
     )
+
+
+def word_links(image: ImageRecord) -> tuple[WordLink, ...]:
+    """Return the keywords, the best first, each with a search for it."""
+    return tuple(WordLink(found.word, f"/?{urlencode({'text': found.word})}") for found in image.keywords)

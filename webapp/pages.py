@@ -227,6 +227,14 @@ class ScoreBar:
 
 
 @dataclass(frozen=True)
+class WordLink:
+    """A word, and the search for it."""
+
+    word: str
+    find_url: str
+
+
+@dataclass(frozen=True)
 class ImagePage:
     """`/images/{id}`. `display_url` is viewable in every browser, `original_url` downloads the very bytes.
 
@@ -245,6 +253,7 @@ class ImagePage:
     likes: tuple[Tile, ...]
     more_like_this_url: str
     tags_text: str
+    keywords: tuple[WordLink, ...] = ()
     problem: str = ""
     may_change: bool = True
 

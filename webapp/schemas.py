@@ -30,6 +30,13 @@ class Category(BaseModel):
     scores: dict[str, float]
 
 
+class Keyword(BaseModel):
+    """A word that the encoder finds fitting; `similarity` is the cosine of word and picture."""
+
+    word: str
+    similarity: float
+
+
 class Image(BaseModel):
     """One image. `category`, `color` and `encoder` are null until it has been analyzed.
 
@@ -53,6 +60,7 @@ class Image(BaseModel):
     taken_at: str | None
     encoder: str | None
     category: Category | None
+    keywords: list[Keyword]
     color: Color | None
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.features.encoders.protocol import Encoder
+from pipeline.features.encoders.protocol import Encoder, meanings
 from pipeline.features.palette import extract_palette
 from pipeline.features.picture import Features, Picture
 
@@ -18,15 +18,15 @@ class FeatureExtractor:
     def extract(self, pictures: Sequence[Picture]) -> list[Features]:
         """Return the features of each picture, in order.
 
-        Palettes are computed in other threads while this one runs the network; the category is read off the
-        embedding.
+        Palettes are computed in other threads while this one runs the network; category and keywords are read
+        off the embedding.
         """
         palettes = [self._pool.submit(extract_palette, picture) for picture in pictures]
         embeddings = self.encoder.embed_pictures(pictures)
-        categories = self.encoder.classify(embeddings)
+        meant = meanings(self.encoder, embeddings)
         return [
-            Features(embedding, palette.result(), category)
-            for embedding, palette, category in zip(embeddings, palettes, categories, strict=True)
+            Features(embedding, palette.result(), meaning)
+            for embedding, palette, meaning in zip(embeddings, palettes, meant, strict=True)
         ]
 
     def close(self) -> None:

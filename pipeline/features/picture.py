@@ -108,9 +108,25 @@ class Category:
 
 
 @dataclass(frozen=True)
+class Keyword:
+    """An everyday word that fits a picture; `similarity` is the cosine of the two in the encoder's space."""
+
+    word: str
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What an encoder reads off an embedding. `keywords` are those that stand out, the best first; often none."""
+
+    category: Category
+    keywords: tuple[Keyword, ...] = ()
+
+
+@dataclass(frozen=True)
 class Features:
     """What is computed from one picture. `embedding` is (dimension,) float32 of unit length."""
 
     embedding: npt.NDArray[np.float32]
     palette: Palette
-    category: Category
+    meaning: Meaning

@@ -15,11 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.features.encoders.protocol import SimilarityBands
-from pipeline.features.picture import Category
+from pipeline.features.picture import Meaning
 from pipeline.images import ImageState
 from pipeline.stores import copies, records_embeddings
 from pipeline.stores.records_embeddings import WHOLE, EncoderRow
-from pipeline.stores.tables import embeddings, encoders, images, insert_into, vector_copies
+from pipeline.stores.tables import embeddings, encoders, images, insert_into, keywords_json, vector_copies
 
 ACTIVE, BUILDING, OLD = "active", "building", "old"
 
@@ -122,9 +122,9 @@ def take(connection: Connection, encoder: str, found: Taken) -> bool:
 def put(
     connection: Connection,
     encoder: EncoderRow,
-    found: Mapping[int, tuple[npt.NDArray[np.float32], Category] | None],
+    found: Mapping[int, tuple[npt.NDArray[np.float32], Meaning] | None],
 ) -> None:
-    """Write embedding and category of images by their row, in ascending order; None for one that cannot be read.
+    """Write embedding and meaning of images by their row, in ascending order; None for one that cannot be read.
 
     Those that have been purged meanwhile, or wait to be analyzed again, are left out, and all of them when the filling
     has been ended meanwhile. Who searches with the active encoder sees the new category at once, as filters do.
@@ -135,7 +135,7 @@ def put(
     held = sa.select(images.c.row).where(images.c.row.in_(found), images.c.state == ImageState.READY)
     there = sorted(connection.scalars(held.order_by(images.c.row).with_for_update()))
     seen = {row: features[1] for row in there if (features := found[row]) is not None}
-    _categorize(connection, encoder, seen)
+    _put_meanings(connection, encoder, seen)
     records_embeddings.touch(connection, there)
     for row in there:
         features = found[row]
@@ -228,15 +228,15 @@ def has_ended_after(connection: Connection, encoder: str, moment: datetime) -> b
     return at is not None and at > moment
 
 
-def categorized_by_others(
-    connection: Connection, encoder: EncoderRow, limit: int
-) -> dict[int, npt.NDArray[np.float32]]:
-    """Return up to `limit` vectors of `encoder`, by row, of images whose category another one gave.
+def not_read(connection: Connection, encoder: EncoderRow, limit: int) -> dict[int, npt.NDArray[np.float32]]:
+    """Return up to `limit` vectors of `encoder`, by row, of images for which it has not said category and keywords.
 
-    So it is after a filling that was ended, or after going back. Looks through all images.
+    Another one has after a filling that was ended, or after going back; an older version of Likeness said no keywords.
+    Looks through all images.
     """
     ours = (embeddings.c.encoder == encoder.fingerprint, embeddings.c.region == WHOLE, embeddings.c.vector.is_not(None))
-    theirs = (images.c.state == ImageState.READY, images.c.encoder != encoder.name)
+    is_theirs = sa.or_(images.c.encoder != encoder.name, images.c.keywords.is_(sa.null()))
+    theirs = (images.c.state == ImageState.READY, is_theirs)
     found = connection.execute(
         sa.select(images.c.row, embeddings.c.vector)
         .select_from(embeddings.join(images, images.c.row == embeddings.c.image_row))
@@ -246,22 +246,36 @@ def categorized_by_others(
     return {row: np.frombuffer(vector, np.float16).astype(np.float32) for row, vector in found}
 
 
-def put_categories(connection: Connection, encoder: EncoderRow, found: Mapping[int, Category]) -> None:
+def put_meanings(connection: Connection, encoder: EncoderRow, found: Mapping[int, Meaning]) -> None:
     """Write what `encoder` makes of images, by row."""
-    held = sa.select(images.c.row).where(images.c.row.in_(found), images.c.state == ImageState.READY)
-    there = sorted(connection.scalars(held.order_by(images.c.row).with_for_update()))
-    _categorize(connection, encoder, {row: found[row] for row in there})
-    records_embeddings.touch(connection, there)
+    held = sa.select(images.c.row, images.c.category).where(images.c.row.in_(found), images.c.state == ImageState.READY)
+    before = dict(connection.execute(held.order_by(images.c.row).with_for_update()).all())
+    _put_meanings(connection, encoder, {row: found[row] for row in before})
+    # Filters see categories and no keywords, so an index need not look again at those whose keywords alone are new.
+    records_embeddings.touch(connection, sorted(row for row in before if before[row] != found[row].category.name))
 
 
-def _categorize(connection: Connection, encoder: EncoderRow, found: Mapping[int, Category]) -> None:
-    """Write the categories in one journey to the database."""
+def _put_meanings(connection: Connection, encoder: EncoderRow, found: Mapping[int, Meaning]) -> None:
+    """Write categories and keywords in one journey to the database."""
     if found:
         each = images.update().where(images.c.row == sa.bindparam("changed"))
-        values = {"category": sa.bindparam("named"), "category_scores": sa.bindparam("scored"), "encoder": encoder.name}
+        values = {
+            "category": sa.bindparam("named"),
+            "category_scores": sa.bindparam("scored"),
+            "keywords": sa.bindparam("said"),
+            "encoder": encoder.name,
+        }
         connection.execute(
             each.values(values),
-            [{"changed": row, "named": one.name, "scored": one.scores} for row, one in found.items()],
+            [
+                {
+                    "changed": row,
+                    "named": one.category.name,
+                    "scored": one.category.scores,
+                    "said": keywords_json(one.keywords),
+                }
+                for row, one in found.items()
+            ],
         )
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from pipeline.features.picture import CATEGORIES, COLOR_NAMES, EXIF_FIELDS, Category, Palette, Swatch
+from pipeline.features.picture import CATEGORIES, COLOR_NAMES, EXIF_FIELDS, Category, Keyword, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState, Source, new_image_id
 from pipeline.principals import Principal
 from pipeline.stores import records_embeddings, records_libraries
@@ -304,6 +304,7 @@ def _record(values: RowMapping, filename: str, labels: tuple[str, ...], swatches
         encoder=values["encoder"],
         exif=_in_order(values["exif"], EXIF_FIELDS),
         category=_category(values) if analyzed else None,
+        keywords=tuple(Keyword(*pair) for pair in values["keywords"] or ()),
         color=_palette(values, swatches) if analyzed else None,
     )
 

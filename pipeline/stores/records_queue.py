@@ -17,9 +17,9 @@ from sqlalchemy.engine import Connection
 from pipeline.features.picture import COLOR_NAMES, Facts, Features
 from pipeline.images import ImageRecord, ImageState
 from pipeline.stores import records_embeddings, records_images
-from pipeline.stores.tables import UtcTime, color_share_column, images, palette
+from pipeline.stores.tables import UtcTime, color_share_column, images, keywords_json, palette
 
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
 """Written on every analyzed image, and raised when analysis changes what it writes, so that the records of older code
 can be told apart. Nothing renews them by itself."""
 
@@ -131,7 +131,7 @@ def complete(
 
     A deleted image goes on waiting, as if it had not been tried: nobody claims it until it is restored.
     """
-    category, color = features.category, features.palette
+    category, color = features.meaning.category, features.palette
     written = connection.execute(
         images.update()
         .where(
@@ -157,6 +157,7 @@ def complete(
             exif=facts.exif,
             category=category.name,
             category_scores=category.scores,
+            keywords=keywords_json(features.meaning.keywords),
             scheme=color.scheme,
             brightness=color.brightness,
             saturation=color.saturation,

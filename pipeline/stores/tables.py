@@ -1,5 +1,6 @@
 """The tables, as SQLAlchemy Core describes them. Migrations make them; `records_*` read and write them."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -8,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.types import TypeDecorator
 
-from pipeline.features.picture import COLOR_NAMES
+from pipeline.features.picture import COLOR_NAMES, Keyword
 
 metadata = sa.MetaData(
     naming_convention={
@@ -21,6 +22,8 @@ metadata = sa.MetaData(
 
 RowId = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER becomes SQLite's own row id
 
+
+KEYWORD_DIGITS = 4  # as similarities are told
 
 Json = sa.JSON().with_variant(JSONB, "postgresql")
 
@@ -43,6 +46,11 @@ class UtcTime(TypeDecorator[datetime]):
 def insert_into(connection: Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
     """Return an INSERT that can say what is done when another transaction was quicker: `on_conflict_do_…`."""
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def keywords_json(keywords: Iterable[Keyword]) -> list[list[object]]:
+    """Return keywords as they are kept: pairs of a word and its cosine."""
+    return [[keyword.word, round(keyword.similarity, KEYWORD_DIGITS)] for keyword in keywords]
 
 
 def color_share_column(name: str) -> str:
@@ -96,6 +104,7 @@ images = sa.Table(
     sa.Column("analyzed_at", UtcTime, index=True),
     sa.Column("category", sa.String(20)),
     sa.Column("category_scores", Json),
+    sa.Column("keywords", Json),
     sa.Column("scheme", sa.String(10)),
     sa.Column("brightness", sa.Float),
     sa.Column("saturation", sa.Float),

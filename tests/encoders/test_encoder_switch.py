@@ -192,15 +192,16 @@ def test_two_changes_at_a_time_are_refused_and_the_same_one_goes_on(filled, two_
 # ---- What people see
 
 
-def test_categories_are_those_of_the_encoder_in_use_again_after_going_back(filled):
-    def categories() -> dict[str, tuple[str, str]]:
+def test_categories_and_keywords_are_those_of_the_encoder_in_use_again_after_going_back(filled):
+    def categories() -> dict[str, tuple[object, ...]]:
         with filled.now.database.read() as connection:
-            wanted = (images.c.id, images.c.category, images.c.encoder)
-            return {row.id: tuple(row)[1:] for row in connection.execute(images.select().with_only_columns(*wanted))}
+            wanted = (images.c.id, images.c.category, images.c.keywords, images.c.encoder)
+            found = connection.execute(images.select().with_only_columns(*wanted)).all()
+        return {row.id: (row.category, [word for word, _ in row.keywords], row.encoder) for row in found}
 
     before = categories()
     change_to(filled, SECOND)
-    assert {encoder for _, encoder in categories().values()} == {SECOND}
+    assert {encoder for *_, encoder in categories().values()} == {SECOND}
     change_to(filled, FIRST)
 
     reconcile(filled.now)

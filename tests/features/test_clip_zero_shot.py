@@ -7,8 +7,9 @@ from tiny_clip import COLORS, build_tiny_clip
 
 from pipeline.errors import ModelUnusable
 from pipeline.features.encoders.clip import open_clip
-from pipeline.features.encoders.zero_shot import MOST_KEYWORDS, Keyword, Prompts, ZeroShot, load_prompts
-from pipeline.features.picture import CATEGORIES
+from pipeline.features.encoders.keywords import MOST_KEYWORDS
+from pipeline.features.encoders.zero_shot import Prompts, ZeroShot, load_prompts
+from pipeline.features.picture import CATEGORIES, Keyword
 
 RED, GREEN = np.eye(10, dtype=np.float32)[:2]
 

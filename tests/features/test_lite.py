@@ -38,6 +38,17 @@ def test_embeddings_have_unit_length_and_the_promised_shape(lite):
 def test_no_pictures_have_no_embeddings(lite):
     assert lite.embed_pictures([]).shape == (0, 512)
     assert lite.classify(np.empty((0, 512), np.float32)) == []
+    assert lite.keywords(np.empty((0, 512), np.float32)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("chelsea", ["tabby", "Egyptian cat"]), ("coffee", ["espresso"]), ("camera", ["tripod"]), ("gravel", [])],
+)
+def test_keywords_name_what_stands_out_and_nothing_else(lite, name, words):
+    (found,) = lite.keywords(lite.embed_pictures([sample(name)]))
+    assert [keyword.word for keyword in found] == words
+    assert sorted(found, key=lambda keyword: -keyword.similarity) == list(found)
 
 
 def test_a_picture_has_the_same_embedding_alone_in_a_batch_and_in_threads(lite):

@@ -250,6 +250,7 @@ def image_page(number: int = 0, record: ImageRecord | None = None, **changes: An
         ),
         likes=tuple(tile(n + 1, 0) for n in range(9)),
         more_like_this_url=f"/?like={found.id}",
+        keywords=tuple(pages.WordLink(keyword.word, f"/?text={keyword.word}") for keyword in found.keywords),
         tags_text=", ".join(found.tags),
     )
     return replace(value, **changes)

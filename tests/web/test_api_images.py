@@ -70,6 +70,7 @@ def test_a_new_picture_is_created_and_analyzed(client: TestClient) -> None:
     assert set(image["category"]["scores"]) == set(CATEGORIES)
     assert sum(image["category"]["scores"].values()) == pytest.approx(1, abs=1e-3)
     assert image["category"]["confidence"] == image["category"]["scores"][image["category"]["name"]]
+    assert {keyword["word"] for keyword in image["keywords"]} >= {"tabby"}
     assert set(image["color"]["names"]) == set(COLOR_NAMES)
     assert 1 <= len(image["color"]["palette"]) <= 6
     assert sum(swatch["share"] for swatch in image["color"]["palette"]) == pytest.approx(1, abs=0.02)
@@ -80,6 +81,7 @@ def test_without_wait_the_answer_comes_before_the_analysis(idle_client: TestClie
     assert answer.status_code == 201
     assert answer.json()["state"] == "waiting"
     assert answer.json()["category"] is None
+    assert answer.json()["keywords"] == []
     assert answer.json()["color"] is None
     assert answer.json()["encoder"] is None
 

@@ -242,11 +242,15 @@ def test_an_upload_without_a_file_is_a_sentence(library: TestClient) -> None:
 
 
 def test_an_image_has_its_picture_colors_category_and_facts(library: TestClient) -> None:
-    for image in library.get("/api/v1/images").json()["images"]:
+    images = library.get("/api/v1/images").json()["images"]
+    assert any(image["keywords"] for image in images)
+    for image in images:
         markup = read(library.get(f"/images/{image['id']}"))
         words = markup.all("main")[0].text
         assert image["filename"] in markup.all("h1")[0].text
         assert image["category"]["name"] in words
+        for keyword in image["keywords"]:
+            assert f"/?text={keyword['word'].replace(' ', '+')}" in [e.attributes["href"] for e in markup.all("a")]
         assert all(swatch["hex"] in words for swatch in image["color"]["palette"])
         assert f"{image['width']} \N{MULTIPLICATION SIGN} {image['height']}" in words
         sources = [picture.attributes["src"] for picture in markup.all("img") if "src" in picture.attributes]

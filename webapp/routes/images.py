@@ -20,7 +20,7 @@ from pipeline.search import SearchQuery, Term, search
 from webapp.dependencies import BackendDependency, PrincipalDependency, RunningDependency, shell
 from webapp.facts import facts_of
 from webapp.forms import FormDependency
-from webapp.image_features import palette_bars, score_bars
+from webapp.image_features import palette_bars, score_bars, word_links
 from webapp.pages import ImagePage, Tile
 from webapp.rendering import page, wants_fragment
 from webapp.security import FILE_POLICY
@@ -167,6 +167,7 @@ def _page(
         original_url=f"{image_url(image)}/original",
         palette=palette_bars(image),
         categories=score_bars(image),
+        keywords=word_links(image),
         facts=facts_of(image, access.origins_of(backend, image, principal), with_exif=with_exif),
         likes=() if deleted else _likes(backend, principal, image),
         more_like_this_url=f"/?like={image.id}",

@@ -19,8 +19,8 @@ from pipeline.features.encoders.clip_text import ClipText
 from pipeline.features.encoders.clip_towers import ImageTower, open_image_tower
 from pipeline.features.encoders.micro_batches import MicroBatches
 from pipeline.features.encoders.protocol import TextEmbedding
-from pipeline.features.encoders.zero_shot import Keyword, ZeroShot, load_prompts
-from pipeline.features.picture import Category, Picture
+from pipeline.features.encoders.zero_shot import ZeroShot, load_prompts
+from pipeline.features.picture import Category, Keyword, Picture
 
 MOST_ROWS = 32
 """Pictures that a graphics card is given at a time: 20 MB of pixels, and little is gained beyond."""

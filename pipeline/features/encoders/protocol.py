@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.features.picture import Category, Picture
+from pipeline.features.picture import Category, Keyword, Meaning, Picture
 
 Embedding = npt.NDArray[np.float32]
 
@@ -62,3 +62,13 @@ class Encoder(Protocol):
     def classify(self, embeddings: npt.NDArray[np.float32]) -> list[Category]:
         """Return the category of each row of `embeddings`, which this encoder made."""
         ...
+
+    def keywords(self, embeddings: npt.NDArray[np.float32]) -> list[tuple[Keyword, ...]]:
+        """Return for each row of `embeddings` the words that stand out, at most MOST_KEYWORDS, the best first."""
+        ...
+
+
+def meanings(encoder: Encoder, embeddings: npt.NDArray[np.float32]) -> list[Meaning]:
+    """Return what `encoder` reads off each row of `embeddings`, which it made."""
+    read = zip(encoder.classify(embeddings), encoder.keywords(embeddings), strict=True)
+    return [Meaning(category, keywords) for category, keywords in read]

@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from pipeline.errors import ModelUnusable
 from pipeline.features.category import category_of
+from pipeline.features.encoders.keywords import outstanding
 from pipeline.features.encoders.model_cache import load_or_build
-from pipeline.features.picture import CATEGORIES, Category
+from pipeline.features.picture import CATEGORIES, Category, Keyword
 
 PROMPTS_FILE = Path(__file__).parent / "prompts.toml"
 
@@ -27,10 +28,8 @@ SHARPNESS = 50.0
 """Cosines are multiplied by this before the softmax. CLIP was trained to reach 100, with which the first of ten
 categories takes nearly all; half of it leaves the second its share. Unproven until measured with real weights."""
 
-MOST_KEYWORDS = 6
 KEYWORD_MARGIN = 2.5
-"""How many standard deviations above its mean over all words the cosine of a word must be. Some words are near all
-pictures and cosines mean something else for each model, so no fixed cosine would do. Unproven as SHARPNESS is."""
+"""How many standard deviations above the mean over all words the cosine of a word must be. Unproven as SHARPNESS is."""
 
 Numbers = npt.NDArray[np.float32]
 
@@ -43,14 +42,6 @@ class Prompts:
     category_phrases: dict[str, tuple[str, ...]]
     keyword_templates: tuple[str, ...]
     words: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Keyword:
-    """A word that fits a picture; `similarity` is the cosine of the two."""
-
-    word: str
-    similarity: float
 
 
 @cache
@@ -104,7 +95,7 @@ class ZeroShot:
             return []
         words = self._prompts.words
         prototypes = self._prototypes("keywords", [(word,) for word in words], self._prompts.keyword_templates)
-        return [_outstanding(words, row) for row in embeddings @ prototypes.T]
+        return outstanding(words, embeddings @ prototypes.T, KEYWORD_MARGIN)
 
     def _prototypes(self, kind: str, phrases: Sequence[Sequence[str]], templates: Sequence[str]) -> Numbers:
         with self._lock:
@@ -135,12 +126,6 @@ class ZeroShot:
 
 SMALLEST_NORM = 1e-12
 """Keeps sentences that cancel each other out from becoming not-a-number."""
-
-
-def _outstanding(words: Sequence[str], similarities: Numbers) -> tuple[Keyword, ...]:
-    least = float(similarities.mean() + KEYWORD_MARGIN * similarities.std())
-    best = np.argsort(-similarities, kind="stable")[:MOST_KEYWORDS]
-    return tuple(Keyword(words[at], float(similarities[at])) for at in best if similarities[at] > least)
 
 
 def _saved(numbers: Numbers) -> bytes:
