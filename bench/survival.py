@@ -35,8 +35,9 @@ from pipeline.images import ImageState
 from pipeline.originals import original_bytes
 from pipeline.principals import OWNER
 from pipeline.query_pictures import Region, read_query_picture
+from pipeline.questions import Term
 from pipeline.reconcile import reconcile
-from pipeline.search import SearchQuery, Term, search
+from pipeline.search import SearchQuery, search
 from pipeline.settings import read_settings
 from pipeline.stores import records_images, records_listing
 from pipeline.uploads import existing_file

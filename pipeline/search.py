@@ -6,38 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.access import get_image, visible
+from pipeline.access import visible
 from pipeline.backend import Backend
-from pipeline.errors import InvalidQuery
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord, ImageState
 from pipeline.principals import Principal
-from pipeline.query_pictures import embedding_of, get_query_picture
+from pipeline.questions import Question, Term, ask
 from pipeline.relevance import Strength, Verdict, strength, verdict
-from pipeline.stores import records_embeddings, records_images, records_listing, records_queries
+from pipeline.stores import records_images, records_listing, records_queries
 from pipeline.stores.protocols import Neighbor
-from pipeline.stores.records_queries import QueryPicture
 
 FROZEN_RESULTS = 1000  # ranked at once for a search by picture; whoever pages deeper has them ranked again, doubled
 OVER_FETCH = 32  # neighbors asked beyond the page, for those that were hidden a moment ago
-NOTHING_LEFT = 1e-6  # length below which positive and negative terms have canceled each other
-"""A sum of unit vectors this short has no direction; searching with it would rank by rounding errors."""
-
-
-@dataclass(frozen=True)
-class Term:
-    """One part of a question: exactly one of the four, and its weight, -2 to 2.
-
-    A picture is given by the key under which it is kept, or as it is when nobody needs to come back to it.
-    """
-
-    text: str | None = None
-    image_id: str | None = None
-    picture_key: str | None = None
-    picture: QueryPicture | None = None
-    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,17 +65,6 @@ class _Page:
     verdict: Verdict
 
 
-@dataclass(frozen=True)
-class _Question:
-    """The terms as one vector, with what must be left out or put first."""
-
-    vector: npt.NDArray[np.float32]
-    by_picture: bool
-    leave_out: frozenset[int]
-    identical: tuple[int, ...]
-    ignored: tuple[str, ...]
-
-
 def search(backend: Backend, query: SearchQuery, principal: Principal) -> SearchResult:
     """Return the images that answer `query`, among those `principal` may see.
 
@@ -107,7 +77,7 @@ def search(backend: Backend, query: SearchQuery, principal: Principal) -> Search
         found = _list(backend, query)
         ignored: tuple[str, ...] = ()
     else:
-        question = _ask(backend, query.terms, principal)
+        question = ask(backend, query.terms, principal)
         found = _find(backend, query, question)
         ignored = question.ignored
     return SearchResult(
@@ -137,48 +107,7 @@ def _list(backend: Backend, query: SearchQuery) -> _Page:
     return _Page(hits, len(rows) > query.limit, "match" if is_there_any else "none")
 
 
-def _ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> _Question:
-    total = np.zeros(backend.encoder.dimension, np.float64)
-    leave_out: set[int] = set()
-    identical: list[int] = []
-    ignored: list[str] = []
-    for term in terms:
-        if term.text is not None:
-            text = backend.encoder.embed_text(term.text)
-            ignored += text.ignored
-            vector = text.vector
-        elif term.image_id is not None:
-            row, vector = _vector_of_image(backend, term.image_id, principal)
-            leave_out.add(row)
-        else:
-            picture = term.picture or get_query_picture(backend, term.picture_key or "")
-            vector = embedding_of(backend, picture)
-            if len(terms) == 1 and term.weight > 0 and picture.sha256:
-                with backend.database.read() as connection:
-                    identical += records_images.rows_by_sha256(connection, picture.sha256, principal)
-        total += term.weight * vector
-    length = float(np.linalg.norm(total))
-    if length < NOTHING_LEFT:
-        raise InvalidQuery("The parts of this search cancel each other. Please change a weight.")
-    return _Question(
-        vector=(total / length).astype(np.float32),
-        by_picture=any(term.text is None for term in terms),
-        leave_out=frozenset(leave_out),
-        identical=tuple(identical),
-        ignored=tuple(ignored),
-    )
-
-
-def _vector_of_image(backend: Backend, image_id: str, principal: Principal) -> tuple[int, npt.NDArray[np.float32]]:
-    image = get_image(backend, image_id, principal)
-    with backend.database.read() as connection:
-        vector = records_embeddings.get_vector(connection, image.row, backend.encoder.fingerprint)
-    if vector is None:
-        raise InvalidQuery("This picture has not been analyzed yet. Please try again in a moment.")
-    return image.row, vector / np.linalg.norm(vector)
-
-
-def _find(backend: Backend, query: SearchQuery, question: _Question) -> _Page:
+def _find(backend: Backend, query: SearchQuery, question: Question) -> _Page:
     """Page through the neighbors, asking for more until the page is full or the index is exhausted."""
     needed = query.offset + query.limit + 1
     frozen_key = _frozen_key(backend, query)
@@ -202,7 +131,7 @@ def _find(backend: Backend, query: SearchQuery, question: _Question) -> _Page:
     return _Page(hits, len(found) > query.offset + query.limit, verdict([band for band in best if band]))
 
 
-def _ranked(backend: Backend, where: Filter, question: _Question, depth: int) -> list[Neighbor]:
+def _ranked(backend: Backend, where: Filter, question: Question, depth: int) -> list[Neighbor]:
     colored = rows = backend.swatches.rows_with(where)
     if where.needs_sql:
         with backend.database.read() as connection:
@@ -252,7 +181,7 @@ def _may_be_shown(record: ImageRecord, where: Filter) -> bool:
     )
 
 
-def _hit(backend: Backend, record: ImageRecord, neighbor: Neighbor, question: _Question) -> Hit:
+def _hit(backend: Backend, record: ImageRecord, neighbor: Neighbor, question: Question) -> Hit:
     similarity = max(-1.0, min(1.0, neighbor.similarity))
     band = strength(similarity, backend.bands, by_picture=question.by_picture)
     if neighbor.row in question.identical:

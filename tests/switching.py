@@ -10,7 +10,8 @@ from pipeline.current_backend import CurrentBackend
 from pipeline.features.encoders import registry
 from pipeline.images import ImageRecord
 from pipeline.principals import OWNER
-from pipeline.search import SearchQuery, Term, search
+from pipeline.questions import Term
+from pipeline.search import SearchQuery, search
 from pipeline.stores import records_embeddings, records_images
 from pipeline.stores.tables import images
 from pipeline.worker import Worker

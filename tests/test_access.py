@@ -18,8 +18,9 @@ from pipeline.images import ImageRecord, ImageState, new_image_id
 from pipeline.ingest import accept, accept_into
 from pipeline.principals import OWNER, Action, Principal, Role, Scope
 from pipeline.query_pictures import keep_query_picture
+from pipeline.questions import Term
 from pipeline.reconcile import reconcile
-from pipeline.search import SearchQuery, Term, search
+from pipeline.search import SearchQuery, search
 from pipeline.stores import records_audit, records_images, records_libraries
 from pipeline.stores.records_audit import Event
 from pipeline.stores.tables import images

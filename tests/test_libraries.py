@@ -14,8 +14,9 @@ from pipeline import libraries
 from pipeline.errors import Conflict, InvalidQuery, LibraryNotFound, LikenessError, NotAllowed
 from pipeline.filters import Filter
 from pipeline.principals import NOBODY, OWNER, Principal, Role, Scope
+from pipeline.questions import Term
 from pipeline.reconcile import reconcile
-from pipeline.search import SearchQuery, Term, search
+from pipeline.search import SearchQuery, search
 from pipeline.settings import read_settings
 from pipeline.stores import records_images, records_libraries, records_people
 from pipeline.stores.tables_people import members as members_table

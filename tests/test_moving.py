@@ -26,7 +26,8 @@ from pipeline.errors import Conflict, LikenessError, StoreUnavailable
 from pipeline.images import ImageState
 from pipeline.moving import Moved, move
 from pipeline.principals import OWNER, Role
-from pipeline.search import SearchQuery, Term, search
+from pipeline.questions import Term
+from pipeline.search import SearchQuery, search
 from pipeline.settings import Settings
 from pipeline.stores import records_audit, records_images, records_moves, records_people
 from pipeline.stores.charge import MOVED, StoreId

@@ -16,7 +16,8 @@ from pipeline import accounts, sessions
 from pipeline.filters import Filter
 from pipeline.principals import OWNER, Scope
 from pipeline.query_pictures import keep_query_picture
-from pipeline.search import SearchQuery, Term, search
+from pipeline.questions import Term
+from pipeline.search import SearchQuery, search
 from pipeline.stores import records_sessions
 from pipeline.stores.database import Database, Writing
 from pipeline.uploads import spooled

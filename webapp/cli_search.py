@@ -11,7 +11,8 @@ from webapp.cli_session import opened
 
 if TYPE_CHECKING:
     from pipeline.backend import Backend
-    from pipeline.search import SearchResult, Term
+    from pipeline.questions import Term
+    from pipeline.search import SearchResult
 
 DEFAULT_LIMIT = 20
 HIGHEST_LIMIT = 100
@@ -56,7 +57,7 @@ def search_command(image: Path | None, text: str | None, limit: int, as_json: bo
 
 def _terms(backend: "Backend", image: Path | None, text: str | None) -> "tuple[Term, ...]":
     from pipeline.query_pictures import read_query_picture
-    from pipeline.search import Term
+    from pipeline.questions import Term
     from pipeline.uploads import existing_file
 
     terms = []

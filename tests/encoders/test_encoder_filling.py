@@ -18,8 +18,9 @@ from pipeline.images import ImageState, thumbnail_key
 from pipeline.ingest import analyze
 from pipeline.listing import count_all_states
 from pipeline.principals import OWNER
+from pipeline.questions import Term
 from pipeline.reconcile import reconcile
-from pipeline.search import SearchQuery, Term, search
+from pipeline.search import SearchQuery, search
 from pipeline.stores import records_encoders, records_queue
 from pipeline.stores.tables import encoders, images
 from pipeline.worker import Worker

@@ -20,8 +20,9 @@ from pipeline.filters import Filter
 from pipeline.images import ImageState
 from pipeline.listing import count_all_states
 from pipeline.principals import OWNER
+from pipeline.questions import Term
 from pipeline.reconcile import reconcile
-from pipeline.search import SearchQuery, Term, search
+from pipeline.search import SearchQuery, search
 from pipeline.stores.tables import encoders, images
 from pipeline.uploads import spooled
 from pipeline.worker import Worker

@@ -11,7 +11,8 @@ from pipeline.backend import Backend
 from pipeline.description import describe_result
 from pipeline.errors import InvalidQuery
 from pipeline.query_pictures import Region, read_query_picture
-from pipeline.search import SearchQuery, Term, search
+from pipeline.questions import Term
+from pipeline.search import SearchQuery, search
 from pipeline.uploads import spooled
 from webapp import schemas
 from webapp.api_form import ANY_CALL, FILTERS, api_errors, search_body

@@ -16,7 +16,8 @@ from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord, ImageState
 from pipeline.originals import thumbnail
 from pipeline.principals import Action, Principal
-from pipeline.search import SearchQuery, Term, search
+from pipeline.questions import Term
+from pipeline.search import SearchQuery, search
 from webapp.dependencies import BackendDependency, PrincipalDependency, RunningDependency, shell
 from webapp.facts import facts_of
 from webapp.forms import FormDependency

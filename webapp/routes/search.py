@@ -16,7 +16,8 @@ from pipeline.images import ImageState
 from pipeline.listing import NOTHING_COUNTED, Counts, count_facets
 from pipeline.principals import Principal
 from pipeline.query_pictures import get_query_picture, keep_query_picture
-from pipeline.search import SearchQuery, SearchResult, Term, search
+from pipeline.questions import Term
+from pipeline.search import SearchQuery, SearchResult, search
 from pipeline.uploads import spooled
 from webapp.adding import deleted_library, upload_url
 from webapp.chips import chips_of

@@ -20,7 +20,8 @@ from pipeline.images import MAIN_LIBRARY, ImageRecord, ImageState
 from pipeline.ingest import accept_into
 from pipeline.labels import clean_filename
 from pipeline.principals import Principal
-from pipeline.search import SearchQuery, Term, search
+from pipeline.questions import Term
+from pipeline.search import SearchQuery, search
 from pipeline.upload_list import Card, ListedUpload, add_card, list_uploads
 from pipeline.uploads import spooled
 from webapp.adding import deleted_library

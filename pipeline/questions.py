@@ -1,0 +1,85 @@
+"""From the terms of a question to one vector: pictures, images and words, added up by their weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.access import get_image
+from pipeline.backend import Backend
+from pipeline.errors import InvalidQuery
+from pipeline.principals import Principal
+from pipeline.query_pictures import embedding_of, get_query_picture
+from pipeline.stores import records_embeddings, records_images
+from pipeline.stores.records_queries import QueryPicture
+
+NOTHING_LEFT = 1e-6  # length below which positive and negative terms have canceled each other
+"""A sum of unit vectors this short has no direction; searching with it would rank by rounding errors."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One part of a question: exactly one of the four, and its weight, -2 to 2.
+
+    A picture is given by the key under which it is kept, or as it is when nobody needs to come back to it.
+    """
+
+    text: str | None = None
+    image_id: str | None = None
+    picture_key: str | None = None
+    picture: QueryPicture | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Question:
+    """The terms as one vector, with what must be left out or put first."""
+
+    vector: npt.NDArray[np.float32]
+    by_picture: bool
+    leave_out: frozenset[int]
+    identical: tuple[int, ...]
+    ignored: tuple[str, ...]
+
+
+def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Question:
+    """Return what `terms` ask for. Raises InvalidQuery, ImageNotFound or QueryPictureNotFound with its sentence."""
+    total = np.zeros(backend.encoder.dimension, np.float64)
+    leave_out: set[int] = set()
+    identical: list[int] = []
+    ignored: list[str] = []
+    for term in terms:
+        if term.text is not None:
+            text = backend.encoder.embed_text(term.text)
+            ignored += text.ignored
+            vector = text.vector
+        elif term.image_id is not None:
+            row, vector = _vector_of_image(backend, term.image_id, principal)
+            leave_out.add(row)
+        else:
+            picture = term.picture or get_query_picture(backend, term.picture_key or "")
+            vector = embedding_of(backend, picture)
+            if len(terms) == 1 and term.weight > 0 and picture.sha256:
+                with backend.database.read() as connection:
+                    identical += records_images.rows_by_sha256(connection, picture.sha256, principal)
+        total += term.weight * vector
+    length = float(np.linalg.norm(total))
+    if length < NOTHING_LEFT:
+        raise InvalidQuery("The parts of this search cancel each other. Please change a weight.")
+    return Question(
+        vector=(total / length).astype(np.float32),
+        by_picture=any(term.text is None for term in terms),
+        leave_out=frozenset(leave_out),
+        identical=tuple(identical),
+        ignored=tuple(ignored),
+    )
+
+
+def _vector_of_image(backend: Backend, image_id: str, principal: Principal) -> tuple[int, npt.NDArray[np.float32]]:
+    image = get_image(backend, image_id, principal)
+    with backend.database.read() as connection:
+        vector = records_embeddings.get_vector(connection, image.row, backend.encoder.fingerprint)
+    if vector is None:
+        raise InvalidQuery("This picture has not been analyzed yet. Please try again in a moment.")
+    return image.row, vector / np.linalg.norm(vector)
