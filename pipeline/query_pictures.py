@@ -35,7 +35,7 @@ def read_query_picture(backend: Backend, upload: Upload, *, region: Region | Non
         sha256="" if region else upload.sha256,
         encoder=backend.encoder.fingerprint,
         embedding=backend.encoder.embed_pictures([seen])[0],
-        thumbnail=encode_thumbnail(seen, THUMBNAIL_SIZES[0]),
+        thumbnail=encode_thumbnail(seen, THUMBNAIL_SIZES[-1]),
         width=picture.facts.width,
         height=picture.facts.height,
     )
@@ -75,6 +75,17 @@ def embedding_of(backend: Backend, picture: QueryPicture) -> npt.NDArray[np.floa
     embedding: npt.NDArray[np.float32] = backend.encoder.embed_pictures([backend.decoders.decode(picture.thumbnail)])[0]
     again = replace(picture, encoder=backend.encoder.fingerprint, embedding=embedding)
     backend.database.note(lambda connection: records_queries.replace_embedding(connection, again), Writing.PASSING)
+    return embedding
+
+
+def embed_region(backend: Backend, thumbnail: bytes, region: Region) -> npt.NDArray[np.float32]:
+    """Return the embedding, (dimension,) of unit length, of a part of a picture, of which this is the thumbnail.
+
+    The largest thumbnail is nearly as large as the working copy, and takes a few milliseconds to read, where an
+    original may take half a second. Raises ImageRejected when it cannot be read.
+    """
+    seen = _crop(backend.decoders.decode(thumbnail), region)
+    embedding: npt.NDArray[np.float32] = backend.encoder.embed_pictures([seen])[0]
     return embedding
 
 

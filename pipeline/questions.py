@@ -9,8 +9,10 @@ import numpy.typing as npt
 from pipeline.access import get_image
 from pipeline.backend import Backend
 from pipeline.errors import InvalidQuery
+from pipeline.features.thumbnail import THUMBNAIL_SIZES
+from pipeline.originals import thumbnail
 from pipeline.principals import Principal
-from pipeline.query_pictures import embedding_of, get_query_picture
+from pipeline.query_pictures import Region, embed_region, embedding_of, get_query_picture
 from pipeline.stores import records_embeddings, records_images
 from pipeline.stores.records_queries import QueryPicture
 
@@ -20,9 +22,10 @@ NOTHING_LEFT = 1e-6  # length below which positive and negative terms have cance
 
 @dataclass(frozen=True)
 class Term:
-    """One part of a question: exactly one of the four, and its weight, -2 to 2.
+    """One part of a question: exactly one of the first four, and its weight, -2 to 2.
 
-    A picture is given by the key under which it is kept, or as it is when nobody needs to come back to it.
+    A picture is given by the key under which it is kept, or as it is when nobody needs to come back to it. Of an image
+    or a kept picture a `region` may be what counts.
     """
 
     text: str | None = None
@@ -30,6 +33,7 @@ class Term:
     picture_key: str | None = None
     picture: QueryPicture | None = None
     weight: float = 1.0
+    region: Region | None = None
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,16 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
             ignored += text.ignored
             vector = text.vector
         elif term.image_id is not None:
-            row, vector = _vector_of_image(backend, term.image_id, principal)
+            row, vector = _vector_of_image(backend, term.image_id, term.region, principal)
             leave_out.add(row)
         else:
             picture = term.picture or get_query_picture(backend, term.picture_key or "")
-            vector = embedding_of(backend, picture)
-            if len(terms) == 1 and term.weight > 0 and picture.sha256:
+            vector = (
+                embedding_of(backend, picture)
+                if term.region is None
+                else embed_region(backend, picture.thumbnail, term.region)
+            )
+            if len(terms) == 1 and term.weight > 0 and term.region is None and picture.sha256:
                 with backend.database.read() as connection:
                     identical += records_images.rows_by_sha256(connection, picture.sha256, principal)
         total += term.weight * vector
@@ -76,8 +84,12 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
     )
 
 
-def _vector_of_image(backend: Backend, image_id: str, principal: Principal) -> tuple[int, npt.NDArray[np.float32]]:
+def _vector_of_image(
+    backend: Backend, image_id: str, region: Region | None, principal: Principal
+) -> tuple[int, npt.NDArray[np.float32]]:
     image = get_image(backend, image_id, principal)
+    if region:
+        return image.row, embed_region(backend, thumbnail(backend, image, THUMBNAIL_SIZES[-1]), region)
     with backend.database.read() as connection:
         vector = records_embeddings.get_vector(connection, image.row, backend.encoder.fingerprint)
     if vector is None:

@@ -197,7 +197,7 @@ def _frozen_key(backend: Backend, query: SearchQuery) -> tuple[str, str] | None:
     if len(query.terms) != 1 or query.terms[0].picture_key is None:
         return None
     digest = hashlib.sha256(
-        repr((backend.encoder.fingerprint, query.where, query.terms[0].weight)).encode()
+        repr((backend.encoder.fingerprint, query.where, query.terms[0].weight, query.terms[0].region)).encode()
     ).hexdigest()
     return query.terms[0].picture_key, digest
 

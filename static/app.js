@@ -1,8 +1,10 @@
 // The start of every script of the pages. Each page works without any of it; this makes it quicker and kinder.
 // Here: what is small and everywhere. Dropping and pasting: drop.js. Uploads: upload.js. Grids: grid.js. Zoom: zoom.js.
+// The part of a picture: region.js.
 
 import "./drop.js";
 import "./grid.js";
+import "./region.js";
 import "./upload.js";
 import "./zoom.js";
 
@@ -112,6 +114,32 @@ for (const failure of ["htmx:sendError", "htmx:timeout"]) {
     document.getElementById("notice").replaceChildren(card);
   });
 }
+
+// A chip that is open stays open when what was chosen in it has changed the search.
+let openChip = null;
+document.addEventListener("htmx:beforeSwap", () => {
+  const chip = document.querySelector(".chip-details[open]");
+  openChip = chip && { id: chip.id, focus: chip.contains(document.activeElement) ? document.activeElement.id : "" };
+});
+document.addEventListener("htmx:afterSwap", () => {
+  if (!openChip) return;
+  document.getElementById(openChip.id)?.setAttribute("open", "");
+  document.getElementById(openChip.focus)?.focus({ preventScroll: true });
+});
+
+// One chip is open at a time, and a click elsewhere closes it, as a menu does.
+document.addEventListener("click", (event) => {
+  for (const chip of document.querySelectorAll(".chip-details[open]")) {
+    if (!chip.contains(event.target)) chip.removeAttribute("open");
+  }
+});
+document.addEventListener("keydown", (event) => {
+  const chip = event.key === "Escape" && event.target.closest?.(".chip-details[open]");
+  if (!chip) return;
+  chip.removeAttribute("open");
+  chip.querySelector("summary").focus();
+  event.preventDefault();
+});
 
 // Words that were removed as a chip also leave the box, unless somebody is typing there.
 document.addEventListener("htmx:afterSettle", (event) => {

@@ -133,13 +133,13 @@ def read_filter(fields: Fields) -> Filter:
         schemes=_choices(fields, "scheme", SCHEMES),
         color_names=_choices(fields, "color_name", COLOR_NAMES),
         colors=_colors(fields),
-        color_tolerance=_or(_number(fields, "color_tolerance", 0, 100), COLOR_TOLERANCE),
-        color_share=_or(_number(fields, "color_share", 0, 1), COLOR_SHARE),
+        color_tolerance=_or(read_number(fields, "color_tolerance", 0, 100), COLOR_TOLERANCE),
+        color_share=_or(read_number(fields, "color_share", 0, 1), COLOR_SHARE),
         tags=_several("tag", (tag.strip() for value in fields.get("tag", ()) for tag in value.split(","))),
-        min_brightness=_number(fields, "min_brightness", 0, 1),
-        max_brightness=_number(fields, "max_brightness", 0, 1),
-        min_saturation=_number(fields, "min_saturation", 0, 1),
-        max_saturation=_number(fields, "max_saturation", 0, 1),
+        min_brightness=read_number(fields, "min_brightness", 0, 1),
+        max_brightness=read_number(fields, "max_brightness", 0, 1),
+        min_saturation=read_number(fields, "min_saturation", 0, 1),
+        max_saturation=read_number(fields, "max_saturation", 0, 1),
         created_after=read_time(fields, "created_after"),
         created_before=read_time(fields, "created_before", end_of_day=True),
         min_width=read_integer(fields, "min_width", 0, 1_000_000),
@@ -177,7 +177,8 @@ def read_time(fields: Fields, name: str, *, end_of_day: bool = False) -> datetim
         raise InvalidQuery(f"The value of {name} must be a date such as 2026-11-20, not {_shown(text)}.") from error
 
 
-def _number(fields: Fields, name: str, lowest: float, highest: float) -> float | None:
+def read_number(fields: Fields, name: str, lowest: float, highest: float) -> float | None:
+    """Return a number between `lowest` and `highest`, or None when the field is not set."""
     text = first(fields, name)
     if not text:
         return None

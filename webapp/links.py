@@ -12,11 +12,14 @@ SUBJECTS = ("text", "like", "picture")
 
 def search_url(fields: Fields, **changes: str | None) -> str:
     """Return the address of the search with `fields`, some of them set or (None) removed; paging starts anew."""
-    pairs = [
-        (name, value) for name in (*SUBJECTS, *FILTER_FIELDS) if name not in changes for value in fields.get(name, ())
-    ]
+    pairs = [(name, value) for name, value in fields_query(fields) if name not in changes]
     pairs += [(name, value) for name, value in changes.items() if value is not None]
     return f"/?{urlencode(pairs)}" if pairs else "/"
+
+
+def fields_query(fields: Fields) -> list[tuple[str, str]]:
+    """Return what `fields` ask, as pairs for an address."""
+    return [(name, value) for name in (*SUBJECTS, *FILTER_FIELDS) for value in fields.get(name, ())]
 
 
 def without_value(fields: Fields, name: str, value: str) -> str:

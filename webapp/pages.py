@@ -30,19 +30,41 @@ class Tile:
     strength_words: str = ""
     reason: str = ""
     more_like_this_url: str = ""
+    region_url: str = ""
     stacked: int = 0
     stack_url: str = ""
 
 
 @dataclass(frozen=True)
+class Choice:
+    """One of several, with the address that leads to it; `chosen` is the present one."""
+
+    label: str
+    url: str
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
 class Chip:
-    """One thing that was asked: words, a picture, or a filter, with the address of the search without it."""
+    """One thing that was asked: words, a picture, or a filter, with the address of the search without it.
+
+    Parts of a question, which filters are not, can be changed: `weights` are the searches with other weights, of which
+    `weight` is the present one in words, "" for the usual one; `earlier_url` and `later_url` move it among its like;
+    `region_url` leads to where a part of the picture is chosen, `whole_url` back to all of it.
+    """
 
     kind: Literal["text", "picture", "image", "filter"]
     label: str
     remove_url: str
     thumbnail_url: str | None = None
     color: str | None = None
+    weight: str = ""
+    weights: tuple[Choice, ...] = ()
+    earlier_url: str = ""
+    later_url: str = ""
+    region_url: str = ""
+    whole_url: str = ""
+    is_negative: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,9 +149,10 @@ class Shell:
 class SearchPage:
     """`/`. `asked` is true when there is a text, picture or image to compare with, not only filters.
 
-    `query_fields` are the hidden fields (name, value) that keep the picture or image of the query when the filter
-    form is sent. `tiles` are the strong and possible ones (or all, when nothing was asked); `weak_tiles` are folded
-    behind `weak_count`. `summary` is announced: "24 pictures, 12 ms". `hint` tells what of the text was not
+    `heading` says what was asked. `query_fields` are the hidden fields (name, value) that keep the pictures and images
+    of the query when the filter form is sent; `add_to` is the whole query of this search, for a picture that is added
+    to it, "" where none can be. `tiles` are the strong and possible ones (or all, when nothing was asked); `weak_tiles`
+    are folded behind `weak_count`. `summary` is announced: "24 pictures, 12 ms". `hint` tells what of the text was not
     understood. `problem` is the sentence for a search that could not be run. `more_url` loads the next tiles.
     `may_change` is false for who may change none of the pictures. `libraries`, `library` and `deleted_library` are for
     the first pictures, as in UploadPage.
@@ -140,6 +163,7 @@ class SearchPage:
     asked: bool
     chips: tuple[Chip, ...]
     clear_url: str
+    heading: str
     query_fields: tuple[tuple[str, str], ...]
     facets: tuple[Facet, ...]
     ranges: RangeFields
@@ -148,17 +172,32 @@ class SearchPage:
     weak_count: int
     summary: str
     verdict: Literal["match", "weak", "none", ""]
-    query_picture_url: str | None
     hint: str
     problem: str
     empty: Emptiness | None
     library_is_empty: bool
     more_url: str | None
     permalink: str
+    add_to: str = ""
     may_change: bool = True
     libraries: tuple[tuple[str, str], ...] = ()
     library: str = ""
     deleted_library: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class RegionPage:
+    """`/region`. `width` and `height` are those of the picture; `sides` are name and value, in percent, of its part."""
+
+    shell: Shell
+    name: str
+    picture_url: str
+    width: int
+    height: int
+    sides: tuple[tuple[str, str], ...]
+    query_fields: tuple[tuple[str, str], ...]
+    back_url: str
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -252,6 +291,7 @@ class ImagePage:
     facts: tuple[Fact, ...]
     likes: tuple[Tile, ...]
     more_like_this_url: str
+    region_url: str
     tags_text: str
     keywords: tuple[WordLink, ...] = ()
     problem: str = ""

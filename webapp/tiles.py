@@ -37,6 +37,11 @@ def display_url(image: ImageRecord) -> str:
     return thumbnail_url(image, DISPLAY_PX)
 
 
+def region_url(image: ImageRecord) -> str:
+    """Return where a part of the picture is chosen to search with."""
+    return f"/region?like={image.id}"
+
+
 def tile_of_image(image: ImageRecord) -> Tile:
     """Return the tile of an image in a plain list."""
     return Tile(
@@ -46,6 +51,7 @@ def tile_of_image(image: ImageRecord) -> Tile:
         thumbnail_srcset=", ".join(f"{thumbnail_url(image, px)} {_width_at(image, px)}w" for px in THUMBNAIL_SIZES),
         alt=alternative_text(image),
         more_like_this_url=f"/?like={image.id}",
+        region_url=region_url(image),
     )
 
 

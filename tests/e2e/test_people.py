@@ -146,7 +146,14 @@ def test_each_sees_only_their_own(comes: Comes) -> None:
 
     for image in ids:
         nowhere = str(uuid4())
-        for path in ("/images/{}", "/images/{}/thumbnail", "/images/{}/original", "/?like={}", "/?library={}"):
+        for path in (
+            "/images/{}",
+            "/images/{}/thumbnail",
+            "/images/{}/original",
+            "/?like={}",
+            "/region?like={}",
+            "/?library={}",
+        ):
             theirs, unknown = words_of(bob, path.format(image)), words_of(bob, path.format(nowhere))
             assert theirs.replace(image, nowhere) == unknown
         assert status_of(bob, f"/images/{image}") == status_of(bob, f"/images/{image}/thumbnail") == 404

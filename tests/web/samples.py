@@ -127,6 +127,7 @@ def search_page(count: int = 12, *, asked: bool = False, weak: int = 0, **change
         asked=asked,
         chips=(),
         clear_url="/",
+        heading="Pictures like this one" if asked else "All pictures",
         query_fields=(("picture", "abc"),) if asked else (),
         facets=facets(),
         ranges=pages.RangeFields(),
@@ -135,7 +136,6 @@ def search_page(count: int = 12, *, asked: bool = False, weak: int = 0, **change
         weak_count=weak,
         summary=f"{count} pictures · 12 ms",
         verdict="match" if asked else "",
-        query_picture_url="/sample/3.svg" if asked else None,
         hint="",
         problem="",
         empty=None,
@@ -146,10 +146,33 @@ def search_page(count: int = 12, *, asked: bool = False, weak: int = 0, **change
     return replace(value, **changes)
 
 
+def weights() -> tuple[pages.Choice, ...]:
+    labels = ("\N{MINUS SIGN}1", "\N{MULTIPLICATION SIGN}1", "\N{MULTIPLICATION SIGN}2")
+    return tuple(pages.Choice(label, f"/?w={number}", chosen=number == 2) for number, label in enumerate(labels))
+
+
 def chips() -> tuple[pages.Chip, ...]:
     return (
-        pages.Chip("picture", "your picture", "/", thumbnail_url="/sample/3.svg"),
-        pages.Chip("text", HOSTILE, "/?a"),
+        pages.Chip(
+            "picture",
+            "your picture",
+            "/",
+            thumbnail_url="/sample/3.svg",
+            weight="\N{MULTIPLICATION SIGN}2",
+            weights=weights(),
+            later_url="/?later",
+            region_url="/region?picture=a&part=0",
+            whole_url="/?whole",
+        ),
+        pages.Chip(
+            "text",
+            HOSTILE,
+            "/?a",
+            weight="\N{MINUS SIGN}1",
+            weights=weights(),
+            earlier_url="/?earlier",
+            is_negative=True,
+        ),
         pages.Chip("filter", "animal", "/?b"),
         pages.Chip("filter", "blue", "/?c", color="#2c65c9"),
         pages.Chip("filter", LONG, "/?d"),
@@ -250,6 +273,7 @@ def image_page(number: int = 0, record: ImageRecord | None = None, **changes: An
         ),
         likes=tuple(tile(n + 1, 0) for n in range(9)),
         more_like_this_url=f"/?like={found.id}",
+        region_url=f"/region?like={found.id}",
         keywords=tuple(pages.WordLink(keyword.word, f"/?text={keyword.word}") for keyword in found.keywords),
         tags_text=", ".join(found.tags),
     )

@@ -76,7 +76,14 @@ def test_more_like_this_never_leaves_the_library(two: Two) -> None:
 
 def test_a_picture_of_somebody_else_is_told_like_one_that_there_is_not(two: Two) -> None:
     unknown = two.ben_image[:-4] + ("0000" if two.ben_image[-4:] != "0000" else "0001")
-    for path in ("/images/{}", "/images/{}/original", "/images/{}/thumbnail", "/?like={}", f"{IMAGES}/{{}}"):
+    for path in (
+        "/images/{}",
+        "/images/{}/original",
+        "/images/{}/thumbnail",
+        "/?like={}",
+        "/region?like={}",
+        f"{IMAGES}/{{}}",
+    ):
         there, nowhere = (two.ada.get(path.format(image_id)) for image_id in (two.ben_image, unknown))
         assert there.status_code == nowhere.status_code == 404
         assert there.text.replace(two.ben_image, unknown) == nowhere.text

@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 from pipeline.backend import Backend
 from pipeline.description import describe_result
 from pipeline.errors import InvalidQuery
-from pipeline.query_pictures import Region, read_query_picture
+from pipeline.query_pictures import read_query_picture
 from pipeline.questions import Term
 from pipeline.search import SearchQuery, search
 from pipeline.uploads import spooled
@@ -28,14 +28,13 @@ from webapp.forms import (
     read_integer,
     read_text,
 )
+from webapp.query_parts import MOST_PARTS, check_weight, read_region
 
 router = APIRouter(prefix="/api/v1", tags=["search"], responses=ANY_CALL)
 
 MOST_RESULTS = 100
 DEFAULT_RESULTS = 20
 DEEPEST = 10_000
-MOST_TERMS = 10
-STRONGEST_WEIGHT = 2.0
 LARGEST_JSON_BYTES = 1 << 20
 
 NO_URL = "This version does not fetch pictures from addresses. Please send the picture itself as file."
@@ -104,17 +103,19 @@ def _terms(backend: Backend, body: SearchBody) -> tuple[Term, ...]:
     terms = list(_weighted(body.terms))
     if text := read_text(body.fields):
         terms.append(Term(text=text))
-    if image_id := first(body.fields, "image_id"):
-        terms.append(Term(image_id=image_id))
-    region = _region(first(body.fields, "region"))
+    sent_region = first(body.fields, "region")
+    region = read_region(sent_region) if sent_region else None
     if body.form is not None and files_of(body.form):
         sent = one_file(body.form)
         with spooled(sent.file, sent.filename or "", max_bytes=backend.settings.max_upload_bytes) as upload:
             terms.append(Term(picture=read_query_picture(backend, upload, region=region)))
+        region = None  # it is said of the file, where there is one
+    if image_id := first(body.fields, "image_id"):
+        terms.append(Term(image_id=image_id, region=region))
     elif region:
-        raise InvalidQuery("region needs a picture, sent as file.")
-    if len(terms) > MOST_TERMS:
-        raise InvalidQuery(f"A search can have {MOST_TERMS} parts.")
+        raise InvalidQuery("region needs a picture: send one as file, or name one as image_id.")
+    if len(terms) > MOST_PARTS:
+        raise InvalidQuery(f"A search can have {MOST_PARTS} parts.")
     return tuple(terms)
 
 
@@ -123,35 +124,20 @@ def _weighted(terms: object) -> Sequence[Term]:
         return ()
     if not isinstance(terms, list) or not all(isinstance(term, dict) for term in terms):
         raise InvalidQuery('terms is a list such as [{"text": "dog", "weight": 1}].')
-    return [_term(term) for term in terms[: MOST_TERMS + 1]]
+    return [_term(term) for term in terms[: MOST_PARTS + 1]]
 
 
 def _term(term: Mapping[str, object]) -> Term:
     weight = term.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not abs(weight) <= STRONGEST_WEIGHT:
+    if isinstance(weight, bool) or not isinstance(weight, int | float):
         raise InvalidQuery("The weight of a term is a number between -2 and 2.")
-    text, image_id = term.get("text"), term.get("image_id")
-    if isinstance(text, str) and text.strip() and image_id is None:
-        return Term(text=read_text({"text": [text.strip()]}), weight=float(weight))
-    if isinstance(image_id, str) and text is None:
-        return Term(image_id=image_id, weight=float(weight))
-    raise InvalidQuery("Each term has either a text or an image_id.")
-
-
-def _region(text: str) -> Region | None:
-    if not text:
-        return None
-    try:
-        x, y, width, height = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise InvalidQuery("region is x,y,width,height as fractions, such as 0.25,0.25,0.5,0.5.") from error
-    inside = 0 <= x < 1 and 0 <= y < 1 and 0 < width <= 1 - x + EDGE and 0 < height <= 1 - y + EDGE
-    if not inside:
-        raise InvalidQuery("region must lie inside the picture: fractions from 0 to 1.")
-    return Region(x, y, width, height)
-
-
-EDGE = 1e-6  # what rounding in a client's decimals may add
+    weight = check_weight(float(weight))
+    text, image_id, region = term.get("text"), term.get("image_id"), term.get("region")
+    if isinstance(text, str) and text.strip() and image_id is None and region is None:
+        return Term(text=read_text({"text": [text.strip()]}), weight=weight)
+    if isinstance(image_id, str) and text is None and (region is None or isinstance(region, str)):
+        return Term(image_id=image_id, weight=weight, region=read_region(region) if region else None)
+    raise InvalidQuery("Each term has either a text or an image_id; an image_id may have a region.")
 
 
 def _json(raw: str | bytes) -> object:

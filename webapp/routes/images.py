@@ -25,7 +25,7 @@ from webapp.image_features import palette_bars, score_bars, word_links
 from webapp.pages import ImagePage, Tile
 from webapp.rendering import page, wants_fragment
 from webapp.security import FILE_POLICY
-from webapp.tiles import display_url, image_url, tile_of_hit
+from webapp.tiles import display_url, image_url, region_url, tile_of_hit
 
 router = APIRouter(include_in_schema=False)
 
@@ -172,6 +172,7 @@ def _page(
         facts=facts_of(image, access.origins_of(backend, image, principal), with_exif=with_exif),
         likes=() if deleted else _likes(backend, principal, image),
         more_like_this_url=f"/?like={image.id}",
+        region_url=region_url(image),
         tags_text=", ".join(image.tags) if tags_text is None else tags_text,
         problem=problem,
         may_change=access.may(principal, Action.CHANGE, image),

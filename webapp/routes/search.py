@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from pipeline import access
@@ -16,11 +18,10 @@ from pipeline.images import ImageState
 from pipeline.listing import NOTHING_COUNTED, Counts, count_facets
 from pipeline.principals import Principal
 from pipeline.query_pictures import get_query_picture, keep_query_picture
-from pipeline.questions import Term
 from pipeline.search import SearchQuery, SearchResult, search
 from pipeline.uploads import spooled
 from webapp.adding import deleted_library, upload_url
-from webapp.chips import chips_of
+from webapp.chips import filter_chips
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.facets import facets_of, range_fields
 from webapp.forms import (
@@ -31,10 +32,11 @@ from webapp.forms import (
     one_file,
     read_filter,
     read_integer,
-    read_text,
 )
-from webapp.links import SUBJECTS, filters_only, search_url
+from webapp.links import SUBJECTS, fields_query, filters_only, search_url
 from webapp.pages import Emptiness, SearchPage
+from webapp.part_chips import heading_of, part_chips
+from webapp.query_parts import MOST_PARTS, Part, check_room, read_parts, readable_parts, url_of
 from webapp.rendering import page, wants_fragment
 from webapp.security import FILE_POLICY
 from webapp.tiles import tile_of_hit
@@ -72,13 +74,17 @@ def show_search(request: Request, backend: BackendDependency, principal: Princip
 
 @router.post("/search")
 def search_by_picture(backend: BackendDependency, principal: PrincipalDependency, form: FormDependency) -> Response:
-    """Keep the picture for a day and lead to the address of its search."""
+    """Keep the picture for a day and lead to the address of its search, or of the search that it is added to."""
     access.check_reading(principal)
+    fields = fields_of(form)
+    before = fields_of(QueryParams(first(fields, "add_to")))
+    parts = read_parts(before)
+    check_room(parts)
     sent = one_file(form)
     with spooled(sent.file, sent.filename or "", max_bytes=backend.settings.max_upload_bytes) as upload:
         kept = keep_query_picture(backend, upload)
-    address = search_url(filters_only(fields_of(form)), picture=kept.key)
-    return RedirectResponse(address, 303)
+    added = [*parts, Part("picture", kept.key)]
+    return RedirectResponse(url_of({**filters_only(fields), **filters_only(before)}, added), 303)
 
 
 @router.get("/pictures/{key}")
@@ -96,7 +102,8 @@ def _answer(backend: Backend, fields: Fields, principal: Principal) -> tuple[_An
         if any(library not in known for library in asked):
             return _Answer(None, access.NO_LIBRARY), 404  # the same for one of others as for one that does not exist
     try:
-        query = SearchQuery(terms=_terms(fields), where=read_filter(fields), limit=PAGE_SIZE, offset=_offset(fields))
+        terms = tuple(part.term() for part in read_parts(fields))
+        query = SearchQuery(terms=terms, where=read_filter(fields), limit=PAGE_SIZE, offset=_offset(fields))
         return _Answer(search(backend, query, principal)), 200
     except InvalidQuery as error:
         return _Answer(None, error.user_message), 422
@@ -113,15 +120,6 @@ def _with_library_ids(backend: Backend, principal: Principal, fields: Fields) ->
     """Return the fields with the ids of libraries instead of their names, as the facets and every link have them."""
     asked = fields.get("library", ())
     return {**fields, "library": access.library_ids(backend, asked, principal)} if asked else fields
-
-
-def _terms(fields: Fields) -> tuple[Term, ...]:
-    terms = []
-    if text := read_text(fields):
-        terms.append(Term(text=text))
-    terms += [Term(image_id=image_id) for image_id in fields.get("like", ())[:1]]
-    terms += [Term(picture_key=key) for key in fields.get("picture", ())[:1]]
-    return tuple(terms)
 
 
 def _offset(fields: Fields) -> int:
@@ -142,13 +140,13 @@ def _page(
 ) -> SearchPage:
     asked = any(fields.get(name) for name in SUBJECTS)
     result = answer.result
-    in_words = bool(fields.get("text")) and not (fields.get("like") or fields.get("picture"))
+    in_words = not (fields.get("like") or fields.get("picture"))
     tiles = [tile_of_hit(hit, in_words=in_words) for hit in result.hits] if result else []
     strong = tuple(tile for tile in tiles if tile.strength != "weak")
     weak = tuple(tile for tile in tiles if tile.strength == "weak")
     narrowed = bool(filters_only(fields))
     ready, waiting = counts.states[ImageState.READY], counts.states[ImageState.WAITING]
-    key = first(fields, "picture")
+    parts = readable_parts(fields)
     labels = access.library_labels(backend, principal)
     is_empty = not asked and not narrowed and not ready and not waiting and not answer.problem
     addable = access.upload_libraries(backend, principal)
@@ -157,17 +155,18 @@ def _page(
         shell=replace(shell(request, "search"), upload_url=upload_url(fields, addable) or "/upload"),
         text=first(fields, "text"),
         asked=asked,
-        chips=chips_of(backend, principal, fields, labels),
+        chips=(*part_chips(backend, principal, fields, parts), *filter_chips(fields, labels)),
+        heading=heading_of(parts, is_narrowed=narrowed),
         clear_url="/",
-        query_fields=tuple((name, fields[name][0]) for name in ("like", "picture") if fields.get(name)),
+        query_fields=tuple((name, value) for name in ("picture", "like") for value in fields.get(name, ())),
+        add_to=urlencode(fields_query(fields)) if asked and len(parts) < MOST_PARTS else "",
         facets=facets_of(counts.facets, fields, ready, labels),
         ranges=range_fields(fields),
         tiles=strong,
         weak_tiles=weak,
-        weak_count=max(counts.passing - len(strong) - len(fields.get("like", ())[:1]), len(weak)),
+        weak_count=max(counts.passing - len(strong) - len(fields.get("like", ())), len(weak)),
         summary=_summary(result, len(strong), counts.passing, asked=asked),
         verdict=_verdict(result, asked=asked),
-        query_picture_url=f"/pictures/{key}" if key and not answer.problem else None,
         hint=_hint(result, backend.encoder.name),
         problem=answer.problem,
         empty=_emptiness(answer, advice, asked=asked, ready=ready, waiting=waiting, strong=strong, weak=weak),

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Literal
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, StreamingResponse
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from pipeline import access, curation
@@ -20,6 +22,7 @@ from webapp.flash import leave_notice
 from webapp.forms import Fields, FormDependency, fields_of, first
 from webapp.links import is_own_address
 from webapp.pages import SelectionPage
+from webapp.query_parts import Part, check_room, read_parts, url_of
 from webapp.rendering import page
 from webapp.tiles import tile_of_image
 
@@ -32,6 +35,9 @@ CONSEQUENCES: dict[Asked, str] = {
     "delete": "They disappear from every result at once; you can undo it.",
     "purge": "Nothing can bring them back then, except the files themselves.",
 }
+TOWARD = {"more": 1.0, "less": -0.5}
+"""The weight of images that results should be more like, or less: less against than for, as in Rocchio's relevance
+feedback (1971), because what somebody does not want says less than what they want."""
 NOTHING_LEFT = "None of the selected pictures is there any more. Please reload the page."
 
 
@@ -39,7 +45,7 @@ NOTHING_LEFT = "None of the selected pictures is there any more. Please reload t
 def act_on_selection(
     request: Request, backend: BackendDependency, principal: PrincipalDependency, form: FormDependency
 ) -> Response:
-    """Tag, delete, restore or pack the selected images, and go back to where they were selected."""
+    """Tag, delete, restore, pack or search with the selected images, and go back to where they were selected."""
     fields = fields_of(form)
     ids = fields.get("image", ())
     if not ids:
@@ -47,6 +53,8 @@ def act_on_selection(
     if len(ids) > MOST_IMAGES:
         raise InvalidQuery(f"At most {MOST_IMAGES:,} pictures can be selected at once.")
     action = first(fields, "action")
+    if action in TOWARD:
+        return _search_with(fields, TOWARD[action])
     if action == "zip":
         return _pack(backend, principal, ids)
     asked = ASKED.get(action)
@@ -100,6 +108,15 @@ def _ask(request: Request, backend: Backend, principal: Principal, action: Asked
         back_url=back if is_own_address(back) else "/",
     )
     return page(request, "selection.html", content)
+
+
+def _search_with(fields: Fields, weight: float) -> Response:
+    """Lead to the search that was looked at, with the selected images as parts of its question."""
+    before = fields_of(QueryParams(urlsplit(first(fields, "back", "/")).query))
+    known = {part.value for part in read_parts(before)}
+    added = [Part("like", image_id, weight) for image_id in dict.fromkeys(fields["image"]) if image_id not in known]
+    check_room(read_parts(before), len(added))
+    return RedirectResponse(url_of(before, [*read_parts(before), *added]), 303)
 
 
 def _pack(backend: Backend, principal: Principal, ids: Sequence[str]) -> Response:

@@ -1,0 +1,103 @@
+"""The parts of a question as chips that can be changed, and the heading that says them.
+
+Whatever a chip offers is an address, so all of it works without JavaScript, by keyboard, and as a link.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from pipeline.access import get_image
+from pipeline.backend import Backend
+from pipeline.errors import NotFound
+from pipeline.features.thumbnail import THUMBNAIL_SIZES
+from pipeline.principals import Principal
+from pipeline.query_pictures import get_query_picture
+from webapp.forms import Fields
+from webapp.links import fields_query
+from webapp.pages import Chip, Choice
+from webapp.query_parts import Part, swapped, url_of, with_weight, without
+from webapp.tiles import thumbnail_url
+
+MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
+
+WEIGHTS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
+"""What is offered; others can be typed. A sum of unit vectors is turned by steps that double."""
+
+
+def part_chips(backend: Backend, principal: Principal, fields: Fields, parts: Sequence[Part]) -> tuple[Chip, ...]:
+    """Return a chip for each part of the question, in order."""
+    return tuple(_chip(backend, principal, fields, parts, at) for at in range(len(parts)))
+
+
+def heading_of(parts: Sequence[Part], *, is_narrowed: bool) -> str:
+    """Return what was asked in a few words."""
+    toward = [part for part in parts if part.weight > 0]
+    pictures = sum(part.kind != "text" for part in toward)
+    said = [f"Like {'this picture' if pictures == 1 else f'these {pictures} pictures'}"] if pictures else []
+    if len(parts) == 1 and pictures:
+        return "Pictures with this part" if parts[0].region else "Pictures like this one"
+    said += [f"“{part.value}”" for part in toward if part.kind == "text"]
+    away = [f"“{part.value}”" if part.kind == "text" else "a picture" for part in parts if part.weight < 0]
+    if away:
+        said.append(f"{'away' if said else 'Away'} from {' and '.join(away)}")
+    if said:
+        return ", ".join(said)
+    return "Chosen pictures" if is_narrowed else "All pictures"
+
+
+def _chip(backend: Backend, principal: Principal, fields: Fields, parts: Sequence[Part], at: int) -> Chip:
+    part = parts[at]
+    like = [place for place, other in enumerate(parts) if other.kind == part.kind]
+    place = like.index(at)
+    earlier = like[place - 1] if place > 0 else None
+    later = like[place + 1] if place + 1 < len(like) else None
+    bare = _bare(backend, principal, part, url_of(fields, without(parts, at)))
+    is_there = part.kind == "text" or bare.thumbnail_url is not None
+    return replace(
+        bare,
+        weight=_weight_words(part.weight),
+        weights=_weights(fields, parts, at) if is_there else (),
+        earlier_url="" if earlier is None else url_of(fields, swapped(parts, at, earlier)),
+        later_url="" if later is None else url_of(fields, swapped(parts, at, later)),
+        region_url=region_url(fields, at) if part.kind != "text" and is_there else "",
+        whole_url=url_of(fields, [*parts[:at], replace(part, region=None), *parts[at + 1 :]]) if part.region else "",
+        is_negative=part.weight < 0,
+    )
+
+
+def region_url(fields: Fields, at: int) -> str:
+    """Return where a part of the picture is chosen that is part `at` of the question of `fields`."""
+    return f"/region?{urlencode([*fields_query(fields), ('part', at)])}"
+
+
+def _bare(backend: Backend, principal: Principal, part: Part, remove_url: str) -> Chip:
+    which = "part of " if part.region else ""
+    if part.kind == "text":
+        return Chip("text", part.value, remove_url)
+    try:
+        if part.kind == "picture":
+            kept = get_query_picture(backend, part.value)
+            return Chip("picture", f"{which}this picture", remove_url, f"/pictures/{kept.key}")
+        image = get_image(backend, part.value, principal)
+    except NotFound:
+        gone = "a picture that is no longer kept" if part.kind == "picture" else "a picture that is gone"
+        return Chip("picture" if part.kind == "picture" else "image", gone, remove_url)
+    return Chip("image", f"{which}{image.filename}", remove_url, thumbnail_url(image, THUMBNAIL_SIZES[0]))
+
+
+def _weights(fields: Fields, parts: Sequence[Part], at: int) -> tuple[Choice, ...]:
+    present = parts[at].weight
+    offered = sorted({*WEIGHTS, present})
+    return tuple(
+        Choice(_number(weight), url_of(fields, with_weight(parts, at, weight)), chosen=weight == present)
+        for weight in offered
+    )
+
+
+def _weight_words(weight: float) -> str:
+    return "" if weight == 1 else _number(weight)
+
+
+def _number(weight: float) -> str:
+    return f"{MINUS if weight < 0 else TIMES}{abs(weight):g}"
