@@ -64,6 +64,7 @@ def main() -> None:
             row("first search of this process", [_timed(lambda: _search(client, {"text": "dog"}))])
             for name, ask in questions(client, files, ids).items():
                 row(name, [_timed(ask) for _ in range(options.searches)])
+                row_of_parts(parts_of(client, ask, options.searches))
             print(f"memory of the server: {server.memory_mib:.0f} MiB (PSS of all its processes)")
 
 
@@ -117,6 +118,32 @@ def questions(client: httpx.Client, files: list[Path], ids: list[str]) -> dict[s
         "the page of an image": lambda: client.get(f"/images/{chance.choice(ids)}").raise_for_status(),
         "a thumbnail": lambda: client.get(f"/images/{chance.choice(ids)}/thumbnail").raise_for_status(),
     }
+
+
+def parts_of(client: httpx.Client, ask: Callable[[], object], times: int) -> list[dict[str, float]]:
+    """Ask again; return what the server says of each answer: milliseconds by part, and the total."""
+    told: list[dict[str, float]] = []
+
+    def note(answer: httpx.Response) -> None:
+        parts = [part.partition(";dur=") for part in answer.headers.get("Server-Timing", "").split(", ") if part]
+        told.append({name: float(milliseconds) for name, _, milliseconds in parts})
+
+    client.event_hooks = {"response": [note]}
+    for _ in range(times):
+        ask()
+    client.event_hooks = {"response": []}
+    return [parts for parts in told if parts]
+
+
+def row_of_parts(told: list[dict[str, float]]) -> None:
+    """Print where the time of these answers went: the median of each part, and of what has no name."""
+    if not told:
+        return
+    names = dict.fromkeys(name for parts in told for name in parts if name != "total")
+    rest = [parts["total"] - sum(parts.get(name, 0) for name in names) for parts in told]
+    medians = {name: float(np.median([parts.get(name, 0) for parts in told])) for name in names}
+    said = ", ".join(f"{name} {milliseconds:.1f}" for name, milliseconds in medians.items())
+    print(f"    in the server: {said}, other {np.median(rest):.1f}", flush=True)
 
 
 def fill(backend: Backend, number: int) -> None:

@@ -23,6 +23,7 @@ from pipeline.features import decode
 from pipeline.features.decode import Limits, Probe
 from pipeline.features.picture import Picture
 from pipeline.memory_budget import MemoryBudget
+from pipeline.stopwatch import spent_on
 
 _PICTURES_PER_PROCESS = 500
 """After so many a process is renewed, so that what libraries leak or fragment stays small."""
@@ -94,7 +95,8 @@ class DecoderPool:
 
     def decode(self, source: bytes | Path) -> Picture:
         """Return the working copy of the first frame."""
-        answer = self._run(source, long_side_px=None)
+        with spent_on("decoding"):
+            answer = self._run(source, long_side_px=None)
         if not isinstance(answer, Picture):
             raise _crashed("a file where a picture was asked for")
         return answer

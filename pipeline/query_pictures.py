@@ -10,6 +10,7 @@ from pipeline.errors import QueryPictureNotFound
 from pipeline.features.picture import Picture
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.features.thumbnail import encode as encode_thumbnail
+from pipeline.stopwatch import spent_on
 from pipeline.stores import records_queries
 from pipeline.stores.database import Writing
 from pipeline.stores.records_queries import QueryPicture
@@ -30,11 +31,13 @@ def read_query_picture(backend: Backend, upload: Upload, *, region: Region | Non
     """Embed a picture, or a part of it, to search with. Raises ImageRejected when it cannot be read."""
     picture = backend.decoders.decode(upload.path)
     seen = _crop(picture, region) if region else picture
+    with spent_on("embedding"):
+        embedding = backend.encoder.embed_pictures([seen])[0]
     return QueryPicture(
         key=records_queries.new_key(),
         sha256="" if region else upload.sha256,
         encoder=backend.encoder.fingerprint,
-        embedding=backend.encoder.embed_pictures([seen])[0],
+        embedding=embedding,
         thumbnail=encode_thumbnail(seen, THUMBNAIL_SIZES[-1]),
         width=picture.facts.width,
         height=picture.facts.height,
@@ -85,7 +88,8 @@ def embed_region(backend: Backend, thumbnail: bytes, region: Region) -> npt.NDAr
     original may take half a second. Raises ImageRejected when it cannot be read.
     """
     seen = _crop(backend.decoders.decode(thumbnail), region)
-    embedding: npt.NDArray[np.float32] = backend.encoder.embed_pictures([seen])[0]
+    with spent_on("embedding"):
+        embedding: npt.NDArray[np.float32] = backend.encoder.embed_pictures([seen])[0]
     return embedding
 
 

@@ -13,6 +13,7 @@ from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.originals import thumbnail
 from pipeline.principals import Principal
 from pipeline.query_pictures import Region, embed_region, embedding_of, get_query_picture
+from pipeline.stopwatch import spent_on
 from pipeline.stores import records_embeddings, records_images
 from pipeline.stores.records_queries import QueryPicture
 
@@ -55,7 +56,8 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
     ignored: list[str] = []
     for term in terms:
         if term.text is not None:
-            text = backend.encoder.embed_text(term.text)
+            with spent_on("embedding"):
+                text = backend.encoder.embed_text(term.text)
             ignored += text.ignored
             vector = text.vector
         elif term.image_id is not None:

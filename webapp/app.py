@@ -42,6 +42,7 @@ from webapp.routes import (
     uploads,
 )
 from webapp.security import Guard
+from webapp.server_timing import ServerTiming
 
 FORM_BYTES = 512 << 10  # room in a body for fields: a thousand selected pictures take a third of it
 PAGE_UPLOAD_FILES = 32  # files of the largest size that one form without JavaScript may hold together
@@ -133,5 +134,6 @@ def create_app(
     one_file = settings.max_upload_bytes + FORM_BYTES
     with_files = dict.fromkeys(("/search", "/api/v1/search", "/api/v1/images"), one_file)
     with_files["/upload"] = one_file * PAGE_UPLOAD_FILES
+    app.add_middleware(ServerTiming)
     app.add_middleware(Guard, max_body_bytes=with_files, default_body_bytes=FORM_BYTES, public_url=settings.public_url)
     return app

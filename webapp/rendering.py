@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from pipeline.stopwatch import spent_on
 from webapp import wording
 from webapp.flash import COOKIE, forget_notice
 from webapp.pages import ErrorPage
@@ -60,10 +61,11 @@ def page(
     fragment = wanted is not None and wants_fragment(request)
     names = {"request": request, "fragment": fragment, **vars(context)}
     found = environment.get_template(template)
-    if fragment and wanted is not None:
-        html = "".join(found.blocks[wanted](found.new_context(names)))
-    else:
-        html = found.render(names)
+    with spent_on("rendering"):
+        if fragment and wanted is not None:
+            html = "".join(found.blocks[wanted](found.new_context(names)))
+        else:
+            html = found.render(names)
     headers = {"Vary": "HX-Request, HX-Target, HX-History-Restore-Request"}
     if fragment and is_error:
         headers |= ERROR_GOES_TO_THE_NOTICE

@@ -27,6 +27,7 @@ from sqlalchemy.engine import Connection as Connection  # noqa: PLC0414 - workfl
 from sqlalchemy.engine import Engine
 
 from pipeline.errors import ConfigurationError, StoreUnavailable, extra_missing
+from pipeline.stopwatch import spent_on
 from pipeline.stores import locks, postgresql
 from pipeline.stores.charge import given_up
 from pipeline.stores.locks import NOT_HELD, Held
@@ -115,7 +116,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection for reading, with one consistent view."""
-        with _mapped(), self.engine.connect() as connection:
+        with spent_on("database"), _mapped(), self.engine.connect() as connection:
             if not self.is_sqlite:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
@@ -207,7 +208,7 @@ class Database:
     @contextmanager
     def _transaction(self, writing: Writing, *, wait_seconds: float | None = None) -> Iterator[Connection]:
         """Give a transaction, after its turn if it takes turns; who is in the way is waited for at most so long."""
-        with _mapped(), self.engine.connect() as connection:
+        with spent_on("database"), _mapped(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.execution_options(likeness_write=True, likeness_wait_seconds=wait_seconds)
             with connection.begin():

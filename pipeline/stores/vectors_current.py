@@ -19,6 +19,7 @@ import numpy.typing as npt
 from pipeline.errors import LikenessError
 from pipeline.filters import Filter
 from pipeline.settings import Settings
+from pipeline.stopwatch import spent_on
 from pipeline.stores import records_moves
 from pipeline.stores.database import Database
 from pipeline.stores.opening import open_vectors
@@ -86,7 +87,7 @@ class CurrentVectors:
         rows: npt.NDArray[np.int64] | None = None,
     ) -> list[Neighbor]:
         """Return up to `limit` visible images that pass, most similar first, ties by row number."""
-        with self._borrowed() as store:
+        with spent_on("index"), self._borrowed() as store:
             return store.nearest(embedding, limit, where=where, rows=rows)
 
     def count(self) -> int:
