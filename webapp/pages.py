@@ -4,7 +4,7 @@ Templates show these values and decide nothing; a value that is a sentence is re
 `…_url`) are paths on this server and already escaped for use in an attribute by Jinja.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.images import ImageRecord
@@ -201,42 +201,6 @@ class RegionPage:
 
 
 @dataclass(frozen=True)
-class UploadCard:
-    """One file of an upload. `outcome` chooses what the card looks like; `sentence` says it in words.
-
-    `number` orders the cards of a batch. `kin` are pictures that look like it, found once it is analysed.
-    """
-
-    id: str
-    number: int
-    filename: str
-    size: str
-    outcome: Literal["waiting", "added", "existing", "failed", "refused"]
-    sentence: str
-    image: ImageRecord | None
-    tile: Tile | None
-    kin: tuple[Tile, ...] = ()
-
-
-@dataclass(frozen=True)
-class UploadPage:
-    """`/upload`. `batch` names this list of files in its address; `poll_url` is None when nothing waits.
-
-    `libraries` are those that files can be added to (id, label), and `library` the id of the one that is chosen.
-    `deleted_library` is (id, name) of the one to be restored before anything can be added; None where it can.
-    """
-
-    shell: Shell
-    batch: str
-    cards: tuple[UploadCard, ...]
-    totals: str
-    poll_url: str | None
-    libraries: tuple[tuple[str, str], ...] = ()
-    library: str = ""
-    deleted_library: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
 class Fact:
     """A line of a table of facts."""
 
@@ -388,27 +352,3 @@ class ErrorPage:
     status: int
     login_url: str = ""
     retry_url: str = ""
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One call of the HTTP API, as /api/v1/docs lists it."""
-
-    method: str
-    path: str
-    anchor: str
-    summary: str
-    description: str
-    parameters: tuple[tuple[str, str, str], ...] = field(default_factory=tuple)
-    responses: tuple[tuple[str, str], ...] = field(default_factory=tuple)
-    example: str = ""
-
-
-@dataclass(frozen=True)
-class ApiDocsPage:
-    """`/api/v1/docs`: the OpenAPI document, readable without any script."""
-
-    shell: Shell
-    title: str
-    introduction: str
-    operations: tuple[Operation, ...]

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, Category, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState
-from webapp import pages
+from webapp import pages, pages_api_docs, pages_uploads
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 LONG = "a-very-long-file-name-without-a-single-space-" * 5 + ".jpeg"
@@ -213,7 +213,7 @@ def search_pages() -> dict[str, pages.SearchPage]:
     }
 
 
-def upload_page(count: int = 7, **changes: Any) -> pages.UploadPage:
+def upload_page(count: int = 7, **changes: Any) -> pages_uploads.UploadPage:
     outcomes = ("waiting", "added", "existing", "failed", "refused")
     sentences = (
         "Being looked at",
@@ -223,7 +223,7 @@ def upload_page(count: int = 7, **changes: Any) -> pages.UploadPage:
         "This picture has 412 megapixels; the limit is 100. Please upload a smaller version.",
     )
     cards = tuple(
-        pages.UploadCard(
+        pages_uploads.UploadCard(
             id=f"card{n}",
             number=n,
             filename=NAMES[n % len(NAMES)],
@@ -237,7 +237,7 @@ def upload_page(count: int = 7, **changes: Any) -> pages.UploadPage:
         for n in range(count)
     )
     shell = replace(SHELL, active="upload")
-    value = pages.UploadPage(
+    value = pages_uploads.UploadPage(
         shell=shell,
         batch="batch1",
         cards=cards,
@@ -371,8 +371,8 @@ def error_page(status: int = 404) -> pages.ErrorPage:
     )
 
 
-def api_docs_page() -> pages.ApiDocsPage:
-    operation = pages.Operation(
+def api_docs_page() -> pages_api_docs.ApiDocsPage:
+    operation = pages_api_docs.Operation(
         "POST",
         "/api/v1/search",
         "post-search",
@@ -382,7 +382,7 @@ def api_docs_page() -> pages.ApiDocsPage:
         (("200", "The results, best first"), ("415", "Not a picture we read")),
         "curl -F file=@dog.jpg http://127.0.0.1:8000/api/v1/search",
     )
-    return pages.ApiDocsPage(
+    return pages_api_docs.ApiDocsPage(
         shell=replace(SHELL, active=""),
         title="HTTP API",
         introduction="Everything the pages do, for programs.",

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from webapp.dependencies import shell
-from webapp.pages import ApiDocsPage, Operation
+from webapp.pages_api_docs import ApiDocsPage, Operation
 from webapp.rendering import page
 
 router = APIRouter(include_in_schema=False)

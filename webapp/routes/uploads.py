@@ -29,7 +29,8 @@ from webapp.dependencies import BackendDependency, PrincipalDependency, Running,
 from webapp.forms import FormDependency, fields_of, files_of, first
 from webapp.identity import for_pictures
 from webapp.number_ranges import numbers_from, ranges_of
-from webapp.pages import Tile, UploadCard, UploadPage
+from webapp.pages import Tile
+from webapp.pages_uploads import UploadCard, UploadPage
 from webapp.rendering import page, wants_fragment
 from webapp.tiles import tile_of_hit, tile_of_image
 from webapp.wording import as_size
