@@ -16,6 +16,7 @@ from pipeline.stores import records_embeddings, records_encoders
 from pipeline.stores.charge import StoreId
 from pipeline.stores.database import Database
 from pipeline.stores.database_address import without_secrets
+from pipeline.stores.image_table import ImageTable
 from pipeline.stores.opening import naming, open_database, open_objects
 from pipeline.stores.protocols import ObjectStore, VectorStore
 from pipeline.stores.records_embeddings import EncoderRow
@@ -35,6 +36,7 @@ class Backend:
     objects: ObjectStore
     vectors: VectorStore
     swatches: SwatchTable
+    images: ImageTable
     extractor: FeatureExtractor
     decoders: DecoderPool
     measured_bands: SimilarityBands | None = None
@@ -107,6 +109,7 @@ def open_backend(settings: Settings, on_download: OnDownload | None = None) -> B
         objects=objects,
         vectors=CurrentVectors(database, row_of(encoder), settings),
         swatches=SwatchTable(database),
+        images=ImageTable(database),
         measured_bands=bands,
         extractor=FeatureExtractor(encoder, settings.worker_threads),
         decoders=DecoderPool(

@@ -6,27 +6,45 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.access import visible
 from pipeline.backend import Backend
+from pipeline.errors import InvalidQuery
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord, ImageState
 from pipeline.principals import Principal
 from pipeline.questions import Question, Term, ask
 from pipeline.relevance import Strength, Verdict, strength, verdict
+from pipeline.sorting import ONLY_READY, Sort
 from pipeline.stores import records_images, records_listing, records_queries
+from pipeline.stores.database import Connection
 from pipeline.stores.protocols import Neighbor
 
+Rows = npt.NDArray[np.int64]
+
 FROZEN_RESULTS = 1000  # ranked at once for a search by picture; whoever pages deeper has them ranked again, doubled
+MOST_MATCHES = 1000
+"""How many of the nearest are looked through for those that are strong or possible, where these are sorted otherwise
+or counted: as many as are ranked at once, and more than anybody looks through."""
+
 OVER_FETCH = 32  # neighbors asked beyond the page, for those that were hidden a moment ago
+
+ONLY_LISTS_HAVE_STATES = "A search finds analyzed pictures only. Please leave out the state, or what to compare with."
 
 
 @dataclass(frozen=True)
 class SearchQuery:
-    """What is asked. Without terms it lists what passes the filter, newest first."""
+    """What is asked. Without terms it lists what passes the filter, newest first unless sorted otherwise.
+
+    With terms and another order than the best first, only what is strong or possible is returned, among the
+    MOST_MATCHES nearest. `states` are for lists: a search finds analyzed images only.
+    """
 
     terms: tuple[Term, ...] = ()
     where: Filter = field(default_factory=Filter)
+    sort: Sort = Sort.BEST
+    states: tuple[ImageState, ...] = ONLY_READY
     limit: int = 20
     offset: int = 0
 
@@ -45,7 +63,7 @@ class Hit:
 class SearchResult:
     """Hits, best first. `verdict` is that of the whole search, also on a later page and behind the last one.
 
-    `ignored` are the words of the question that the encoder does not know.
+    `ignored` are the words of the question that the encoder does not know. `question` is what the terms came to.
     """
 
     hits: tuple[Hit, ...]
@@ -54,6 +72,7 @@ class SearchResult:
     encoder: str
     took_ms: float
     ignored: tuple[str, ...] = ()
+    question: Question | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +83,11 @@ class _Page:
     has_more: bool
     verdict: Verdict
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing that comes later could change it."""
+        return self.has_more
+
 
 def search(backend: Backend, query: SearchQuery, principal: Principal) -> SearchResult:
     """Return the images that answer `query`, among those `principal` may see.
@@ -73,31 +97,51 @@ def search(backend: Backend, query: SearchQuery, principal: Principal) -> Search
     """
     started = time.perf_counter()
     query = replace(query, where=visible(backend, query.where, principal))
+    question: Question | None = None
     if not query.terms:
         found = _list(backend, query)
-        ignored: tuple[str, ...] = ()
     else:
+        if query.states != ONLY_READY:
+            raise InvalidQuery(ONLY_LISTS_HAVE_STATES)
         question = ask(backend, query.terms, principal)
-        found = _find(backend, query, question)
-        ignored = question.ignored
+        find = _find if query.sort is Sort.BEST else _find_sorted
+        found = find(backend, query, question)
     return SearchResult(
         hits=tuple(found.hits),
         verdict=found.verdict,
         has_more=found.has_more,
         encoder=backend.encoder.name,
         took_ms=(time.perf_counter() - started) * 1000,
-        ignored=ignored,
+        ignored=question.ignored if question else (),
+        question=question,
     )
+
+
+def rows_of_matches(backend: Backend, where: Filter, question: Question) -> Rows | None:
+    """Return the rows of what is strong or possible among the MOST_MATCHES nearest that pass `where`; None for none."""
+    neighbors = _matches(backend, _ranked(backend, where, question, MOST_MATCHES), question)
+    return np.array([neighbor.row for neighbor in neighbors], np.int64) if neighbors else None
 
 
 def _list(backend: Backend, query: SearchQuery) -> _Page:
     colored = backend.swatches.rows_with(query.where)
+    sort = Sort.NEWEST if query.sort is Sort.BEST else query.sort
+    needed = query.offset + query.limit + 1
+    in_memory = sort not in {Sort.NEWEST, Sort.OLDEST} and query.states == ONLY_READY
+    ranked = backend.images.rows(query.where, colored=colored, sort=sort).tolist() if in_memory else None
     with backend.database.read() as connection:
 
         def rows_from(offset: int, limit: int) -> list[int]:
-            states = (ImageState.READY,)
+            if ranked is not None:
+                return _shown(connection, ranked, query.where, needed)[offset : offset + limit]
             return records_listing.list_rows(
-                connection, query.where, colored=colored, states=states, limit=limit, offset=offset
+                connection,
+                query.where,
+                colored=colored,
+                states=query.states,
+                sort=sort,
+                limit=limit,
+                offset=offset,
             )
 
         rows = rows_from(query.offset, query.limit + 1)
@@ -115,27 +159,51 @@ def _find(backend: Backend, query: SearchQuery, question: Question) -> _Page:
     exhausted = neighbors is not None and len(neighbors) < FROZEN_RESULTS
     neighbors = neighbors or []
     frozen, depth = len(neighbors), len(neighbors)
-    found = _visible(backend, neighbors, query.where, needed)
-    while len(found) < needed and not exhausted:
+    page = _page_of(backend, neighbors, query, question)
+    while not page.is_full and not exhausted:
         depth = max(needed + OVER_FETCH, 2 * depth, FROZEN_RESULTS if frozen_key else 0)
         ranked = _ranked(backend, query.where, question, depth)
         exhausted = len(ranked) < depth
         neighbors = _continued(neighbors[:frozen], ranked)
-        found = _visible(backend, neighbors, query.where, needed)
+        page = _page_of(backend, neighbors, query, question)
     if frozen_key and (len(neighbors) > frozen or not frozen):
-        key, digest = frozen_key
-        backend.database.note(lambda connection: records_queries.freeze(connection, key, digest, neighbors))
-    page = found[query.offset : query.offset + query.limit]
-    hits = [_hit(backend, record, neighbor, question) for record, neighbor in page]
-    best = [_hit(backend, record, neighbor, question).strength for record, neighbor in found[:1]]
-    return _Page(hits, len(found) > query.offset + query.limit, verdict([band for band in best if band]))
+        _freeze(backend, frozen_key, neighbors)
+    return page
+
+
+def _find_sorted(backend: Backend, query: SearchQuery, question: Question) -> _Page:
+    """Put what is strong or possible among the MOST_MATCHES nearest into another order.
+
+    Weak ones are left out: in an order that says nothing of likeness they would stand before those that were meant.
+    """
+    frozen_key = _frozen_key(backend, query)
+    neighbors = _frozen_neighbors(backend, frozen_key) if query.offset else None
+    if neighbors is None:
+        neighbors = _ranked(backend, query.where, question, MOST_MATCHES)
+        if frozen_key:
+            _freeze(backend, frozen_key, neighbors)
+    best = _visible_bands(backend, neighbors, query.where, question)
+    matches = {neighbor.row: neighbor for neighbor in _matches(backend, neighbors[:MOST_MATCHES], question)}
+    order = backend.images.sorted(np.array(list(matches), np.int64), query.sort)
+    page = _page_of(backend, [matches[row] for row in order.tolist()], query, question)
+    return replace(page, verdict=verdict(best))
+
+
+def _matches(backend: Backend, neighbors: list[Neighbor], question: Question) -> list[Neighbor]:
+    return [neighbor for neighbor in neighbors if _band(backend, neighbor, question) != "weak"]
+
+
+def _visible_bands(backend: Backend, neighbors: list[Neighbor], where: Filter, question: Question) -> list[Strength]:
+    """Return the band of the nearest that may be shown, if there is one."""
+    with backend.database.read() as connection:
+        first = _shown(connection, [neighbor.row for neighbor in neighbors], where, 1)[:1]
+    return [_band(backend, neighbor, question) for neighbor in neighbors if neighbor.row in first]
 
 
 def _ranked(backend: Backend, where: Filter, question: Question, depth: int) -> list[Neighbor]:
     colored = rows = backend.swatches.rows_with(where)
-    if where.needs_sql:
-        with backend.database.read() as connection:
-            rows = np.array(records_listing.visible_rows(connection, where, colored=colored), np.int64)
+    if where.needs_rows:
+        rows = backend.images.rows(where, colored=colored)
     asked = depth + len(question.leave_out) + OVER_FETCH
     found = backend.vectors.nearest(question.vector, asked, where=where, rows=rows)
     first = [Neighbor(row, 1.0) for row in question.identical]
@@ -156,37 +224,42 @@ def _continued(frozen: list[Neighbor], ranked: list[Neighbor]) -> list[Neighbor]
     return frozen + [neighbor for neighbor in ranked if neighbor.row not in shown]
 
 
-def _visible(
-    backend: Backend, neighbors: Sequence[Neighbor], where: Filter, needed: int
-) -> list[tuple[ImageRecord, Neighbor]]:
-    """Return the neighbors that may be shown with their records, at least `needed` if there are as many."""
-    shown: list[tuple[ImageRecord, Neighbor]] = []
+def _page_of(backend: Backend, neighbors: Sequence[Neighbor], query: SearchQuery, question: Question) -> _Page:
+    """Return the page of `query` among the neighbors that may be shown.
+
+    Of those before it nothing is read but whether they may be: their records would take seconds on a late page.
+    """
+    needed = query.offset + query.limit + 1
+    by_row = {neighbor.row: neighbor for neighbor in neighbors}
     with backend.database.read() as connection:
-        for start in range(0, len(neighbors), needed):
-            part = neighbors[start : start + needed]
-            records = records_images.get_by_rows(connection, [neighbor.row for neighbor in part])
-            by_row = {record.row: record for record in records if _may_be_shown(record, where)}
-            shown += [(by_row[neighbor.row], neighbor) for neighbor in part if neighbor.row in by_row]
-            if len(shown) >= needed:
-                break
-    return shown
+        rows = _shown(connection, list(by_row), query.where, needed)
+        records = records_images.get_by_rows(connection, rows[query.offset : needed - 1])
+    hits = [_hit(backend, record, by_row[record.row], question) for record in records]
+    best = [_band(backend, by_row[row], question) for row in rows[:1]]
+    return _Page(hits, len(rows) >= needed, verdict(best))
 
 
-def _may_be_shown(record: ImageRecord, where: Filter) -> bool:
-    return (
-        record.state == ImageState.READY
-        and record.deleted_at is None
-        and (where.libraries is None or record.library in where.libraries)
-        and record.library not in where.without_libraries
-    )
+def _shown(connection: Connection, rows: Sequence[int], where: Filter, needed: int) -> list[int]:
+    """Return those of `rows` that may be shown, in their order, up to `needed` if there are as many."""
+    shown: list[int] = []
+    for start in range(0, len(rows), needed):
+        shown += records_listing.shown_rows(connection, rows[start : start + needed], where)
+        if len(shown) >= needed:
+            break
+    return shown[:needed]
 
 
 def _hit(backend: Backend, record: ImageRecord, neighbor: Neighbor, question: Question) -> Hit:
     similarity = max(-1.0, min(1.0, neighbor.similarity))
-    band = strength(similarity, backend.bands, by_picture=question.by_picture)
     if neighbor.row in question.identical:
         return Hit(record, 1.0, "strong", {"identical": True})
-    return Hit(record, similarity, band, {"content": round(similarity, 4)})
+    return Hit(record, similarity, _band(backend, neighbor, question), {"content": round(similarity, 4)})
+
+
+def _band(backend: Backend, neighbor: Neighbor, question: Question) -> Strength:
+    if neighbor.row in question.identical:
+        return "strong"
+    return strength(neighbor.similarity, backend.bands, by_picture=question.by_picture)
 
 
 def _frozen_key(backend: Backend, query: SearchQuery) -> tuple[str, str] | None:
@@ -200,6 +273,10 @@ def _frozen_key(backend: Backend, query: SearchQuery) -> tuple[str, str] | None:
         repr((backend.encoder.fingerprint, query.where, query.terms[0].weight, query.terms[0].region)).encode()
     ).hexdigest()
     return query.terms[0].picture_key, digest
+
+
+def _freeze(backend: Backend, key: tuple[str, str], neighbors: list[Neighbor]) -> None:
+    backend.database.note(lambda connection: records_queries.freeze(connection, *key, neighbors))
 
 
 def _frozen_neighbors(backend: Backend, key: tuple[str, str] | None) -> list[Neighbor] | None:

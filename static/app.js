@@ -141,6 +141,15 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// A group of filters stays open or closed as somebody has left it, also when its counts are replaced.
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  const { target, fragment } = event.detail;
+  for (const group of target.querySelectorAll("details[id]")) {
+    const next = fragment.querySelector(`#${CSS.escape(group.id)}`);
+    if (next && next.open !== group.open) next.open = group.open || next.querySelector(":checked") !== null;
+  }
+});
+
 // Words that were removed as a chip also leave the box, unless somebody is typing there.
 document.addEventListener("htmx:afterSettle", (event) => {
   const words = document.getElementById("text");

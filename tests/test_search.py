@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from fakes import GridEncoder
 from pictures import picture_bytes
 from putting import putting
@@ -219,6 +220,23 @@ def test_an_image_deleted_while_somebody_pages_is_left_out_of_the_next_page(back
     curation.delete(backend, [made[6].id], OWNER)
 
     assert ids(find(backend, term, limit=5, offset=5)) == [made[place].id for place in (5, 7, 8, 9, 10)]
+
+
+def test_a_late_page_reads_the_records_of_its_own_images_alone(backend, shelf):
+    shelf.add_many([shelf.axis(0, tilt=0.004 * number) for number in range(300)])
+    term = ask_vector(backend, shelf.axis(0))
+    whole = [hit.image.id for hit in pages(backend, term, limit=100)]
+    read = []
+
+    def note(_connection, _cursor, statement, parameters, *_) -> None:
+        if "FROM palette" in statement:
+            read.append(len(parameters))
+
+    sa.event.listen(backend.database.engine, "before_cursor_execute", note)
+    late = find(backend, term, limit=10, offset=250)
+
+    assert ids(late) == whole[250:260]
+    assert read == [10]
 
 
 def test_another_library_is_never_found_by_who_may_not_see_it(backend, shelf):

@@ -11,6 +11,7 @@ from pipeline import accounts
 from pipeline.backend import Backend, OnDownload, open_backend
 from pipeline.current_backend import CurrentBackend
 from pipeline.doorbell import Doorbell
+from pipeline.listing import read_ahead
 from pipeline.settings import Settings
 from pipeline.worker import Worker
 from webapp import errors
@@ -89,8 +90,11 @@ def create_app(
                 running.thread = Thread(target=worker.run, name="worker", daemon=True)
                 running.thread.start()
             app.state.running = running
+            reading = Thread(target=read_ahead, args=(backend,), name="reading", daemon=True)
+            reading.start()
             yield
             worker.stop()
+            reading.join()
             if running.thread:
                 running.thread.join()
 

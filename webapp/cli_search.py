@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from webapp.cli_filters import filter_options, read_options
+from webapp.cli_filters import filter_options, read_options, read_view
 from webapp.cli_session import opened
+from webapp.filter_help import VIEW
 
 if TYPE_CHECKING:
     from pipeline.backend import Backend
@@ -37,17 +38,28 @@ VERDICTS = {
     type=click.IntRange(1, HIGHEST_LIMIT),
     help="Results at most.",
 )
+@click.option("--sort", help=VIEW["sort"])
+@click.option("--state", multiple=True, help=VIEW["state"])
 @click.option("--json", "as_json", is_flag=True, help="Print the answer of the HTTP API.")
 @filter_options
-def search_command(image: Path | None, text: str | None, limit: int, as_json: bool, **filters: Any) -> None:
+def search_command(
+    image: Path | None,
+    text: str | None,
+    limit: int,
+    sort: str | None,
+    state: tuple[str, ...],
+    as_json: bool,
+    **filters: Any,
+) -> None:
     """Search by a picture, by words, or by both; with filters alone, list what passes them, newest first."""
     where = read_options(filters)
+    order, states = read_view({"sort": sort, "state": state})
     with opened() as backend:
         from pipeline.access import local_owner
         from pipeline.description import describe_result
         from pipeline.search import SearchQuery, search
 
-        query = SearchQuery(terms=_terms(backend, image, text), where=where, limit=limit)
+        query = SearchQuery(terms=_terms(backend, image, text), where=where, sort=order, states=states, limit=limit)
         result = search(backend, query, local_owner(backend))
         if as_json:
             click.echo(json.dumps(describe_result(result), ensure_ascii=False, indent=2))

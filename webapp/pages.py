@@ -69,23 +69,27 @@ class Chip:
 
 @dataclass(frozen=True)
 class FacetOption:
-    """A value that can be chosen. `count` is how many visible images have it under the other filters."""
+    """A value that can be chosen. `count` is how many visible images have it under the other filters, if counted."""
 
     value: str
     label: str
-    count: int
+    count: int | None
     chosen: bool
     color: str | None = None
 
 
 @dataclass(frozen=True)
 class Facet:
-    """A group of checkboxes named `name`; `layout` is how they are drawn. Facets without options are not shown."""
+    """A group of checkboxes named `name`; `layout` is how they are drawn. Facets without options are not shown.
+
+    One that is not `unfolded` shows its options when it is opened.
+    """
 
     name: str
     title: str
     layout: Literal["list", "swatches"]
     options: tuple[FacetOption, ...]
+    unfolded: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,9 +105,16 @@ class RangeFields:
     max_saturation: str = ""
     created_after: str = ""
     created_before: str = ""
+    taken_after: str = ""
+    taken_before: str = ""
     min_width: str = ""
+    max_width: str = ""
     min_height: str = ""
+    max_height: str = ""
+    min_bytes: str = ""
+    max_bytes: str = ""
     tag: str = ""
+    without_tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,8 +165,9 @@ class SearchPage:
     to it, "" where none can be. `tiles` are the strong and possible ones (or all, when nothing was asked); `weak_tiles`
     are folded behind `weak_count`. `summary` is announced: "24 pictures, 12 ms". `hint` tells what of the text was not
     understood. `problem` is the sentence for a search that could not be run. `more_url` loads the next tiles.
-    `may_change` is false for who may change none of the pictures. `libraries`, `library` and `deleted_library` are for
-    the first pictures, as in UploadPage.
+    `sorts` are the orders there are (value, label), and `sort` the one that is chosen. `counted` says what the facets
+    count. `may_change` is false for who may change none of the pictures. `libraries`, `library` and `deleted_library`
+    are for the first pictures, as in UploadPage.
     """
 
     shell: Shell
@@ -179,6 +191,9 @@ class SearchPage:
     more_url: str | None
     permalink: str
     add_to: str = ""
+    sorts: tuple[tuple[str, str], ...] = ()
+    sort: str = ""
+    counted: str = ""
     may_change: bool = True
     libraries: tuple[tuple[str, str], ...] = ()
     library: str = ""

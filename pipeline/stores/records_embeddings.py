@@ -20,6 +20,8 @@ from pipeline.stores.tables import counters, embeddings, encoders, images, inser
 WHOLE = "whole"
 """The region of an embedding that stands for the whole picture."""
 
+ROWS_PER_LOOK = 500  # values in one IN (...), as `records_images` has them
+
 UNREADABLE = "unreadable"
 """The region under which is noted that an encoder was to see an image of which nothing could be read any more."""
 
@@ -126,6 +128,15 @@ def touch(connection: Connection, rows: Sequence[int]) -> None:
     _change(connection, rows)
 
 
+def touch_analyzed(connection: Connection, rows: Sequence[int]) -> None:
+    """Do the same where some of the images may still wait; of these nobody follows anything, so no number is taken."""
+    analyzed: set[int] = set()
+    for start in range(0, len(rows), ROWS_PER_LOOK):
+        part = rows[start : start + ROWS_PER_LOOK]
+        analyzed |= set(connection.scalars(sa.select(embeddings.c.image_row).where(embeddings.c.image_row.in_(part))))
+    _change(connection, sorted(analyzed))
+
+
 def bury(connection: Connection, rows: Sequence[int]) -> None:
     """Leave a row without a vector for each image, so that followers forget it."""
     _change(connection, rows, vector=None)
@@ -144,6 +155,13 @@ def get_vector(connection: Connection, row: int, encoder: str) -> npt.NDArray[np
 def last_change(connection: Connection) -> int:
     """Return the number of the newest change of any encoder."""
     return int(connection.execute(sa.select(counters.c.value).where(counters.c.name == "change")).scalar_one())
+
+
+def rows_changed_between(after: int, until: int) -> sa.Select[tuple[int]]:
+    """Return what selects the rows of images that changed after one number and until another, by any encoder."""
+    # The encoders are named because the index of changes begins with them; without, every vector would be passed by.
+    known = embeddings.c.encoder.in_(sa.select(encoders.c.fingerprint))
+    return sa.select(embeddings.c.image_row).where(known, embeddings.c.change > after, embeddings.c.change <= until)
 
 
 def changes_since(connection: Connection, encoder: str, number: int, limit: int) -> list[Change]:

@@ -15,7 +15,7 @@ from pipeline.features.color import ciede2000, hex_to_lab
 from pipeline.filters import Filter
 from pipeline.stores import records_embeddings
 from pipeline.stores.database import Database
-from pipeline.stores.tables import embeddings, palette
+from pipeline.stores.tables import palette
 
 Rows = npt.NDArray[np.int64]
 
@@ -72,7 +72,7 @@ class SwatchTable:
 
 def _read(connection: Connection, after: int, until: int) -> tuple[Rows, npt.NDArray[np.float64]]:
     """Return the rows of the images that changed after one number and until another, and their swatches."""
-    changed = sa.select(embeddings.c.image_row).where(embeddings.c.change > after, embeddings.c.change <= until)
+    changed = records_embeddings.rows_changed_between(after, until)
     rows = np.array(list(connection.scalars(changed)), np.int64)
     found = connection.execute(
         sa.select(palette.c.image_row, palette.c.l, palette.c.a, palette.c.b, palette.c.share).where(

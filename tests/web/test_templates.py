@@ -206,7 +206,7 @@ def test_weak_matches_are_folded_below_the_strong_ones() -> None:
 def test_weak_matches_stand_open_when_they_are_asked_for() -> None:
     value = samples.search_page(2, asked=True, weak=23)
     markup = Markup(fragment_of(value, "search.html", "results", query="weak=1"))
-    assert markup.all("summary") == []
+    assert not any(e.text.startswith("Show ") for e in markup.all("summary"))
 
 
 def test_more_weak_matches_are_loaded_open_into_the_fold() -> None:

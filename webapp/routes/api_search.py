@@ -26,6 +26,8 @@ from webapp.forms import (
     one_file,
     read_filter,
     read_integer,
+    read_sort,
+    read_states,
     read_text,
 )
 from webapp.query_parts import MOST_PARTS, check_weight, read_region
@@ -75,6 +77,8 @@ async def read_body(request: Request, form: FormDependency) -> SearchBody:
         region="string",
         limit="integer",
         offset="integer",
+        sort="string",
+        state="strings",
         **FILTERS,
     ),
 )
@@ -85,12 +89,14 @@ def post_search(
 ) -> dict[str, Any]:
     """Return the images that answer, best first; with filters only, list them, newest first.
 
-    Weak hits are in the results too, marked by their `strength`.
+    Weak hits are in the results too, marked by their `strength`, unless `sort` asks for another order.
     """
     fields = body.fields
     query = SearchQuery(
         terms=_terms(backend, body),
         where=read_filter(fields),
+        sort=read_sort(fields),
+        states=read_states(fields),
         limit=read_integer(fields, "limit", 1, MOST_RESULTS) or DEFAULT_RESULTS,
         offset=read_integer(fields, "offset", 0, DEEPEST) or 0,
     )

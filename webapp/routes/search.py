@@ -18,7 +18,8 @@ from pipeline.images import ImageState
 from pipeline.listing import NOTHING_COUNTED, Counts, count_facets
 from pipeline.principals import Principal
 from pipeline.query_pictures import get_query_picture, keep_query_picture
-from pipeline.search import SearchQuery, SearchResult, search
+from pipeline.search import MOST_MATCHES, SearchQuery, SearchResult, search
+from pipeline.sorting import ONLY_READY, Sort
 from pipeline.uploads import spooled
 from webapp.adding import deleted_library, upload_url
 from webapp.chips import filter_chips
@@ -32,6 +33,8 @@ from webapp.forms import (
     one_file,
     read_filter,
     read_integer,
+    read_sort,
+    read_states,
 )
 from webapp.links import SUBJECTS, fields_query, filters_only, search_url
 from webapp.pages import Emptiness, SearchPage
@@ -47,6 +50,17 @@ Advice = tuple[tuple[str, str], ...]
 """What to do next: the words and the address of each way."""
 
 PAGE_SIZE = 60  # tiles loaded at once: a few screens, and one query of the records
+SORTS = {
+    "": "Newest first",
+    Sort.OLDEST.value: "Oldest first",
+    Sort.LARGEST.value: "Largest first",
+    Sort.TAKEN_NEWEST.value: "Taken last",
+    Sort.TAKEN_OLDEST.value: "Taken first",
+}
+"""The orders of a list, the usual one first."""
+
+SORTS_OF_MATCHES = {"": "Best match", Sort.NEWEST.value: "Newest first"} | dict(list(SORTS.items())[1:])
+
 DEEPEST = 10_000  # offset behind which nobody scrolls
 
 
@@ -67,7 +81,8 @@ def show_search(request: Request, backend: BackendDependency, principal: Princip
     only_tiles = wants_fragment(request) and request.headers.get("HX-Target") == "more"
     # For the next tiles, which stand alone, nothing is counted that nobody sees.
     where = Filter() if answer.problem else read_filter(fields)
-    counts = NOTHING_COUNTED if only_tiles else count_facets(backend, where, principal)
+    question = answer.result.question if answer.result else None
+    counts = NOTHING_COUNTED if only_tiles else count_facets(backend, where, principal, question)
     content = _page(request, backend, principal, fields, answer, offset, counts)
     return page(request, "search.html", content, block="tiles" if only_tiles else "results", status_code=status)
 
@@ -103,7 +118,14 @@ def _answer(backend: Backend, fields: Fields, principal: Principal) -> tuple[_An
             return _Answer(None, access.NO_LIBRARY), 404  # the same for one of others as for one that does not exist
     try:
         terms = tuple(part.term() for part in read_parts(fields))
-        query = SearchQuery(terms=terms, where=read_filter(fields), limit=PAGE_SIZE, offset=_offset(fields))
+        query = SearchQuery(
+            terms=terms,
+            where=read_filter(fields),
+            sort=read_sort(fields),
+            states=ONLY_READY if terms else read_states(fields),  # a state that was chosen before stays in the address
+            limit=PAGE_SIZE,
+            offset=_offset(fields),
+        )
         return _Answer(search(backend, query, principal)), 200
     except InvalidQuery as error:
         return _Answer(None, error.user_message), 422
@@ -144,7 +166,7 @@ def _page(
     tiles = [tile_of_hit(hit, in_words=in_words) for hit in result.hits] if result else []
     strong = tuple(tile for tile in tiles if tile.strength != "weak")
     weak = tuple(tile for tile in tiles if tile.strength == "weak")
-    narrowed = bool(filters_only(fields))
+    narrowed = bool(filters_only(fields)) or bool(fields.get("state"))
     ready, waiting = counts.states[ImageState.READY], counts.states[ImageState.WAITING]
     parts = readable_parts(fields)
     labels = access.library_labels(backend, principal)
@@ -155,28 +177,39 @@ def _page(
         shell=replace(shell(request, "search"), upload_url=upload_url(fields, addable) or "/upload"),
         text=first(fields, "text"),
         asked=asked,
-        chips=(*part_chips(backend, principal, fields, parts), *filter_chips(fields, labels)),
+        chips=(*part_chips(backend, principal, fields, parts), *filter_chips(fields, labels, asked=asked)),
         heading=heading_of(parts, is_narrowed=narrowed),
         clear_url="/",
         query_fields=tuple((name, value) for name in ("picture", "like") for value in fields.get(name, ())),
         add_to=urlencode(fields_query(fields)) if asked and len(parts) < MOST_PARTS else "",
-        facets=facets_of(counts.facets, fields, ready, labels),
+        facets=facets_of(counts, fields, labels, asked=asked),
         ranges=range_fields(fields),
         tiles=strong,
         weak_tiles=weak,
         weak_count=max(counts.passing - len(strong) - len(fields.get("like", ())), len(weak)),
-        summary=_summary(result, len(strong), counts.passing, asked=asked),
+        summary=_summary(result, len(strong), _listed(fields, counts), asked=asked),
         verdict=_verdict(result, asked=asked),
         hint=_hint(result, backend.encoder.name),
         problem=answer.problem,
-        empty=_emptiness(answer, advice, asked=asked, ready=ready, waiting=waiting, strong=strong, weak=weak),
+        empty=_no_match_in_order(fields, result, asked=asked)
+        or _emptiness(answer, advice, asked=asked, ready=ready, waiting=waiting, strong=strong, weak=weak),
         library_is_empty=is_empty,
         libraries=tuple(addable.items()) if is_empty else (),
         deleted_library=deleted_library(backend, principal) if is_empty else None,
         more_url=search_url(fields, offset=str(offset + PAGE_SIZE)) if result and _goes_on(result, offset) else None,
         permalink=search_url(fields),
+        sorts=tuple(SORTS_OF_MATCHES.items() if asked else SORTS.items()),
+        sort="" if first(fields, "sort") == Sort.BEST else first(fields, "sort"),
+        counted=_counted(counts, asked=asked),
         may_change=access.may_change_any(principal),
     )
+
+
+def _counted(counts: Counts, *, asked: bool) -> str:
+    """Return what the facets count, where that could be taken for something else."""
+    if counts.are_of_matches:
+        return f"How many of the matches, out of the {MOST_MATCHES:,} nearest"
+    return "How many of all pictures" if asked else ""
 
 
 def _goes_on(result: SearchResult, offset: int) -> bool:
@@ -213,6 +246,26 @@ def _hint(result: SearchResult | None, encoder: str) -> str:
 def _upload_advice(fields: Fields, addable: Mapping[str, str]) -> Advice:
     address = upload_url(fields, addable)
     return (("Upload pictures", address),) if address else ()
+
+
+def _listed(fields: Fields, counts: Counts) -> int:
+    """Return how many pictures a list has: those in the states that were asked."""
+    try:
+        states = read_states(fields)
+    except InvalidQuery:
+        return 0
+    return sum(counts.passing if state is ImageState.READY else counts.unfinished.get(state, 0) for state in states)
+
+
+def _no_match_in_order(fields: Fields, result: SearchResult | None, *, asked: bool) -> Emptiness | None:
+    """Return what to say where only matches are shown, because of their order, and there are none."""
+    if not asked or result is None or result.hits or result.verdict != "weak":
+        return None
+    return Emptiness(
+        "No good match",
+        "Nothing here looks much like it. In another order than the best match only good matches are shown.",
+        (("Show the nearest pictures", search_url(fields, sort=None)),),
+    )
 
 
 def _emptiness(
