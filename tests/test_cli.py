@@ -165,6 +165,14 @@ def test_words_that_the_encoder_does_not_know_are_one_sentence(filled: CommandHe
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_the_name_of_a_file_is_found_and_what_was_looked_for_where_is_told(filled: CommandHere) -> None:
+    done = filled.run("search", "--text", "chelsea ")
+    [line] = done.stdout.splitlines()
+    assert line.endswith("chelsea.jpg  file name: chelsea")
+    assert "captions, tags and file names only: chelsea" in done.stderr
+    assert filled.run("search", "--text", "chelsea ", "--words-weight", "0").returncode == 1
+
+
 def test_an_export_has_every_original_and_its_metadata(filled: CommandHere, tmp_path: Path) -> None:
     done = filled.run("export", tmp_path / "out", "--min-height", "450")
     assert done.returncode == 0

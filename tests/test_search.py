@@ -16,10 +16,11 @@ from pipeline import curation
 from pipeline.errors import ImageNotFound, InvalidQuery, QueryPictureNotFound
 from pipeline.filters import Filter
 from pipeline.images import ImageState
+from pipeline.judging import Hit
 from pipeline.principals import OWNER, Principal, Role
 from pipeline.query_pictures import Region, get_query_picture, keep_query_picture
 from pipeline.questions import Term
-from pipeline.search import Hit, SearchQuery, SearchResult, search
+from pipeline.search import SearchQuery, SearchResult, search
 from pipeline.stores import records_embeddings, records_images, records_queries
 from pipeline.stores.records_queries import QueryPicture
 from pipeline.stores.tables import images

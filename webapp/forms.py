@@ -16,6 +16,7 @@ from pipeline.account_names import plain_name
 from pipeline.errors import InvalidQuery
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES
 from pipeline.filters import COLOR_SHARE, COLOR_TOLERANCE, Filter
+from pipeline.fusion import Weights
 from pipeline.images import ImageState
 from pipeline.shapes import FORMATS, ORIENTATIONS, SIZES
 from pipeline.sorting import ONLY_READY, Sort
@@ -37,6 +38,7 @@ TRUTHS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0":
 NO_DATE = "The value of {name} must be a date such as 2026-11-20, not {text}."
 BYTES = re.compile(r"(?P<number>\d{1,12}(\.\d{1,6})?)\s*(?P<unit>|b|bytes|kb|mb|gb)", re.IGNORECASE)
 UNITS = {"": 1, "b": 1, "bytes": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}  # as sizes are shown
+HEAVIEST = 2.0  # weight of a part of a search
 HEX_COLOR = re.compile(r"#?[0-9a-fA-F]{6}")
 
 FILTER_FIELDS = (
@@ -146,6 +148,15 @@ def read_text(fields: Fields) -> str:
     if len(text) > LONGEST_TEXT:
         raise InvalidQuery(f"A search can have {LONGEST_TEXT} characters; this one has {len(text):,}.")
     return text
+
+
+def read_weights(fields: Fields) -> Weights:
+    """Return what content and words of a search count. Raises InvalidQuery naming the field that is wrong."""
+    usual = Weights()
+    return Weights(
+        content=_or(read_number(fields, "content_weight", 0, HEAVIEST), usual.content),
+        words=_or(read_number(fields, "words_weight", 0, HEAVIEST), usual.words),
+    )
 
 
 def read_filter(fields: Fields) -> Filter:

@@ -2,10 +2,11 @@
 
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord
+from pipeline.judging import Hit
 from pipeline.originals import DISPLAY_PX
 from pipeline.relevance import Strength
-from pipeline.search import Hit
 from webapp.pages import Tile
+from webapp.wording import as_reason
 
 STRENGTH_WORDS: dict[Strength, str] = {
     "strong": "very similar",
@@ -71,7 +72,7 @@ def tile_of_hit(hit: Hit, *, in_words: bool = False) -> Tile:
             "similarity": hit.similarity,
             "strength": hit.strength,
             "strength_words": words,
-            "reason": "These are the very same bytes." if hit.why.get("identical") else "",
+            "reason": "These are the very same bytes." if hit.why.get("identical") else as_reason(hit.why),
         }
     )
 

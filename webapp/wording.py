@@ -1,8 +1,9 @@
 """How numbers, sizes and times are written for people, as filters of the templates."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from pipeline.images import ImageRecord
 
@@ -30,6 +31,9 @@ SYSTEMS = (
     ("Linux", "Linux"),
 )
 """What user agents have in their texts, the more special first: Edge calls itself Chrome and Safari too."""
+
+PLACES = {"caption": "caption", "tags": "tags", "name": "file name", "keywords": "keywords"}
+"""Where the words of a picture stand, for people."""
 
 NARROWEST_TILE = 0.6
 WIDEST_TILE = 2.6
@@ -88,6 +92,14 @@ def as_browser(agent: str) -> str:
     if not browser:
         return agent or "a program that did not say its name"
     return f"{browser} on {system}" if system else browser
+
+
+def as_reason(why: Mapping[str, Any]) -> str:
+    """Return why something was found as people read it: caption: dog, beach · file name: rex."""
+    found = [f"{PLACES[place]}: {', '.join(words)}" for place, words in why.get("words", {}).items()]
+    if colors := why.get("colors"):
+        found.append(f"color: {', '.join(colors)}")
+    return " · ".join(found)
 
 
 def css_color(color: str | None) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from pipeline.features.encoders.protocol import SimilarityBands
 from pipeline.features.picture import Meaning
 from pipeline.images import ImageState
-from pipeline.stores import copies, records_embeddings
+from pipeline.stores import copies, records_embeddings, records_words
 from pipeline.stores.records_embeddings import WHOLE, EncoderRow
 from pipeline.stores.tables import embeddings, encoders, images, insert_into, keywords_json, vector_copies
 
@@ -277,6 +277,7 @@ def _put_meanings(connection: Connection, encoder: EncoderRow, found: Mapping[in
                 for row, one in found.items()
             ],
         )
+        records_words.refresh(connection, sorted(found))
 
 
 _COLUMNS = (

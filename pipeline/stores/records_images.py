@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, EXIF_FIELDS, Category, Keyword, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState, Source, new_image_id
 from pipeline.principals import Principal
-from pipeline.stores import records_embeddings, records_libraries
+from pipeline.stores import records_embeddings, records_libraries, records_words
 from pipeline.stores.principal_sql import allowed, changeable, present
 from pipeline.stores.tables import color_share_column, image_sources, images, insert_into, palette, tags
 
@@ -87,6 +87,7 @@ def add(connection: Connection, new: NewImage) -> tuple[ImageRecord, bool]:
     is_new_source = _add_source(connection, row, new, now)
     if found and is_new_source and new.uploader:
         records_embeddings.touch_analyzed(connection, [row])
+    records_words.refresh(connection, [row])
     return get_by_rows(connection, [row])[0], found is not None
 
 
@@ -193,12 +194,14 @@ def edit(
         connection.execute(tags.delete().where(tags.c.image_row == row))
         _insert_tags(connection, [row], new_tags)
         records_embeddings.touch_analyzed(connection, [row])
+    records_words.refresh(connection, [row])
 
 
 def add_tags(connection: Connection, rows: Sequence[int], new_tags: Iterable[str]) -> None:
     """Give every image of `rows` the tags it does not have yet."""
     if _insert_tags(connection, rows, new_tags):
         records_embeddings.touch_analyzed(connection, rows)
+        records_words.refresh(connection, rows)
 
 
 def _insert_tags(connection: Connection, rows: Sequence[int], new_tags: Iterable[str]) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from pipeline.features.picture import COLOR_NAMES, Facts, Features
 from pipeline.images import ImageRecord, ImageState
-from pipeline.stores import records_embeddings, records_images
+from pipeline.stores import records_embeddings, records_images, records_words
 from pipeline.stores.tables import UtcTime, color_share_column, images, keywords_json, palette
 
 ANALYSIS_VERSION = 2
@@ -178,6 +178,7 @@ def complete(
             ],
         )
     records_embeddings.put(connection, row, encoder, features.embedding)
+    records_words.refresh(connection, [row])
     return True
 
 

@@ -137,6 +137,20 @@ tags = sa.Table(
     sa.Column("tag", sa.String(100), primary_key=True, index=True),
 )
 
+image_words = sa.Table(
+    "image_words",
+    metadata,
+    sa.Column("image_row", sa.ForeignKey("images.row", ondelete="CASCADE"), primary_key=True),
+    sa.Column("library", sa.Text, nullable=False),
+    sa.Column("caption", sa.Text, nullable=False),
+    sa.Column("tags", sa.Text, nullable=False),
+    sa.Column("names", sa.Text, nullable=False),
+    sa.Column("keywords", sa.Text, nullable=False),
+)
+"""The words by which a text finds an image (`pipeline.words`), parted by spaces: of its caption, its tags, the names of
+its files, and its keywords. `library` is its id as such a word. The full-text index over all of these is kept by the
+database itself: see `word_index`."""
+
 palette = sa.Table(
     "palette",
     metadata,

@@ -29,6 +29,7 @@ from webapp.forms import (
     read_sort,
     read_states,
     read_text,
+    read_weights,
 )
 from webapp.query_parts import MOST_PARTS, check_weight, read_region
 
@@ -69,12 +70,15 @@ async def read_body(request: Request, form: FormDependency) -> SearchBody:
 @router.post(
     "/search",
     response_model=schemas.SearchAnswer,
+    response_model_exclude_unset=True,
     responses=api_errors(404, 413, 415),
     openapi_extra=search_body(
         image_id="string",
         text="string",
         terms="objects",
         region="string",
+        content_weight="number",
+        words_weight="number",
         limit="integer",
         offset="integer",
         sort="string",
@@ -89,7 +93,9 @@ def post_search(
 ) -> dict[str, Any]:
     """Return the images that answer, best first; with filters only, list them, newest first.
 
-    Weak hits are in the results too, marked by their `strength`, unless `sort` asks for another order.
+    Weak hits are in the results too, marked by their `strength`, unless `sort` asks for another order. A text is looked
+    for in two ways, in what pictures show and in the words of captions, tags and file names; `content_weight` and
+    `words_weight`, 0 to 2, say what each counts, and 0 leaves it out.
     """
     fields = body.fields
     query = SearchQuery(
@@ -99,6 +105,7 @@ def post_search(
         states=read_states(fields),
         limit=read_integer(fields, "limit", 1, MOST_RESULTS) or DEFAULT_RESULTS,
         offset=read_integer(fields, "offset", 0, DEEPEST) or 0,
+        weights=read_weights(fields),
     )
     return describe_result(search(backend, query, principal))
 

@@ -49,6 +49,10 @@ router = APIRouter(include_in_schema=False)
 Advice = tuple[tuple[str, str], ...]
 """What to do next: the words and the address of each way."""
 
+WRITTEN = "captions, tags and file names"
+NOTHING_LOOKS_LIKE_IT = "Nothing here looks much like it. The nearest pictures are below."
+NO_PICTURE_HAS_ALL = "No picture has all of these words. Those that have some are below."
+
 PAGE_SIZE = 60  # tiles loaded at once: a few screens, and one query of the records
 SORTS = {
     "": "Newest first",
@@ -186,7 +190,7 @@ def _page(
         ranges=range_fields(fields),
         tiles=strong,
         weak_tiles=weak,
-        weak_count=max(counts.passing - len(strong) - len(fields.get("like", ())), len(weak)),
+        weak_count=_weak_count(result, counts.passing - len(fields.get("like", ())), len(strong), len(weak)),
         summary=_summary(result, len(strong), _listed(fields, counts), asked=asked),
         verdict=_verdict(result, asked=asked),
         hint=_hint(result, backend.encoder.name),
@@ -210,6 +214,11 @@ def _counted(counts: Counts, *, asked: bool) -> str:
     if counts.are_of_matches:
         return f"How many of the matches, out of the {MOST_MATCHES:,} nearest"
     return "How many of all pictures" if asked else ""
+
+
+def _weak_count(result: SearchResult | None, passing: int, strong: int, weak: int) -> int:
+    """Return how many weaker matches there are; what only words can find is not all that passes the filters."""
+    return weak if result and result.by_words_alone else max(passing - strong, weak)
 
 
 def _goes_on(result: SearchResult, offset: int) -> bool:
@@ -239,8 +248,10 @@ def _pictures(number: int) -> str:
 def _hint(result: SearchResult | None, encoder: str) -> str:
     if not result or not result.ignored:
         return ""
+    if result.by_words_alone:
+        return f"The encoder {encoder} knows none of these words: they were looked for in {WRITTEN} only."
     words = ", ".join(f"“{word}”" for word in result.ignored[:5])
-    return f"The encoder {encoder} knows names of things only, so {words} did not count."
+    return f"The encoder {encoder} knows names of things only, so {words} counted in {WRITTEN} only."
 
 
 def _upload_advice(fields: Fields, addable: Mapping[str, str]) -> Advice:
@@ -293,7 +304,8 @@ def _emptiness(
             advice,
         )
     if asked and weak:
-        return Emptiness("No good match", "Nothing here looks much like it. The nearest pictures are below.")
+        is_of_words = answer.result is not None and answer.result.by_words_alone
+        return Emptiness("No good match", NO_PICTURE_HAS_ALL if is_of_words else NOTHING_LOOKS_LIKE_IT)
     if asked:
         return Emptiness(
             "Nothing found", "There is no other picture, or none passes the filters.", (("Show all pictures", "/"),)
