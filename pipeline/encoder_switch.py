@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pipeline.backend import Backend, row_of
 from pipeline.errors import Conflict, NotAllowed
 from pipeline.features.encoders import registry
+from pipeline.features.encoders.trial import try_out
 from pipeline.principals import Principal
 from pipeline.settings import Settings
 from pipeline.stores import records_embeddings, records_encoders, records_principals
@@ -42,7 +43,8 @@ NOT_ADMINISTRATOR = "Only an administrator changes the encoder, because it is th
 class Filling:
     """How far the next encoder is: `done` of `total` images, `begun_with` of them at `begun_at`.
 
-    `resting` is whether it is paused.
+    `resting` is whether it is paused, `trouble` the sentence that says why, if nobody wished it. `left_out` of the done
+    ones could not be embedded.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Filling:
     resting: bool
     begun_at: datetime
     begun_with: int = 0
+    left_out: int = 0
+    trouble: str | None = None
 
     @property
     def share(self) -> float:
@@ -69,10 +73,12 @@ class Filling:
 def begin(backend: Backend, principal: Principal, name: str) -> EncoderRow:
     """Let the workers fill the encoder `name`, which has to be installed here, and go over to it when it is full.
 
-    Asked again for the one that is being filled, it goes on. Raises NotAllowed, ModelUnusable, or Conflict when it is
-    in use, or another change is under way.
+    Asked again for the one that is being filled, it goes on, also with pictures that could not be embedded before.
+    Raises NotAllowed, ModelUnusable when a part of it is damaged, or Conflict when it is in use, or another change is
+    under way.
     """
     encoder = registry.open_encoder(name, backend.settings.models_folder)
+    try_out(encoder)
     row = row_of(encoder)
     with backend.database.write() as connection:
         _check(connection, principal)
@@ -98,8 +104,25 @@ def filling(backend: Backend) -> Filling | None:
             return None
         done = records_encoders.count_vectors(connection, found.encoder.fingerprint)
         total = records_encoders.count_images(connection)
+        left_out = records_encoders.count_unreadable(connection, found.encoder.fingerprint)
     begun_at = found.begun_at or datetime.now(UTC)
-    return Filling(found.encoder.name, done, max(total, done), found.resting, begun_at, found.begun_with)
+    return Filling(
+        found.encoder.name,
+        done,
+        max(total, done),
+        found.resting,
+        begun_at,
+        found.begun_with,
+        left_out,
+        found.trouble,
+    )
+
+
+def count_left_out(backend: Backend) -> int:
+    """Return how many pictures of all libraries the encoder in use could not embed when it was filled."""
+    with backend.database.read() as connection:
+        active = records_embeddings.active_encoder(connection)
+        return records_encoders.count_unreadable(connection, active.fingerprint) if active else 0
 
 
 def active_name(backend: Backend) -> str:
@@ -110,7 +133,10 @@ def active_name(backend: Backend) -> str:
 
 
 def rest(backend: Backend, principal: Principal, *, resting: bool) -> None:
-    """Pause the change under way, or go on with it. Raises NotAllowed, or Conflict when there is none."""
+    """Pause the change under way, or go on with it, also with pictures that could not be embedded before.
+
+    Raises NotAllowed, or Conflict when there is none.
+    """
     with backend.database.write() as connection:
         _check(connection, principal)
         if not records_encoders.rest(connection, resting=resting):

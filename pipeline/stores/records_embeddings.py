@@ -121,6 +121,16 @@ def note_unreadable(connection: Connection, row: int, encoder: str) -> None:
     connection.execute(added.on_conflict_do_nothing())
 
 
+def forget_unreadable(connection: Connection, *, encoder: str | None = None, row: int | None = None) -> int:
+    """Let an encoder be shown again what could not be read, or an image be shown again; return how many notes went."""
+    notes = embeddings.delete().where(embeddings.c.region == UNREADABLE)
+    if encoder is not None:
+        notes = notes.where(embeddings.c.encoder == encoder)
+    if row is not None:
+        notes = notes.where(embeddings.c.image_row == row)
+    return connection.execute(notes).rowcount
+
+
 def touch(connection: Connection, rows: Sequence[int]) -> None:
     """Tell followers that what filters see of these images has changed."""
     _change(connection, rows)
