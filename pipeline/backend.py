@@ -148,9 +148,9 @@ def _other_version(wanted: EncoderRow, settings: Settings) -> str:
         )
     return (
         f"This data was analyzed with other files of the encoder {wanted.name} than those in "
-        f"{settings.models_folder / wanted.name}, whose numbers cannot be compared with theirs. Please bring that folder "
-        "from a machine where it works, or from a backup, and run `likeness models import` with it; if the files are "
-        "the same, start the version of Likeness that made the data."
+        f"{settings.models_folder / wanted.name}, whose numbers cannot be compared with theirs. Please bring that "
+        "folder from a machine where it works, or from a backup, and run `likeness models import` with it; if the "
+        "files are the same, start the version of Likeness that made the data."
     )
 
 

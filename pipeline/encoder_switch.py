@@ -36,6 +36,11 @@ STILL_FRESH = (
     "Some processes may still be searching with the encoder {name}. Please try again in {minutes} minutes, and see "
     "that every server has gone over to the new encoder."
 )
+NEEDED = "The database works with {name}. Please change to another encoder with `likeness models use` first."
+NEEDED_AS_IT_IS = (
+    "The database works with other files of {name}. Please give these a name of their own with --name, or change to "
+    "another encoder with `likeness models use` first."
+)
 NOT_ADMINISTRATOR = "Only an administrator changes the encoder, because it is that of all libraries."
 
 
@@ -195,18 +200,29 @@ def roles(settings: Settings) -> dict[str, str]:
     Of two versions of one model the first of these counts. Nothing is there before the first start, or before the
     tables are brought to this version.
     """
+    return {found.encoder.name: found.state for found in reversed(_known_to(settings))}
+
+
+def check_unneeded(settings: Settings, name: str, *, but_for: str = "") -> None:
+    """Return when files of the model `name` may go. Raises Conflict when the database of `settings` works with them.
+
+    `but_for` is the fingerprint of files that may take their place.
+    """
+    for found in _known_to(settings):
+        if found.encoder.name == name and found.state != OLD and found.encoder.fingerprint != but_for:
+            raise Conflict((NEEDED_AS_IT_IS if but_for else NEEDED).format(name=name))
+
+
+def _known_to(settings: Settings) -> list[EncoderState]:
     file = sqlite_file(settings.database_url)
     if file is not None and not file.exists():
-        return {}
+        return []
     database = open_database(settings)
     try:
         with database.read() as connection:
-            if not records_encoders.are_there(connection):
-                return {}
-            known = records_encoders.list_encoders(connection)
+            return records_encoders.list_encoders(connection) if records_encoders.are_there(connection) else []
     finally:
         database.close()
-    return {found.encoder.name: found.state for found in reversed(known)}
 
 
 def _check(connection: Connection, principal: Principal) -> None:

@@ -61,6 +61,34 @@ def test_a_change_is_shown_with_how_far_it_is_and_goes_on_when_told_to(changing)
     assert "Changing to" not in changing.get("/status").text
 
 
+def test_a_model_that_failed_is_told_with_its_sentence_to_who_looks_after_the_server(changing, tmp_path):
+    text = tmp_path / "models" / NAME / "text.onnx"
+    sound = text.read_bytes()
+    begin(changing, resting=True)
+    text.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+    changing.post("/status/encoder", data={"do": "resume"})
+
+    wait_until(lambda: "It rests. The file text.onnx of the model tiny-a is damaged." in changing.get("/status").text)
+
+    assert changing.get("/api/v1/status").json()["encoder_change"]["resting"] is True
+    assert encoder_of(changing) == "lite"
+    text.write_bytes(sound)
+    changing.post("/status/encoder", data={"do": "resume"})
+    wait_until(lambda: encoder_of(changing) == NAME)
+    assert "Could not be embedded" not in changing.get("/status").text
+
+
+def test_pictures_that_could_not_be_embedded_are_counted(changing, tmp_path):
+    for path in (tmp_path / "data" / "objects").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    begin(changing, resting=False)
+    changing.app.state.running.ring()
+    wait_until(lambda: encoder_of(changing) == NAME)
+
+    assert "1 picture, which no search finds; the log says why" in changing.get("/status").text
+
+
 def test_a_change_can_be_paused_and_ended_on_the_page(changing):
     begin(changing, resting=True)
     assert changing.post("/status/encoder", data={"do": "pause"}).status_code == 303

@@ -123,7 +123,7 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
 
 
 def _encoder_facts(backend: Backend, principal: Principal, left_out: int) -> tuple[Fact, ...]:
-    facts = (
+    facts: tuple[Fact, ...] = (
         Fact("Encoder", backend.encoder.name),
         Fact("Numbers per picture", as_number(backend.encoder.dimension)),
         Fact("Words such as “very similar”", MEASURED_HERE if backend.measured_bands else MEASURED_ELSEWHERE),
