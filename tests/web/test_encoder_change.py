@@ -1,6 +1,7 @@
 """A change of encoder as people see it: on /status, in the API, and with the buttons that pause and end it."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,13 @@ from tiny_clip import build_tiny_clip
 
 from pipeline import encoder_switch
 from pipeline.access import local_owner
+from pipeline.encoder_switch import Filling
 from pipeline.settings import read_settings
 from tests.web.conftest import upload
 from tests.web.members import LOCAL
 from tests.web.photos import jpeg
 from webapp.app import create_app
+from webapp.routes.status import _change
 
 NAME = "tiny-a"
 
@@ -87,6 +90,18 @@ def test_pictures_that_could_not_be_embedded_are_counted(changing, tmp_path):
     wait_until(lambda: encoder_of(changing) == NAME)
 
     assert "1 picture, which no search finds; the log says why" in changing.get("/status").text
+
+
+def test_how_many_pictures_there_are_and_what_a_model_lacks_is_told_to_nobody_else():
+    filling = Filling(NAME, 3, 4, True, datetime.now(UTC), left_out=2, trouble="The file text.onnx is damaged.")
+
+    assert _change(filling, with_numbers=False).sentence == (
+        "75% of the pictures are embedded. Searches go on with the present encoder. It rests."
+    )
+    assert _change(filling, with_numbers=True).sentence == (
+        "3 of 4 pictures are embedded. Searches go on with the present encoder. 2 pictures could not be embedded. "
+        "It rests. The file text.onnx is damaged."
+    )
 
 
 def test_a_change_can_be_paused_and_ended_on_the_page(changing):
