@@ -142,6 +142,7 @@ def test_what_could_not_be_embedded_is_tried_again_when_the_change_goes_on(fille
     assert (told.done, told.begun_with, told.left_out) == (len(COLORS) - 1, len(COLORS) - 1, 0)
     Worker(filled).fill_encoder()
 
+    assert filled.now.encoder.name == SECOND
     assert words(filled, "red")[0] == f"{COLORS[0]}.png"
 
 
