@@ -23,6 +23,9 @@ WHOLE = "whole"
 UNREADABLE = "unreadable"
 """The region under which is noted that an encoder was to see an image of which nothing could be read any more."""
 
+IS_UNREADABLE = embeddings.c.region == sa.literal_column(f"'{UNREADABLE}'")
+"""As `ix_embeddings_unreadable` has it: with a parameter in its place SQLite would not use that index."""
+
 NOT_NUMBERS = (
     "This picture cannot be compared with others: what the encoder computed for it is no number. "
     "Please upload another version of it."
@@ -123,7 +126,7 @@ def note_unreadable(connection: Connection, row: int, encoder: str) -> None:
 
 def forget_unreadable(connection: Connection, *, encoder: str | None = None, row: int | None = None) -> int:
     """Let an encoder be shown again what could not be read, or an image be shown again; return how many notes went."""
-    notes = embeddings.delete().where(embeddings.c.region == UNREADABLE)
+    notes = embeddings.delete().where(IS_UNREADABLE)
     if encoder is not None:
         notes = notes.where(embeddings.c.encoder == encoder)
     if row is not None:

@@ -18,7 +18,7 @@ from pipeline.features.encoders.protocol import SimilarityBands
 from pipeline.features.picture import Meaning
 from pipeline.images import ImageState
 from pipeline.stores import copies, records_embeddings
-from pipeline.stores.records_embeddings import UNREADABLE, WHOLE, EncoderRow
+from pipeline.stores.records_embeddings import WHOLE, EncoderRow
 from pipeline.stores.tables import embeddings, encoders, images, insert_into, keywords_json, vector_copies
 
 ACTIVE, BUILDING, OLD = "active", "building", "old"
@@ -176,7 +176,7 @@ def count_vectors(connection: Connection, encoder: str) -> int:
 
 def count_unreadable(connection: Connection, encoder: str) -> int:
     """Return how many images, those in the trash among them, have been through `encoder` and got no vector."""
-    noted = (embeddings.c.encoder == encoder, embeddings.c.region == UNREADABLE, images.c.state == ImageState.READY)
+    noted = (embeddings.c.encoder == encoder, records_embeddings.IS_UNREADABLE, images.c.state == ImageState.READY)
     counted = sa.select(sa.func.count()).select_from(embeddings.join(images, images.c.row == embeddings.c.image_row))
     return connection.scalar(counted.where(*noted)) or 0
 

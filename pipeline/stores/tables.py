@@ -189,6 +189,7 @@ embeddings = sa.Table(
     sa.Index(
         "ix_embeddings_unreadable",
         "encoder",
+        "region",  # always the same, and what lets SQLite prefer it
         sqlite_where=sa.text("region = 'unreadable'"),
         postgresql_where=sa.text("region = 'unreadable'"),
     ),

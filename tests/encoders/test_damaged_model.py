@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from putting import putting
 from switching import COLORS, FIRST, SECOND, change_to, first_image, words
 
@@ -18,6 +19,8 @@ from pipeline.images import thumbnail_key
 from pipeline.originals import original_bytes
 from pipeline.principals import OWNER
 from pipeline.reconcile import reconcile
+from pipeline.stores import records_embeddings, records_encoders
+from pipeline.stores.database import Database
 from pipeline.worker import Worker
 
 pytestmark = pytest.mark.on_both_databases
@@ -158,6 +161,26 @@ def test_what_could_not_be_embedded_is_told_and_tried_again_by_going_back(filled
 
     assert encoder_switch.count_left_out(filled.now) == 0
     assert words(filled, "red")[0] == f"{COLORS[0]}.png"
+
+
+def test_pictures_without_a_vector_are_counted_without_looking_through_all_vectors(tmp_path):
+    """`/status` asks every two seconds. Seen on SQLite, which says how it would answer whatever is in its tables."""
+    database = Database(f"sqlite:///{tmp_path}/likeness.db")
+    database.migrate()
+    plans = []
+
+    def explain(_connection, cursor, statement, parameters, *_others):
+        if statement.startswith(("SELECT", "DELETE")):
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.append(" ".join(str(step[3]) for step in cursor.fetchall()))
+
+    sa.event.listen(database.engine, "before_cursor_execute", explain)
+    with database.write() as connection:
+        records_encoders.count_unreadable(connection, "any")
+        records_embeddings.forget_unreadable(connection, encoder="any")
+    database.close()
+
+    assert ["ix_embeddings_unreadable" in plan for plan in plans if " embeddings " in plan] == [True, True]
 
 
 def test_a_picture_of_which_nothing_was_left_is_found_when_it_is_uploaded_again(filled):

@@ -99,7 +99,7 @@ def test_how_many_pictures_there_are_and_what_a_model_lacks_is_told_to_nobody_el
         "75% of the pictures are embedded. Searches go on with the present encoder. It rests."
     )
     assert _change(filling, with_numbers=True).sentence == (
-        "3 of 4 pictures are embedded. Searches go on with the present encoder. 2 pictures could not be embedded. "
+        "3 of 4 pictures are done; 2 of them could not be embedded. Searches go on with the present encoder. "
         "It rests. The file text.onnx is damaged."
     )
 

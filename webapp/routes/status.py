@@ -155,9 +155,8 @@ def _change(filling: Filling | None, *, with_numbers: bool) -> EncoderChange | N
         return None
     numbers = f"{filling.done:,} of {filling.total:,} pictures"
     how_many = numbers if with_numbers else f"{filling.share:.0%} of the pictures"
-    said = f"{how_many} are embedded. Searches go on with the present encoder."
-    if with_numbers and filling.left_out:
-        said += f" {_pictures(filling.left_out)} could not be embedded."
+    left_out = f"done; {filling.left_out:,} of them could not be " if with_numbers and filling.left_out else ""
+    said = f"{how_many} are {left_out}embedded. Searches go on with the present encoder."
     if filling.resting:
         said += f" It rests. {filling.trouble}" if with_numbers and filling.trouble else " It rests."
     elif filling.seconds_left is not None:

@@ -13,5 +13,9 @@ def upgrade() -> None:
     op.add_column("encoders", sa.Column("trouble", sa.Text()))
     unreadable = sa.text("region = 'unreadable'")
     op.create_index(
-        "ix_embeddings_unreadable", "embeddings", ["encoder"], sqlite_where=unreadable, postgresql_where=unreadable
+        "ix_embeddings_unreadable",
+        "embeddings",
+        ["encoder", "region"],
+        sqlite_where=unreadable,
+        postgresql_where=unreadable,
     )
