@@ -9,13 +9,13 @@ in the log, and searches go on with the old one.
 import logging
 import threading
 import time
-from contextlib import suppress
 from dataclasses import replace
 from typing import Self
 
 from pipeline.backend import Backend, open_space
-from pipeline.errors import InvalidQuery, LikenessError
+from pipeline.errors import LikenessError
 from pipeline.features.encoders.protocol import SimilarityBands
+from pipeline.features.encoders.trial import try_out
 from pipeline.stores import records_encoders
 from pipeline.stores.records_embeddings import EncoderRow
 from pipeline.stores.records_encoders import ACTIVE, OLD
@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 2.0  # between two looks at which encoder is active; one statement that finds a row
 RETIRED_SECONDS = 60.0  # for which an old index stays open: no request that still uses it lasts as long
 TRY_SECONDS = 30.0  # before an encoder that could not be opened here is tried again
-
-FIRST_WORD = "dog"  # embedded before anybody asks, so that the first who does need not wait for the text tower
 
 UNSEEN = "which encoder is active cannot be seen now"
 UNOPENED = "the database works with the encoder {name} now, which cannot be opened here"
@@ -106,8 +104,7 @@ class CurrentBackend:
         if opened is not self._now:
             try:
                 opened.vectors.catch_up()  # what must be read first is read while the old one answers
-                with suppress(InvalidQuery):
-                    opened.encoder.embed_text(FIRST_WORD)
+                try_out(opened.encoder)  # so that the first who searches need not wait for the text tower
             except LikenessError as error:
                 self._told.warn(UNOPENED.format(name=active.name), error)
                 return

@@ -25,6 +25,9 @@ ROWS_PER_LOOK = 500  # values in one IN (...), as `records_images` has them
 UNREADABLE = "unreadable"
 """The region under which is noted that an encoder was to see an image of which nothing could be read any more."""
 
+IS_UNREADABLE = embeddings.c.region == sa.literal_column(f"'{UNREADABLE}'")
+"""As `ix_embeddings_unreadable` has it: with a parameter in its place SQLite would not use that index."""
+
 NOT_NUMBERS = (
     "This picture cannot be compared with others: what the encoder computed for it is no number. "
     "Please upload another version of it."
@@ -121,6 +124,16 @@ def note_unreadable(connection: Connection, row: int, encoder: str) -> None:
     values = {"change": _next_changes(connection, 1)[0], "vector": None}
     added = insert_into(connection, embeddings).values(image_row=row, encoder=encoder, region=UNREADABLE, **values)
     connection.execute(added.on_conflict_do_nothing())
+
+
+def forget_unreadable(connection: Connection, *, encoder: str | None = None, row: int | None = None) -> int:
+    """Let an encoder be shown again what could not be read, or an image be shown again; return how many notes went."""
+    notes = embeddings.delete().where(IS_UNREADABLE)
+    if encoder is not None:
+        notes = notes.where(embeddings.c.encoder == encoder)
+    if row is not None:
+        notes = notes.where(embeddings.c.image_row == row)
+    return connection.execute(notes).rowcount
 
 
 def touch(connection: Connection, rows: Sequence[int]) -> None:

@@ -178,6 +178,7 @@ encoders = sa.Table(
     sa.Column("begun_with", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("ended_at", UtcTime),
     sa.Column("bands", Json),
+    sa.Column("trouble", sa.Text),
     *(
         sa.Index(f"ix_encoders_one_{state}", "state", unique=True, sqlite_where=chosen, postgresql_where=chosen)
         for state, chosen in (("active", sa.text("state = 'active'")), ("building", sa.text("state = 'building'")))
@@ -187,7 +188,8 @@ encoders = sa.Table(
 
 While building, workers take images in the order of their rows: those up to `claimed_row` have been taken, last at
 `claimed_at`; since `begun_at`, or since it rested last, when `begun_with` had theirs. `ended_at` is when it became old.
-`bands` say from which cosine on a hit is strong or possible, when that was measured in this database."""
+`bands` say from which cosine on a hit is strong or possible, when that was measured in this database. `trouble` is the
+sentence about a model that failed, because of which its filling rests."""
 
 embeddings = sa.Table(
     "embeddings",
@@ -198,6 +200,13 @@ embeddings = sa.Table(
     sa.Column("change", sa.BigInteger, nullable=False),
     sa.Column("vector", sa.LargeBinary),
     sa.Index("ix_embeddings_change", "encoder", "change"),
+    sa.Index(
+        "ix_embeddings_unreadable",
+        "encoder",
+        "region",  # always the same, and what lets SQLite prefer it
+        sqlite_where=sa.text("region = 'unreadable'"),
+        postgresql_where=sa.text("region = 'unreadable'"),
+    ),
 )
 """float16 vectors. `change` grows with every commit that touches the row or what filters see of its image, so that
 an index can follow the table. A row without a vector says that the image is gone; it outlives the image."""

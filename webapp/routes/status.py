@@ -35,6 +35,7 @@ STATE_WORDS = {
 }
 MEASURED_HERE = "measured on the pictures of this server"
 MEASURED_ELSEWHERE = "provisional, measured once on other pictures"
+LEFT_OUT = "{pictures}, which no search finds; the log says why, and uploading one again has it tried again"
 STEERED = {
     "pause": "The change of encoder rests.",
     "resume": "The change of encoder goes on.",
@@ -87,8 +88,9 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
     reports = check_stores(backend)
     queue = queue_says()
     database_is_up = next(report.healthy for report in reports if report.name == DATABASE)
-    counts, figures, failed, change = dict.fromkeys(ImageState, 0), None, [], None
+    counts, figures, failed, change, left_out = dict.fromkeys(ImageState, 0), None, [], None, 0
     if database_is_up:
+        left_out = encoder_switch.count_left_out(backend) if principal.may_administrate() else 0
         change = _change(encoder_switch.filling(backend), with_numbers=principal.may_administrate())
         counts = listing.count_states(backend, principal)
         figures = listing.figures(backend, principal, since=datetime.now(UTC) - RECENT)
@@ -102,7 +104,7 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
         remaining=_remaining(waiting, figures.analyzed_recently if figures else 0),
         failed=tuple(FailedImage(f"/images/{image.id}", image.filename, image.error or "") for image in failed),
         failed_count=counts[ImageState.FAILED],
-        encoder_facts=_encoder_facts(backend, principal),
+        encoder_facts=_encoder_facts(backend, principal, left_out),
         encoder_advice=ADVICE.get(backend.encoder.name, ""),
         stores=tuple(
             StoreHealth(report.name, report.address if with_addresses else "", report.healthy, report.sentence)
@@ -120,15 +122,18 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
     )
 
 
-def _encoder_facts(backend: Backend, principal: Principal) -> tuple[Fact, ...]:
-    facts = (
+def _encoder_facts(backend: Backend, principal: Principal, left_out: int) -> tuple[Fact, ...]:
+    facts: tuple[Fact, ...] = (
         Fact("Encoder", backend.encoder.name),
         Fact("Numbers per picture", as_number(backend.encoder.dimension)),
         Fact("Words such as “very similar”", MEASURED_HERE if backend.measured_bands else MEASURED_ELSEWHERE),
     )
     if not principal.may_administrate():
         return facts
-    return (*facts, Fact("Fingerprint", backend.encoder.fingerprint[:16]))
+    facts = (*facts, Fact("Fingerprint", backend.encoder.fingerprint[:16]))
+    if left_out:
+        facts = (*facts, Fact("Could not be embedded", LEFT_OUT.format(pictures=_pictures(left_out))))
+    return facts
 
 
 def _headline(reports: list[StoreReport], queue: QueueReport | None, waiting: int, failed: int) -> str:
@@ -150,12 +155,17 @@ def _change(filling: Filling | None, *, with_numbers: bool) -> EncoderChange | N
         return None
     numbers = f"{filling.done:,} of {filling.total:,} pictures"
     how_many = numbers if with_numbers else f"{filling.share:.0%} of the pictures"
-    said = f"{how_many} are embedded. Searches go on with the present encoder."
+    left_out = f"done; {filling.left_out:,} of them could not be " if with_numbers and filling.left_out else ""
+    said = f"{how_many} are {left_out}embedded. Searches go on with the present encoder."
     if filling.resting:
-        said += " It rests."
+        said += f" It rests. {filling.trouble}" if with_numbers and filling.trouble else " It rests."
     elif filling.seconds_left is not None:
         said += f" {_duration(filling.seconds_left)}"
     return EncoderChange(filling.name, filling.share, said, filling.resting)
+
+
+def _pictures(number: int) -> str:
+    return f"{number:,} {'picture' if number == 1 else 'pictures'}"
 
 
 def _remaining(waiting: int, analyzed_recently: int) -> str:
