@@ -14,11 +14,10 @@ from typing import Self
 
 from pipeline.backend import Backend, open_space
 from pipeline.errors import LikenessError
-from pipeline.features.encoders.protocol import SimilarityBands
 from pipeline.features.encoders.trial import try_out
 from pipeline.stores import records_encoders
 from pipeline.stores.records_embeddings import EncoderRow
-from pipeline.stores.records_encoders import ACTIVE, OLD
+from pipeline.stores.records_encoders import ACTIVE, OLD, EncoderState
 from pipeline.telling import ToldOnce
 
 log = logging.getLogger(__name__)
@@ -94,10 +93,11 @@ class CurrentBackend:
             self._told.is_over(UNSEEN)
             for found in known:
                 if found.state == ACTIVE:
-                    self._go_over(found.encoder, found.bands)
+                    self._go_over(found)
             self._retire_others({found.encoder.fingerprint for found in known if found.state != OLD})
 
-    def _go_over(self, active: EncoderRow, bands: SimilarityBands | None) -> None:
+    def _go_over(self, found: EncoderState) -> None:
+        active = found.encoder
         opened = self.opened(active)
         if opened is None:
             return
@@ -109,7 +109,7 @@ class CurrentBackend:
                 self._told.warn(UNOPENED.format(name=active.name), error)
                 return
             log.info("searches use the encoder %s now", active.name)
-        self._replace(replace(opened, measured_bands=bands))
+        self._replace(replace(opened, measured_bands=found.bands, measured_on=found.measured_on))
 
     def close(self) -> None:
         """End the thread and close everything."""

@@ -170,7 +170,8 @@ def _calibrate(opened: Backend) -> None:
         is_done = records_encoders.bands_of(connection, fingerprint) is not None
     if not is_done and (bands := calibration.measure(opened)):
         with opened.database.write(Writing.BESIDE) as connection:
-            records_encoders.keep_bands(connection, fingerprint, bands)
+            seen = copies.count_visible(connection, fingerprint)
+            records_encoders.keep_bands(connection, fingerprint, bands, seen)
 
 
 def _bring_whole(opened: Backend) -> None:

@@ -1,16 +1,17 @@
 """What the images that were found are worth: how strong each hit is, why it is there, and whether there is a match."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 
 import numpy as np
 
 from pipeline.backend import Backend
+from pipeline.features.encoders.protocol import SimilarityBands
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord
 from pipeline.questions import Question
-from pipeline.relevance import Strength, Verdict, strength, verdict
+from pipeline.relevance import JUDGED_HITS, Strength, Verdict, bands_of_broad, graded, judge, judge_broad
 from pipeline.stores import records_words
 from pipeline.stores.protocols import Neighbor
 from pipeline.why import WordMatch, explain, explain_colors, match_words, strength_with_words
@@ -34,15 +35,22 @@ class Hit:
 
 @dataclass(frozen=True)
 class Judge:
-    """Judges the hits of one search; `verdict` is that of the search as a whole."""
+    """Judges the hits of one search.
+
+    `content` is the verdict on what the pictures show, and `verdict` that of the search as a whole, words included.
+    `bands` are those of its kind of question, `best` is the row that is nearest.
+    """
 
     backend: Backend
     question: Question
     where: Filter
+    bands: SimilarityBands
+    content: Verdict
+    best: int | None
     verdict: Verdict
 
     def hits(self, images: Sequence[ImageRecord], neighbors: Mapping[int, Neighbor]) -> list[Hit]:
-        """Return the images as hits, in their order; `neighbors` has the ranking's figures, by row."""
+        """Return the images as hits, in their order; `neighbors` has the figures of the ranking, by row."""
         seen = _look_at(self.backend, self.where, self.question, [neighbors[image.row] for image in images])
         return [self._hit(image, seen) for image in images]
 
@@ -62,11 +70,12 @@ class Judge:
         if row in self.question.identical:
             return "strong"
         similarity = seen.similarities.get(row)
-        band = None if similarity is None else self._band(similarity)
+        band = None if similarity is None else self._band(row, similarity)
         return strength_with_words(band, seen.matches.get(row))
 
-    def _band(self, similarity: float) -> Strength:
-        return strength(similarity, self.backend.bands, by_picture=self.question.by_picture)
+    def _band(self, row: int, similarity: float) -> Strength:
+        by_picture = self.question.by_picture
+        return graded(similarity, self.bands, self.content, is_first=row == self.best, by_picture=by_picture)
 
 
 def judge_search(
@@ -74,11 +83,31 @@ def judge_search(
 ) -> Judge:
     """Return the judge of a search whose ranking begins with `first`, up to JUDGED_ROWS that may be shown.
 
-    `best_by_words` is the row that has most of the words, when one has any.
+    `best_by_words` is the row that has most of the words, when one has any. Whatever matches by its words is a match,
+    although nothing may look like it.
     """
-    judge = Judge(backend, question, where, "none")
-    looked_at = [*first[:1], *(neighbor for neighbor in first if neighbor.row == best_by_words)]
-    return Judge(backend, question, where, verdict(list(judge.strengths(looked_at).values())))
+    bands = bands_of_broad(backend.bands) if question.is_broad else backend.bands
+    nearest = sorted((one for one in first if not isnan(one.similarity)), key=lambda one: -one.similarity)
+    similarities = [one.similarity for one in nearest[:JUDGED_HITS]]
+    if question.is_broad:
+        content = judge_broad(similarities, bands)
+    else:
+        searched = _searched(backend, where) if similarities else 0
+        content = judge(similarities, bands, searched, by_picture=question.by_picture)
+    best = nearest[0].row if nearest else None
+    as_shown = Judge(backend, question, where, bands, content, best, content)
+    if content == "match" or not first:
+        return as_shown
+    looked_at = [first[0], *(neighbor for neighbor in first if neighbor.row == best_by_words)]
+    by_words = as_shown.strengths(looked_at).values()
+    if any(band != "weak" for band in by_words):
+        return replace(as_shown, verdict="match")
+    return replace(as_shown, verdict="weak" if content == "none" and best_by_words is not None else content)
+
+
+def _searched(backend: Backend, where: Filter) -> int:
+    """Return among how many pictures is searched: where there are many, a near one says less."""
+    return len(backend.images.rows(where, colored=backend.swatches.rows_with(where)))
 
 
 @dataclass(frozen=True)

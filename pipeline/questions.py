@@ -43,7 +43,8 @@ class Question:
     """The terms as one vector, with what must be left out or put first, and the words of its texts.
 
     `vector` is None when there are only texts of which the encoder understands nothing. `refusal` is what it said to
-    such a text; it is to be raised when nothing has the words either.
+    such a text; it is to be raised when nothing has the words either. `is_broad` is true where only words were asked
+    that stand for very many kinds of things.
     """
 
     vector: npt.NDArray[np.float32] | None
@@ -53,6 +54,7 @@ class Question:
     ignored: tuple[str, ...]
     words: tuple[Asked, ...] = ()
     refusal: InvalidQuery | None = None
+    is_broad: bool = False
 
 
 def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Question:
@@ -63,6 +65,7 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
     ignored: list[str] = []
     refusal: InvalidQuery | None = None
     understood = 0
+    is_broad = True
     for term in terms:
         if term.text is not None:
             try:
@@ -75,6 +78,7 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
                 ignored += term.text.split()
                 continue
             ignored += text.ignored
+            is_broad = is_broad and text.is_broad
             vector = text.vector
         elif term.image_id is not None:
             row, vector = _vector_of_image(backend, term.image_id, term.region, principal)
@@ -94,14 +98,16 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
     length = float(np.linalg.norm(total))
     if understood and length < NOTHING_LEFT:
         raise InvalidQuery("The parts of this search cancel each other. Please change a weight.")
+    by_picture = any(term.text is None for term in terms)
     return Question(
         vector=(total / length).astype(np.float32) if understood else None,
-        by_picture=any(term.text is None for term in terms),
+        by_picture=by_picture,
         leave_out=frozenset(leave_out),
         identical=tuple(identical),
         ignored=tuple(ignored),
         words=tuple(asked_words(" ".join(term.text for term in terms if term.text is not None and term.weight > 0))),
         refusal=refusal,
+        is_broad=is_broad and not by_picture,
     )
 
 

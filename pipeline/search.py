@@ -230,7 +230,8 @@ def _judge(
     """Return the judge of a ranking, whose `rows` that may be shown are looked for when they are not given."""
     shown = _shown(backend, neighbors, where, JUDGED_ROWS) if rows is None else rows[:JUDGED_ROWS]
     by_row = {neighbor.row: neighbor for neighbor in neighbors}
-    return judge_search(backend, question, where, [by_row[row] for row in shown], by_words[0].row if by_words else None)
+    first = [by_row[row] for row in shown]
+    return judge_search(backend, question, where, first, by_words[0].row if by_words else None)
 
 
 def _matches(judge: Judge, neighbors: list[Neighbor]) -> dict[int, Neighbor]:

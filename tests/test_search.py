@@ -362,10 +362,30 @@ def test_the_verdict_is_that_of_the_search_whatever_the_page(backend, shelf):
 
     for offset in (0, 1, 3, 6, 60):
         assert find(backend, good, limit=1, offset=offset).verdict == "match"
-        assert find(backend, bad, limit=1, offset=offset).verdict == "weak"
+        assert find(backend, bad, limit=1, offset=offset).verdict == "none"
         assert find(backend, limit=1, offset=offset).verdict == "match"
         assert find(backend, limit=1, offset=offset, where=Filter(min_width=10_000)).verdict == "none"
     assert find(backend, good, limit=1, offset=1).hits[0].strength == "weak"
+
+
+def test_a_single_relative_among_strangers_is_a_match(backend, shelf):
+    lonely = shelf.add("lonely", shelf.axis(0, tilt=0.05))
+    shelf.add_many([shelf.axis(2 + number % 10) for number in range(300)])
+
+    result = find(backend, ask_vector(backend, shelf.axis(0)), limit=3)
+
+    assert result.verdict == "match"
+    assert [hit.strength for hit in result.hits] == ["strong", "weak", "weak"]
+    assert result.hits[0].image.id == lonely.id
+
+
+def test_every_hit_is_weak_where_nothing_is_alike(backend, shelf):
+    shelf.add_many([shelf.axis(2 + number % 10) for number in range(30)])
+
+    result = find(backend, ask_vector(backend, shelf.axis(0)), limit=30)
+
+    assert result.verdict == "none"
+    assert [hit.strength for hit in result.hits] == ["weak"] * 30
 
 
 def test_without_a_question_the_newest_come_first_with_no_similarity(backend, shelf):

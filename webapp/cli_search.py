@@ -21,7 +21,7 @@ HEAVIEST = 2.0
 VERDICTS = {
     "match": "",
     "weak": "Nothing looks much like it; these are the nearest.",
-    "none": "Nothing was found.",
+    "none": "Nothing here is like it.",
 }
 
 

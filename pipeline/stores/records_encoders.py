@@ -31,7 +31,8 @@ class EncoderState:
     """An encoder of this database. `resting` is whether the filling of a building one is paused.
 
     `begun_with` images had their vector at `begun_at`, when the filling was begun or went on. `bands` are what was
-    measured in this database, if it was. `trouble` is why the filling rests, when nobody wished it.
+    measured in this database, if it was, when `measured_on` pictures could be seen. `trouble` is why the filling rests,
+    when nobody wished it.
     """
 
     encoder: EncoderRow
@@ -41,6 +42,7 @@ class EncoderState:
     begun_with: int
     bands: SimilarityBands | None
     trouble: str | None = None
+    measured_on: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def building(connection: Connection) -> EncoderState | None:
 
 def begin(connection: Connection, encoder: EncoderRow) -> None:
     """Let `encoder` be filled from now on; what it has from an earlier time is kept, what it lacked is tried again."""
-    fresh = {"state": BUILDING, "resting": False, "bands": sa.null(), "trouble": None}
+    fresh = {"state": BUILDING, "resting": False, "bands": sa.null(), "bands_images": sa.null(), "trouble": None}
     fresh |= _FROM_THE_FIRST | _beginning(connection, encoder.fingerprint)
     added = insert_into(connection, encoders).values(**asdict(encoder), created_at=datetime.now(UTC), **fresh)
     connection.execute(added.on_conflict_do_update(index_elements=[encoders.c.fingerprint], set_=fresh))
@@ -200,9 +202,15 @@ def bands_of(connection: Connection, encoder: str) -> SimilarityBands | None:
     return next(found, None)
 
 
-def keep_bands(connection: Connection, encoder: str, bands: SimilarityBands) -> None:
-    """Remember what was measured of the cosines of `encoder`."""
-    connection.execute(encoders.update().where(encoders.c.fingerprint == encoder).values(bands=asdict(bands)))
+def measured_on(connection: Connection, encoder: str) -> int:
+    """Return how many pictures could be seen when the bands of `encoder` were measured; 0 when they were not."""
+    return connection.scalar(sa.select(encoders.c.bands_images).where(encoders.c.fingerprint == encoder)) or 0
+
+
+def keep_bands(connection: Connection, encoder: str, bands: SimilarityBands, measured: int) -> None:
+    """Remember what was found of the cosines of `encoder` when `measured` pictures could be seen."""
+    values = {"bands": asdict(bands), "bands_images": measured}
+    connection.execute(encoders.update().where(encoders.c.fingerprint == encoder).values(values))
 
 
 def sample_vectors(connection: Connection, encoder: str, limit: int) -> npt.NDArray[np.float32]:
@@ -305,6 +313,7 @@ _COLUMNS = (
     encoders.c.begun_with,
     encoders.c.bands,
     encoders.c.trouble,
+    encoders.c.bands_images,
 )
 
 _FROM_THE_FIRST = {"claimed_row": 0, "claimed_at": None}
@@ -319,6 +328,7 @@ def _state(row: sa.Row[*tuple[Any, ...]]) -> EncoderState:
         row.begun_with,
         SimilarityBands(**row.bands) if row.bands else None,
         row.trouble,
+        row.bands_images or 0,
     )
 
 

@@ -179,6 +179,7 @@ encoders = sa.Table(
     sa.Column("ended_at", UtcTime),
     sa.Column("bands", Json),
     sa.Column("trouble", sa.Text),
+    sa.Column("bands_images", sa.BigInteger),
     *(
         sa.Index(f"ix_encoders_one_{state}", "state", unique=True, sqlite_where=chosen, postgresql_where=chosen)
         for state, chosen in (("active", sa.text("state = 'active'")), ("building", sa.text("state = 'building'")))
@@ -188,8 +189,9 @@ encoders = sa.Table(
 
 While building, workers take images in the order of their rows: those up to `claimed_row` have been taken, last at
 `claimed_at`; since `begun_at`, or since it rested last, when `begun_with` had theirs. `ended_at` is when it became old.
-`bands` say from which cosine on a hit is strong or possible, when that was measured in this database. `trouble` is the
-sentence about a model that failed, because of which its filling rests."""
+`bands` say from which cosine on a hit is strong or possible, when that was measured in this database, and
+`bands_images` how many pictures could be seen then. `trouble` is the sentence about a model that failed, because of
+which its filling rests."""
 
 embeddings = sa.Table(
     "embeddings",

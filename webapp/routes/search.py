@@ -16,6 +16,7 @@ from pipeline.errors import InvalidQuery, LikenessError
 from pipeline.filters import Filter
 from pipeline.images import ImageState
 from pipeline.listing import NOTHING_COUNTED, Counts, count_facets
+from pipeline.plain_queries import plain_color
 from pipeline.principals import Principal
 from pipeline.query_pictures import get_query_picture, keep_query_picture
 from pipeline.search import MOST_MATCHES, SearchQuery, SearchResult, search
@@ -24,6 +25,7 @@ from pipeline.uploads import spooled
 from webapp.adding import deleted_library, upload_url
 from webapp.chips import filter_chips
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
+from webapp.emptiness import Advice, Shown, emptiness_of
 from webapp.facets import facets_of, range_fields
 from webapp.forms import (
     Fields,
@@ -37,7 +39,7 @@ from webapp.forms import (
     read_states,
 )
 from webapp.links import SUBJECTS, fields_query, filters_only, search_url
-from webapp.pages import Emptiness, SearchPage
+from webapp.pages import SearchPage
 from webapp.part_chips import heading_of, part_chips
 from webapp.query_parts import MOST_PARTS, Part, check_room, read_parts, readable_parts, url_of
 from webapp.rendering import page, wants_fragment
@@ -46,14 +48,9 @@ from webapp.tiles import tile_of_hit
 
 router = APIRouter(include_in_schema=False)
 
-Advice = tuple[tuple[str, str], ...]
-"""What to do next: the words and the address of each way."""
-
-WRITTEN = "captions, tags and file names"
-NOTHING_LOOKS_LIKE_IT = "Nothing here looks much like it. The nearest pictures are below."
-NO_PICTURE_HAS_ALL = "No picture has all of these words. Those that have some are below."
-
 PAGE_SIZE = 60  # tiles loaded at once: a few screens, and one query of the records
+WRITTEN = "captions, tags and file names"
+
 SORTS = {
     "": "Newest first",
     Sort.OLDEST.value: "Oldest first",
@@ -195,8 +192,13 @@ def _page(
         verdict=_verdict(result, asked=asked),
         hint=_hint(result, backend.encoder.name),
         problem=answer.problem,
-        empty=_no_match_in_order(fields, result, asked=asked)
-        or _emptiness(answer, advice, asked=asked, ready=ready, waiting=waiting, strong=strong, weak=weak),
+        empty=emptiness_of(
+            result,
+            fields,
+            Shown(ready, waiting, any_open=bool(strong), any_weak=bool(weak)),
+            advice,
+            plain=lambda: plain_color(backend, [part.term() for part in parts], principal),
+        ),
         library_is_empty=is_empty,
         libraries=tuple(addable.items()) if is_empty else (),
         deleted_library=deleted_library(backend, principal) if is_empty else None,
@@ -266,52 +268,3 @@ def _listed(fields: Fields, counts: Counts) -> int:
     except InvalidQuery:
         return 0
     return sum(counts.passing if state is ImageState.READY else counts.unfinished.get(state, 0) for state in states)
-
-
-def _no_match_in_order(fields: Fields, result: SearchResult | None, *, asked: bool) -> Emptiness | None:
-    """Return what to say where only matches are shown, because of their order, and there are none."""
-    if not asked or result is None or result.hits or result.verdict != "weak":
-        return None
-    return Emptiness(
-        "No good match",
-        "Nothing here looks much like it. In another order than the best match only good matches are shown.",
-        (("Show the nearest pictures", search_url(fields, sort=None)),),
-    )
-
-
-def _emptiness(
-    answer: _Answer,
-    advice: Advice,
-    *,
-    asked: bool,
-    ready: int,
-    waiting: int,
-    strong: tuple[object, ...],
-    weak: tuple[object, ...],
-) -> Emptiness | None:
-    if answer.problem or strong:
-        return None
-    if waiting and not weak:
-        return Emptiness(
-            "Nothing yet",
-            f"{waiting:,} {_pictures(waiting)} are still being analyzed. They appear here as soon as they are done.",
-            (("See what is running", "/status"),),
-        )
-    if not ready:
-        return Emptiness(
-            "The library is empty",
-            "There is nothing to find yet. Pictures that are added are found at once.",
-            advice,
-        )
-    if asked and weak:
-        is_of_words = answer.result is not None and answer.result.by_words_alone
-        return Emptiness("No good match", NO_PICTURE_HAS_ALL if is_of_words else NOTHING_LOOKS_LIKE_IT)
-    if asked:
-        return Emptiness(
-            "Nothing found", "There is no other picture, or none passes the filters.", (("Show all pictures", "/"),)
-        )
-    return Emptiness(
-        "No picture passes these filters",
-        "Take one of them away, or begin again.",
-        (("Clear all filters", "/"), *advice),
-    )
