@@ -67,6 +67,7 @@ class Backend:
         self.decoders.close()
         self.extractor.close()
         self.vectors.close()
+        self.swatches.close()
         self.database.close()
 
     def __enter__(self) -> Self:
@@ -114,7 +115,7 @@ def open_backend(
         database=database,
         objects=objects,
         vectors=CurrentVectors(database, row_of(encoder), settings),
-        swatches=SwatchTable(database),
+        swatches=SwatchTable(database, settings.data / "index"),
         images=ImageTable(database),
         measured_bands=bands,
         measured_on=measured_on,

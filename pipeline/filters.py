@@ -7,6 +7,7 @@ API reports.
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from pipeline.features.palette_fit import AskedColor
 from pipeline.principals import Action, Principal
 
 COLOR_TOLERANCE = 12.0
@@ -34,6 +35,11 @@ class Filter:
     taking a picture, which are the camera's clock; width and height are upright pixels. `uploaders` are names of
     people, one of whom brought the image; an image with one of `without_tags` is left out. `orientations`, `sizes`
     and `formats` are words of `shapes`.
+
+    `palette` are colors that are asked for together, some with shares: what fits them by `color_tolerance` in the mean
+    passes (`features.palette_fit`). `palette_of` is the id of an image whose colors become `palette` where libraries
+    are narrowed to those that somebody sees (`access.visible`). With `ignore_background` colors that surround what a
+    picture shows count for nothing.
     """
 
     libraries: tuple[str, ...] | None = None
@@ -43,6 +49,9 @@ class Filter:
     colors: tuple[str, ...] = ()
     color_tolerance: float = COLOR_TOLERANCE
     color_share: float = COLOR_SHARE
+    palette: tuple[AskedColor, ...] = ()
+    palette_of: str | None = None
+    ignore_background: bool = False
     color_names: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     without_tags: tuple[str, ...] = ()
@@ -108,6 +117,20 @@ class Filter:
         return any(words) or any(looks) or any(bound is not None for bound in bounds)
 
     @property
+    def has_colors(self) -> bool:
+        """Whether colors are asked for that swatches are compared with."""
+        return bool(self.colors or self.palette)
+
+    @property
+    def asked_colors(self) -> tuple[AskedColor, ...]:
+        """The colors that swatches are compared with, `palette` or `colors`, in the order asked."""
+        return self.palette or tuple(AskedColor(color) for color in self.colors)
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing is narrowed."""
-        return self == Filter(color_tolerance=self.color_tolerance, color_share=self.color_share)
+        return self == Filter(
+            color_tolerance=self.color_tolerance,
+            color_share=self.color_share,
+            ignore_background=self.ignore_background,
+        )

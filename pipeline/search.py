@@ -16,6 +16,7 @@ from pipeline.filters import Filter
 from pipeline.fusion import ALIKE, Weights
 from pipeline.images import ImageState
 from pipeline.judging import JUDGED_ROWS, Hit, Judge, judge_search
+from pipeline.palette_search import find_by_colors
 from pipeline.principals import Principal
 from pipeline.questions import Question, Term, ask
 from pipeline.ranking import (
@@ -47,7 +48,7 @@ ONLY_LISTS_HAVE_STATES = "A search finds analyzed pictures only. Please leave ou
 
 @dataclass(frozen=True)
 class SearchQuery:
-    """What is asked. Without terms it lists what passes the filter, newest first unless sorted otherwise.
+    """What is asked. Without terms it lists what passes the filter, by colors best first, or else newest first.
 
     With terms and another order than the best first, only what is strong or possible is returned, among the
     MOST_MATCHES nearest. `states` are for lists: a search finds analyzed images only. `weights` say what the content of
@@ -99,7 +100,9 @@ def search(backend: Backend, query: SearchQuery, principal: Principal) -> Search
     started = time.perf_counter()
     query = replace(query, where=visible(backend, query.where, principal))
     question: Question | None = None
-    if not query.terms:
+    if not query.terms and query.where.has_colors and (query.sort, query.states) == (Sort.BEST, ONLY_READY):
+        found = _by_colors(backend, query)
+    elif not query.terms:
         found = _list(backend, query)
     else:
         if query.states != ONLY_READY:
@@ -149,6 +152,12 @@ def _by_words(backend: Backend, where: Filter, question: Question) -> list[Ranke
     if question.refusal and question.vector is None and not ranked:
         raise question.refusal
     return ranked
+
+
+def _by_colors(backend: Backend, query: SearchQuery) -> _Page:
+    found, has_more, is_there_any = find_by_colors(backend, query.where, limit=query.limit, offset=query.offset)
+    hits = [Hit(hit.image, None, None, hit.why) for hit in found]
+    return _Page(hits, has_more, "match" if is_there_any else "none")
 
 
 def _list(backend: Backend, query: SearchQuery) -> _Page:

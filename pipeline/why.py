@@ -75,8 +75,8 @@ def explain_colors(image: ImageRecord, where: Filter) -> dict[str, object]:
     """Return which of the colors that were asked for an image has: all hex colors, any of the names."""
     shares = image.color.names if image.color else {}
     names = [name for name in where.color_names if shares.get(name, 0.0) >= NAMED_COLOR_SHARE]
-    colors = [*where.colors, *names]
-    return {"colors": colors} if colors else {}
+    colors = [color.hex for color in where.asked_colors] + names
+    return {"colors": [{"color": color} for color in colors]} if colors else {}
 
 
 def _has(words: set[str], one: Asked) -> bool:

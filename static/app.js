@@ -80,6 +80,9 @@ document.addEventListener("click", (event) => {
 document.addEventListener("change", (event) => {
   const field = document.getElementById(event.target.dataset.picks);
   if (field) field.value = event.target.value;
+  // The color of a row stands in each of the shares that can be chosen for it.
+  const shares = document.getElementById(event.target.dataset.recolors)?.options ?? [];
+  for (const share of shares) share.value = share.value.replace(/^[^:]*/, event.target.value);
 }, { capture: true });
 
 // What htmx sends is known by this to come from our own page, as a form is by its hidden field.

@@ -230,5 +230,5 @@ def test_colors_that_were_asked_for_are_told(backend, shelf):
 
     for terms in ((), (RED,)):
         [hit] = find(backend, *terms, where=Filter(color_names=(missing, name), colors=(swatch,))).hits
-        assert hit.why["colors"] == [swatch, name]
+        assert hit.why["colors"] == [{"color": swatch}, {"color": name}]
     assert "colors" not in find(backend, RED).hits[0].why

@@ -12,6 +12,20 @@ KINDS: dict[str, dict[str, Any]] = {
     "number": {"type": "number"},
     "strings": {"type": "array", "items": {"type": "string"}},
     "integers": {"type": "array", "items": {"type": "integer"}},
+    "colors": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "Up to five colors such as #2f6fd0. With the share each should have, as in #2f6fd0:0.4, and no"
+        " other question, what fits them best comes first; color_tolerance is then that of the mean difference.",
+    },
+    "colors of an image": {
+        "type": "string",
+        "description": "The id of an image; as if its colors had been asked for with their shares.",
+    },
+    "background": {
+        "type": "boolean",
+        "description": "Leave out colors that surround what a picture shows, in what is asked for and what is found.",
+    },
     "objects": {"type": "array", "items": {"type": "object"}},
     "file": {"type": "string", "format": "binary"},
 }
@@ -19,9 +33,11 @@ FILTERS = {
     "library": "string",
     "category": "strings",
     "scheme": "strings",
-    "color": "strings",
+    "color": "colors",
     "color_tolerance": "number",
     "color_share": "number",
+    "palette_of": "colors of an image",
+    "ignore_background": "background",
     "color_name": "strings",
     "min_brightness": "number",
     "max_brightness": "number",

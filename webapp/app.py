@@ -77,6 +77,7 @@ def create_app(
             if once_open:
                 once_open(backend)
             backend.decoders.start()  # now, so that the first visitor does not wait for processes to start
+            backend.swatches.warm()
             worker = Worker(current)
             running = Running(
                 current,

@@ -4,7 +4,7 @@ REPEATED = {
     "library": "Only pictures of the library with this name or id.",
     "category": "Only pictures of this category, such as animal.",
     "scheme": "warm, cool or neutral.",
-    "color": "Only pictures with this color, such as #ff0000.",
+    "color": "Only pictures with this color, such as #ff0000, or with its share, such as #ff0000:0.4.",
     "color_name": "Only pictures with one of the eleven basic colors, such as blue.",
     "tag": "Only pictures with this tag; several must all be there.",
     "without_tag": "Only pictures without this tag.",
@@ -19,6 +19,7 @@ REPEATED = {
 SINGLE = {
     "color_tolerance": "How far a color may be off, as CIEDE2000.",
     "color_share": "The part of the picture that a color must have, 0 to 1.",
+    "palette_of": "Only pictures with the colors of the image with this id.",
     "min_brightness": "0 to 1.",
     "max_brightness": "0 to 1.",
     "min_saturation": "0 to 1.",
@@ -35,7 +36,10 @@ SINGLE = {
     "max_bytes": "Of the file, such as 500000 or 2.5 MB.",
 }
 
-FLAGS = {"monochrome": "Only pictures in black and white."}
+FLAGS = {
+    "monochrome": "Only pictures in black and white.",
+    "ignore_background": "Leave out colors that surround what a picture shows.",
+}
 
 VIEW = {
     "sort": "best, newest, oldest, largest (by pixels), taken_newest or taken_oldest. Where something is asked to "

@@ -14,6 +14,7 @@ from starlette.formparsers import MultiPartException
 
 from pipeline.account_names import plain_name
 from pipeline.errors import InvalidQuery
+from pipeline.features.palette_fit import AskedColor
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES
 from pipeline.filters import COLOR_SHARE, COLOR_TOLERANCE, Filter
 from pipeline.fusion import Weights
@@ -48,6 +49,8 @@ FILTER_FIELDS = (
     "color",
     "color_tolerance",
     "color_share",
+    "palette_of",
+    "ignore_background",
     "color_name",
     "min_brightness",
     "max_brightness",
@@ -161,12 +164,17 @@ def read_weights(fields: Fields) -> Weights:
 
 def read_filter(fields: Fields) -> Filter:
     """Return the filter that the fields of the contract set. Raises InvalidQuery naming the field that is wrong."""
+    asked = read_colors(fields)
+    together = any(color.share is not None for color in asked)
     return Filter(
         libraries=_several("library", fields.get("library", ())) or None,
         categories=_choices(fields, "category", CATEGORIES),
         schemes=_choices(fields, "scheme", SCHEMES),
         color_names=_choices(fields, "color_name", COLOR_NAMES),
-        colors=_colors(fields),
+        colors=() if together else tuple(color.hex for color in asked),
+        palette=asked if together else (),
+        palette_of=_palette_of(fields),
+        ignore_background=read_truth(fields, "ignore_background"),
         color_tolerance=_or(read_number(fields, "color_tolerance", 0, 100), COLOR_TOLERANCE),
         color_share=_or(read_number(fields, "color_share", 0, 1), COLOR_SHARE),
         tags=_tags(fields, "tag"),
@@ -313,14 +321,30 @@ def _choices(fields: Fields, name: str, known: Iterable[str]) -> tuple[str, ...]
     return values
 
 
-def _colors(fields: Fields) -> tuple[str, ...]:
+def read_colors(fields: Fields) -> tuple[AskedColor, ...]:
+    """Return the colors that are asked for, each once, such as #2f6fd0 or #2f6fd0:0.4, where 40 % of it are asked for.
+
+    Raises InvalidQuery for what is no color or share, and for too many.
+    """
+    asked: dict[str, AskedColor] = {}
     values = tuple(dict.fromkeys(fields.get("color", ())))
     if len(values) > MOST_COLORS:
         raise InvalidQuery(f"At most {MOST_COLORS} colors can be asked for at once.")
     for value in values:
-        if not HEX_COLOR.fullmatch(value):
-            raise InvalidQuery(f"The value of color must be written like #2f6fd0, not {_shown(value)}.")
-    return tuple(f"#{value.removeprefix('#').lower()}" for value in values)
+        code, _, part = value.partition(":")
+        if not HEX_COLOR.fullmatch(code):
+            raise InvalidQuery(f"The value of color must be written like #2f6fd0 or #2f6fd0:0.4, not {_shown(value)}.")
+        color = f"#{code.removeprefix('#').lower()}"
+        share = read_number({"share": [part.strip()]}, "share", 0, 1) if part.strip() else None
+        asked.setdefault(color, AskedColor(color, share))
+    return tuple(asked.values())
+
+
+def _palette_of(fields: Fields) -> str | None:
+    image_id = first(fields, "palette_of")
+    if image_id and fields.get("color"):
+        raise InvalidQuery("Please ask for the colors of a picture or for colors of your own, not for both.")
+    return image_id or None
 
 
 def _shown(value: str) -> str:

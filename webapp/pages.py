@@ -4,10 +4,11 @@ Templates show these values and decide nothing; a value that is a sentence is re
 `…_url`) are paths on this server and already escaped for use in an attribute by Jinja.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pipeline.images import ImageRecord
+from webapp.pages_colors import ColorFields
 
 Strength = Literal["strong", "possible", "weak"]
 
@@ -96,9 +97,6 @@ class Facet:
 class RangeFields:
     """The filters that are typed or dragged, as they stand in the address ("" when not set)."""
 
-    color: str = ""
-    color_tolerance: str = ""
-    color_share: str = ""
     min_brightness: str = ""
     max_brightness: str = ""
     min_saturation: str = ""
@@ -198,6 +196,7 @@ class SearchPage:
     libraries: tuple[tuple[str, str], ...] = ()
     library: str = ""
     deleted_library: tuple[str, str] | None = None
+    colors: ColorFields = field(default_factory=ColorFields)
 
 
 @dataclass(frozen=True)
@@ -225,13 +224,17 @@ class Fact:
 
 @dataclass(frozen=True)
 class PaletteBar:
-    """One segment of the palette: its width is `share` (0 to 1); `find_url` searches for the color."""
+    """One segment of the palette: its width is `share` (0 to 1); `find_url` searches for the color.
+
+    `is_background` says that it surrounds what the picture shows.
+    """
 
     hex: str
     name: str
     share: float
     percent: str
     find_url: str
+    is_background: bool = False
 
 
 @dataclass(frozen=True)
@@ -256,6 +259,7 @@ class WordLink:
 class ImagePage:
     """`/images/{id}`. `display_url` is viewable in every browser, `original_url` downloads the very bytes.
 
+    `same_colors_url` finds pictures with its colors, "" where they are not known.
     `problem` is the sentence when an edit was refused; `likes` are more like this. `may_change` is whether to offer
     what changes, deletes or restores it.
     """
@@ -275,6 +279,7 @@ class ImagePage:
     keywords: tuple[WordLink, ...] = ()
     problem: str = ""
     may_change: bool = True
+    same_colors_url: str = ""
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def as_reason(why: Mapping[str, Any]) -> str:
     """Return why something was found as people read it: caption: dog, beach · file name: rex."""
     found = [f"{PLACES[place]}: {', '.join(words)}" for place, words in why.get("words", {}).items()]
     if colors := why.get("colors"):
-        found.append(f"color: {', '.join(colors)}")
+        found.append(f"color: {', '.join(color['color'] for color in colors)}")
     return " · ".join(found)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from pipeline.filters import NAMED_COLOR_SHARE, Filter
 from pipeline.images import ImageState
 from pipeline.shapes import MEDIA_TYPE_START, SIZE_PIXELS, SIZES, SQUARE_TWENTIETHS
-from pipeline.stores.swatches import Rows
+from pipeline.stores.swatch_columns import Rows
 from pipeline.stores.tables import color_share_column, image_sources, images, tags
 from pipeline.stores.tables_people import people
 
@@ -24,7 +24,7 @@ def conditions(where: Filter, colored: Rows | None) -> list[sa.ColumnElement[boo
 
     Raises ValueError when colors are asked and nobody has looked for them.
     """
-    if where.colors and colored is None:
+    if where.has_colors and colored is None:
         raise ValueError("the rows that have the colors of this filter are missing")
     found: list[sa.ColumnElement[bool]] = []
     if colored is not None:

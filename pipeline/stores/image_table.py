@@ -70,7 +70,7 @@ class ImageTable:
         return {names[person_id]: number for person_id, number in counts.items() if person_id in names}
 
     def _given(self, where: Filter, colored: Rows | None) -> Given:
-        if where.colors and colored is None:
+        if where.has_colors and colored is None:
             raise ValueError("the rows that have the colors of this filter are missing")
         if not where.uploaders:
             return Given(colored)

@@ -338,7 +338,10 @@ def _category(values: RowMapping) -> Category:
 
 def _palette(values: RowMapping, swatches: list[RowMapping]) -> Palette:
     return Palette(
-        swatches=tuple(Swatch((item["l"], item["a"], item["b"]), item["hex"], item["share"]) for item in swatches),
+        swatches=tuple(
+            Swatch((item["l"], item["a"], item["b"]), item["hex"], item["share"], bool(item["background"]))
+            for item in swatches
+        ),
         names={name: values[color_share_column(name)] or 0.0 for name in COLOR_NAMES},
         scheme=values["scheme"],
         brightness=values["brightness"],

@@ -18,7 +18,7 @@ from pipeline.principals import Principal
 from pipeline.sorting import Sort
 from pipeline.stores.filter_sql import VISIBLE, conditions, is_any_of, library_conditions
 from pipeline.stores.principal_sql import allowed, present
-from pipeline.stores.swatches import Rows
+from pipeline.stores.swatch_columns import Rows
 from pipeline.stores.tables import images
 
 EVERYWHERE = Filter()

@@ -161,7 +161,9 @@ palette = sa.Table(
     sa.Column("b", sa.Float, nullable=False),
     sa.Column("hex", sa.String(7), nullable=False),
     sa.Column("share", sa.Float, nullable=False),
+    sa.Column("background", sa.Boolean),
 )
+"""`background` is NULL where an image was analyzed before it was looked for."""
 
 encoders = sa.Table(
     "encoders",

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from pipeline.filters import Filter
 from pipeline.stores.filter_sql import VISIBLE, conditions
-from pipeline.stores.swatches import Rows
+from pipeline.stores.swatch_columns import Rows
 from pipeline.stores.tables import images
 from pipeline.stores.word_index import Within, has, source
 from pipeline.words import Asked, words_of

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from tests.web import samples
 from tests.web.every_page import every_page
 from tests.web.markup import UNNAMED_INPUTS, Markup
-from webapp.pages import FacetOption, RangeFields, SearchPage
+from webapp.pages import FacetOption, SearchPage
 from webapp.rendering import page
 
 PAGES = every_page()
@@ -232,7 +232,8 @@ def test_a_new_picture_keeps_the_filters_that_are_chosen() -> None:
     assert {
         ("category", "animal"),
         ("color_name", "blue"),
-        ("color", "#3a6ea5"),
+        ("color", "#3a6ea5:0.37"),
+        ("color_tolerance", "17"),
         ("min_width", "800"),
     } <= kept
 
@@ -312,6 +313,6 @@ def test_a_notice_is_shown_once() -> None:
 def test_a_color_from_an_address_cannot_bring_other_styles() -> None:
     hostile = "#fff;position:fixed;inset:0"
     chip = replace(samples.chips()[3], color=hostile)
-    value = samples.search_page(1, chips=(chip,), ranges=RangeFields(color=hostile))
+    value = samples.search_page(1, chips=(chip,), colors=samples.color_fields(hostile))
     markup = Markup(fragment_of(value, "search.html", "results"))
     assert not [e for e in markup.elements if "position" in e.attributes.get("style", "")]

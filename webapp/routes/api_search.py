@@ -91,7 +91,10 @@ def post_search(
     principal: PrincipalDependency,
     body: Annotated[SearchBody, Depends(read_body)],
 ) -> dict[str, Any]:
-    """Return the images that answer, best first; with filters only, list them, newest first.
+    """Return the images that answer, best first; with filters only, list them.
+
+    A list is newest first, unless colors are asked for: then those that fit best come first, and `why` says what each
+    color has found, with the CIEDE2000 difference and the share.
 
     Weak hits are in the results too, marked by their `strength`, unless `sort` asks for another order. A text is looked
     for in two ways, in what pictures show and in the words of captions, tags and file names; `content_weight` and

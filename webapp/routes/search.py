@@ -24,6 +24,7 @@ from pipeline.sorting import ONLY_READY, Sort
 from pipeline.uploads import spooled
 from webapp.adding import deleted_library, upload_url
 from webapp.chips import filter_chips
+from webapp.color_fields import color_fields
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.emptiness import Advice, Shown, emptiness_of
 from webapp.facets import facets_of, range_fields
@@ -131,7 +132,7 @@ def _answer(backend: Backend, fields: Fields, principal: Principal) -> tuple[_An
     except InvalidQuery as error:
         return _Answer(None, error.user_message), 422
     except LikenessError as error:
-        if not any(fields.get(name) for name in SUBJECTS):
+        if not any(fields.get(name) for name in (*SUBJECTS, "palette_of")):
             raise
         from_errors = 404 if error.code.endswith("not_found") else None
         if from_errors is None:
@@ -178,13 +179,17 @@ def _page(
         shell=replace(shell(request, "search"), upload_url=upload_url(fields, addable) or "/upload"),
         text=first(fields, "text"),
         asked=asked,
-        chips=(*part_chips(backend, principal, fields, parts), *filter_chips(fields, labels, asked=asked)),
+        chips=(
+            *part_chips(backend, principal, fields, parts),
+            *filter_chips(backend, principal, fields, labels, asked=asked),
+        ),
         heading=heading_of(parts, is_narrowed=narrowed),
         clear_url="/",
         query_fields=tuple((name, value) for name in ("picture", "like") for value in fields.get(name, ())),
         add_to=urlencode(fields_query(fields)) if asked and len(parts) < MOST_PARTS else "",
         facets=facets_of(counts, fields, labels, asked=asked),
         ranges=range_fields(fields),
+        colors=color_fields(backend, principal, fields),
         tiles=strong,
         weak_tiles=weak,
         weak_count=_weak_count(result, counts.passing - len(fields.get("like", ())), len(strong), len(weak)),
