@@ -8,7 +8,7 @@ from typing import Literal
 
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES
 from pipeline.images import ImageState
-from pipeline.listing import Counts
+from pipeline.listing import Counts, Facets
 from pipeline.shapes import FORMATS, ORIENTATIONS, SIZES
 from webapp.forms import Fields, first
 from webapp.pages import Facet, FacetOption, RangeFields
@@ -45,6 +45,7 @@ STATE_WORDS = {
     ImageState.WAITING.value: "waiting to be analyzed",
     ImageState.FAILED.value: "could not be analyzed",
     ImageState.HELD.value: "held back",
+    ImageState.READY.value: "analyzed",
 }
 
 UNFOLDED = frozenset({"category", "color_name", "scheme"})
@@ -60,7 +61,9 @@ def facets_of(counts: Counts, fields: Fields, library_labels: Mapping[str, str],
     `library_labels` has names for ids of libraries. `asked` is whether there is something to compare with; then only
     analyzed pictures are found, and states are nothing to choose from.
     """
-    found = counts.facets
+    states = () if asked else fields.get("state", ())
+    # Of what has not been analyzed nothing is counted, and the counts of all others say nothing of it.
+    found = counts.facets if not states or ImageState.READY in states else Facets()
     black_and_white = {MONOCHROME: found.monochrome} if found.monochrome else {}
     groups = [
         _facet("category", "Category", _options(fields, "category", found.category, CATEGORIES)),
@@ -81,7 +84,7 @@ def facets_of(counts: Counts, fields: Fields, library_labels: Mapping[str, str],
         _facet("library", "Library", _options(fields, "library", found.library, tuple(found.library), library_labels)),
     ]
     if not asked:
-        groups.append(_facet("state", "Not analyzed", _states(fields, counts)))
+        groups.append(_facet("state", "State", _states(fields, counts)))
     return tuple(group for group in groups if group.options and not _says_nothing(group, found.counted))
 
 
@@ -102,6 +105,8 @@ def _says_nothing(group: Facet, counted: int) -> bool:
 
 def _states(fields: Fields, counts: Counts) -> tuple[FacetOption, ...]:
     numbers = {state.value: number for state, number in counts.unfinished.items()}
+    if ImageState.READY in fields.get("state", ()):
+        numbers[ImageState.READY.value] = counts.passing
     return _options(fields, "state", numbers, tuple(STATE_WORDS), STATE_WORDS)
 
 
