@@ -24,9 +24,9 @@ LOWEST = -1.0
 """Where a hit lies at least, in units of the bands: as good as no hit. In a library of a handful of pictures the others
 are anything, and how far away they are says nothing of the first."""
 
-SMALLEST, LARGEST = 30, 10_000
+SMALLEST, LARGEST = 100, 10_000
 """Numbers of pictures beyond which the size of what was searched is taken for these: the rules were fitted on galleries
-from thirty pictures to three thousand, and are not to run away where nothing was measured."""
+from about a hundred pictures to three thousand, and are not to run away where nothing was measured."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def test_a_hit_that_is_farther_than_any_counts_as_no_hit_and_not_against_the_fir
 
 
 def test_the_size_of_a_library_is_held_where_nothing_was_measured():
-    assert figures_of([1.0], 3) == figures_of([1.0], 30)
+    assert figures_of([1.0], 3) == figures_of([1.0], 100)
     assert figures_of([1.0], 10_000) == figures_of([1.0], 50_000_000)
 
 
