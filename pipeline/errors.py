@@ -19,6 +19,7 @@ LikenessError
 ├─ Conflict                 it cannot be done as things stand: a name is taken, the last owner would be gone
 ├─ InvalidQuery             a search that cannot be run as asked
 ├─ StoreUnavailable         a database, object store or vector engine did not answer; try again later
+├─ ReceiverUnavailable      the receiver of a webhook did not take what was sent; it is sent again
 ├─ ProviderUnavailable      the provider of single sign-on did not answer; try again later
 ├─ DecoderUnavailable       no decoder process could be had in time; try again later
 ├─ ModelUnusable            weights are missing, damaged or of another shape; the operator must act
@@ -115,6 +116,10 @@ class InvalidQuery(LikenessError):
 
 class StoreUnavailable(LikenessError):
     code = "store_unavailable"
+
+
+class ReceiverUnavailable(LikenessError):
+    code = "receiver_unavailable"
 
 
 class ProviderUnavailable(LikenessError):

@@ -130,6 +130,14 @@ class Settings(BaseSettings):
     strip_originals: bool = Field(
         False, description="Whether originals are downloaded without their metadata, such as the place they show."
     )
+    webhooks: bool = Field(
+        True, description="Whether new matches of saved searches may be sent to addresses that people give."
+    )
+    webhook_allow: str = Field(
+        "",
+        description="Hosts or networks, comma separated, that webhooks may reach although they are not public, such as "
+        "`hooks.internal,10.1.0.0/16`.",
+    )
     oidc_issuer: str = Field(
         "", description="Address of an OpenID Connect provider for single sign-on; needs the extra `oidc`."
     )
@@ -194,6 +202,14 @@ class Settings(BaseSettings):
     def _are_networks(cls, listed: str) -> str:
         for part in filter(None, (part.strip() for part in listed.split(","))):
             ip_network(part, strict=False)
+        return listed
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _are_hosts_or_networks(cls, listed: str) -> str:
+        for part in filter(None, (part.strip() for part in listed.split(","))):
+            if "/" in part:
+                ip_network(part, strict=False)
         return listed
 
     @model_validator(mode="after")

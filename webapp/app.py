@@ -26,8 +26,10 @@ from webapp.routes import (
     api_images,
     api_libraries,
     api_search,
+    api_searches,
     api_status,
     audit,
+    feeds,
     health,
     images,
     invitations,
@@ -37,6 +39,7 @@ from webapp.routes import (
     people,
     regions,
     search,
+    searches,
     selection,
     status,
     trash,
@@ -123,6 +126,7 @@ def create_app(
         api_images,
         api_libraries,
         api_search,
+        api_searches,
         api_status,
         api_docs,
         health,
@@ -133,6 +137,8 @@ def create_app(
         audit,
         libraries,
         invitations,
+        searches,
+        feeds,
     ):
         app.include_router(module.router)
     mount_static(app)

@@ -42,6 +42,7 @@ STATUS: dict[type[errors.LikenessError], int] = {
     errors.Conflict: 409,
     errors.InvalidQuery: 422,
     errors.StoreUnavailable: 503,
+    errors.ReceiverUnavailable: 503,
     errors.ProviderUnavailable: 503,
     errors.DecoderUnavailable: 503,
     errors.ModelUnusable: 500,

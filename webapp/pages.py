@@ -134,7 +134,7 @@ class Shell:
     for who looks after the server when the data is elsewhere, `outage` that for everybody when pictures cannot be seen.
     """
 
-    active: Literal["search", "upload", "status", "libraries", "account", "people", "audit", ""]
+    active: Literal["search", "upload", "status", "libraries", "searches", "account", "people", "audit", ""]
     encoder: str
     formats: str
     max_upload: str

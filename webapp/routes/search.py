@@ -119,15 +119,7 @@ def _answer(backend: Backend, fields: Fields, principal: Principal) -> tuple[_An
         if any(library not in known for library in asked):
             return _Answer(None, access.NO_LIBRARY), 404  # the same for one of others as for one that does not exist
     try:
-        terms = tuple(part.term() for part in read_parts(fields))
-        query = SearchQuery(
-            terms=terms,
-            where=read_filter(fields),
-            sort=read_sort(fields),
-            states=ONLY_READY if terms else read_states(fields),  # a state that was chosen before stays in the address
-            limit=PAGE_SIZE,
-            offset=_offset(fields),
-        )
+        query = replace(query_of(fields), offset=_offset(fields))
         return _Answer(search(backend, query, principal)), 200
     except InvalidQuery as error:
         return _Answer(None, error.user_message), 422
@@ -144,6 +136,18 @@ def _with_library_ids(backend: Backend, principal: Principal, fields: Fields) ->
     """Return the fields with the ids of libraries instead of their names, as the facets and every link have them."""
     asked = fields.get("library", ())
     return {**fields, "library": access.library_ids(backend, asked, principal)} if asked else fields
+
+
+def query_of(fields: Fields) -> SearchQuery:
+    """Return what the fields of an address ask for. Raises InvalidQuery naming the field that is wrong."""
+    terms = tuple(part.term() for part in read_parts(fields))
+    return SearchQuery(
+        terms=terms,
+        where=read_filter(fields),
+        sort=read_sort(fields),
+        states=ONLY_READY if terms else read_states(fields),  # a state that was chosen before stays in the address
+        limit=PAGE_SIZE,
+    )
 
 
 def _offset(fields: Fields) -> int:
