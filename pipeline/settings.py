@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.errors import ConfigurationError
+from pipeline.public_addresses import read_allowed
 
 PREFIX = "LIKENESS_"
 SECRET_FIELDS = ("database_url", "objects_url", "vectors_url", "queue_url", "secret_key", "oidc_client_secret")
@@ -101,6 +102,14 @@ class Settings(BaseSettings):
     trash_days: float = Field(30.0, ge=0, description="Days for which deleted pictures can be restored.")
     query_picture_days: float = Field(
         1.0, gt=0, description="Days for which a search by picture can be opened again by its address."
+    )
+    fetch_urls: bool = Field(
+        True, description="Whether pictures to search with are fetched from addresses on the web that people give."
+    )
+    fetch_allow: str = Field(
+        "",
+        description="Names, addresses or networks, comma separated, each perhaps with a port, that may be fetched from "
+        "although they are not public, such as `images.internal,10.2.0.0/16,10.3.0.9:9000`.",
     )
     max_waiting_uploads: int = Field(
         4, ge=0, description="Uploads with `wait=true` that may wait at once; others are answered at once."
@@ -196,6 +205,12 @@ class Settings(BaseSettings):
         if key and len(key) < SHORTEST_SECRET_KEY:
             raise ValueError(f"it must have at least {SHORTEST_SECRET_KEY} characters")
         return key
+
+    @field_validator("fetch_allow")
+    @classmethod
+    def _are_places(cls, listed: str) -> str:
+        read_allowed(listed)
+        return listed
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -38,6 +38,7 @@ from webapp.routes import (
     oidc,
     people,
     regions,
+    results,
     search,
     searches,
     selection,
@@ -117,6 +118,7 @@ def create_app(
     errors.install(app)
     for module in (
         search,
+        results,
         uploads,
         images,
         regions,

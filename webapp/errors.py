@@ -41,6 +41,7 @@ STATUS: dict[type[errors.LikenessError], int] = {
     errors.TooManyAttempts: 429,
     errors.Conflict: 409,
     errors.InvalidQuery: 422,
+    errors.AddressUnusable: 422,
     errors.StoreUnavailable: 503,
     errors.ReceiverUnavailable: 503,
     errors.ProviderUnavailable: 503,

@@ -28,6 +28,8 @@ MATRIX = """
 GET    /                                                    L    200  200  200  200  200  200   L    L    L    L
 POST   /search                                              401  303  303  303  303  303  303   401  401  401  401
 GET    /region                                              L    422  422  422  422  422  422   L    L    L    L
+GET    /results.json                                        L    200  200  200  200  200  200   L    L    L    L
+GET    /results.csv                                         L    200  200  200  200  200  200   L    L    L    L
 GET    /pictures/{key}                                      L    200  200  200  200  200  200   L    L    L    L
 GET    /upload                                              L    200  200  200  200  200  200   L    L    L    L
 GET    /upload/changes                                      L    200  200  200  200  200  200   L    L    L    L
