@@ -263,11 +263,18 @@ def _page(
         saving_urls=saving_urls(fields) if tiles else (),
         announcement=f"{offset + len(tiles):,} pictures are shown" if offset else "",
         permalink=search_url(fields),
-        sorts=tuple(SORTS_OF_MATCHES.items() if asked else SORTS.items()),
+        sorts=tuple(_sorts(asked=asked, by_colors=bool(fields.get("color") or fields.get("palette_of"))).items()),
         sort="" if first(fields, "sort") == Sort.BEST else first(fields, "sort"),
         counted=_counted(counts, asked=asked),
         may_change=access.may_change_any(principal),
     )
+
+
+def _sorts(*, asked: bool, by_colors: bool) -> dict[str, str]:
+    """Return the orders there are, the usual one first."""
+    if asked:
+        return SORTS_OF_MATCHES
+    return {**SORTS_OF_MATCHES, "": "Best fit"} if by_colors else SORTS
 
 
 def _counted(counts: Counts, *, asked: bool) -> str:
