@@ -40,7 +40,8 @@ def measure(
     chosen = chance.permutation(asked)[:QUESTIONS]
     for at in chosen:
         toward = vectors[at] + worded * encoder.embed_text(labels[at].replace("_", " ")).vector
-        question = toward - away * vectors[chance.integers(len(rows))]
+        another = (at + chance.integers(1, len(rows))) % len(rows)
+        question = toward - away * vectors[another]
         length = float(np.linalg.norm(question))
         bands = bands_within(BANDS, min(1.0, float(np.linalg.norm(toward)) / length)) if scaled else BANDS
         cosines = vectors @ (question / length)
