@@ -38,6 +38,13 @@ def is_own_address(address: str) -> bool:
     return address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
 
 
+def here_url(request: Request) -> str:
+    """Return the page that is being shown, for a form that leads back to it; "/" where it was the answer to another."""
+    if request.method != "GET" or not is_own_address(request.url.path):
+        return "/"
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+
+
 def login_url(wanted: str) -> str:
     """Return where to log in and be led to the `wanted` address of this server afterwards."""
     parts = urlsplit(wanted)

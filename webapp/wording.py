@@ -1,10 +1,15 @@
-"""How numbers, sizes and times are written for people, as filters of the templates."""
+"""How numbers, sizes and times are written for people, as filters of the templates; in the language of the request."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Literal
+
+from babel.dates import format_date
 
 from pipeline.images import ImageRecord
+from webapp.language import as_number, gettext, marked, ngettext, present, translated
+from webapp.sentences import said
 
 KILO = 1000
 """Sizes of files are decimal, as shops and file managers write them."""
@@ -12,6 +17,9 @@ KILO = 1000
 LONGEST_IN_SENTENCE = 32  # characters of a name in a notice, which is to stay small on a phone
 
 COLOR_CODE = re.compile(r"#[0-9a-fA-F]{6}")
+
+OUR_ENGLISH = {"long": "d MMMM y", "medium": "d MMM y"}
+"""Dates as the rest of the world has them; English alone does not say whose."""
 
 BROWSERS = (
     ("Edg/", "Edge"),
@@ -38,42 +46,83 @@ WIDEST_TILE = 2.6
 
 def as_size(count: int) -> str:
     """Return a number of bytes with three digits and a unit: 2.4 MB."""
+    if count < KILO:
+        return gettext("%(number)s bytes", number=count)
     size = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < KILO:
-            return f"{count} bytes" if unit == "bytes" else f"{size:.3g} {unit}"
+    for unit in (marked("%(number)s kB"), marked("%(number)s MB"), marked("%(number)s GB")):
         size /= KILO
-    return f"{size:,.1f} TB"
-
-
-def as_number(number: float) -> str:
-    """Return a number with separated thousands: 12,345."""
-    return f"{number:,}"
+        if size < KILO:
+            return gettext(unit, number=as_number(float(f"{size:.3g}")))
+    return gettext("%(number)s TB", number=as_number(float(f"{size / KILO:.1f}")))
 
 
 def as_percent(share: float) -> str:
     """Return a share between 0 and 1 in percent: 42 %."""
-    return "<1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")  # noqa: PLR2004 rounds to 0 % below
+    if 0 < share < 0.005:  # noqa: PLR2004 rounds to 0 % below
+        return gettext("<1 %%")
+    return gettext("%(number)s %%", number=f"{100 * share:.0f}")
 
 
 def as_date(moment: datetime) -> str:
     """Return a day as people write it: 5 November 2026."""
-    return f"{moment.day} {moment:%B %Y}"
+    return _date(moment, "long")
 
 
 def as_short_date(moment: datetime) -> str:
     """Return a day as tables have it: 5 Nov 2026."""
-    return f"{moment.day} {moment:%b %Y}"
+    return _date(moment, "medium")
+
+
+def as_moment(moment: datetime) -> str:
+    """Return a moment to the minute: 5 November 2026, 12:00."""
+    return _with_time(as_date(moment), moment)
 
 
 def as_short_moment(moment: datetime) -> str:
     """Return a moment to the minute as tables have it, which say themselves that it is UTC: 5 Nov 2026, 12:00."""
-    return f"{as_short_date(moment)}, {moment:%H:%M}"
+    return _with_time(as_short_date(moment), moment)
+
+
+def _date(moment: datetime, length: Literal["long", "medium"]) -> str:
+    language = present()
+    return str(format_date(moment, OUR_ENGLISH[length] if language.is_source else length, locale=language.locale))
+
+
+def _with_time(date: str, moment: datetime) -> str:
+    """Return a date with its time, in the order and with the sign between them that the locale has."""
+    return str(present().locale.datetime_formats["medium"]).format(f"{moment:%H:%M}", date)
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return words one after the other: red, green, blue."""
+    return gettext(", ").join(words)
+
+
+def sentences(*parts: str) -> str:
+    """Return sentences one after the other, with the space between them that the language has."""
+    return gettext(" ").join(parts)
+
+
+def pictures_in_words(number: int) -> str:
+    """Return how many pictures: 1 picture, 1,204 pictures."""
+    return ngettext("%(number)s picture", "%(number)s pictures", number)
+
+
+def days_in_words(days: float) -> str:
+    """Return how many days, which need not be whole: 1 day, 30 days, 0.5 days."""
+    if days == 1:
+        return gettext("1 day")
+    return gettext("%(number)s days", number=as_number(days))
+
+
+def as_role(role: str) -> str:
+    """Return a role in words that stand alone: Viewer."""
+    return translated(role.capitalize(), "role")
 
 
 def with_article(role: str) -> str:
     """Return what somebody is: a viewer, an owner."""
-    return f"{'an' if role[:1] in set('aeiou') else 'a'} {role}"
+    return translated(f"{'an' if role[:1] in set('aeiou') else 'a'} {role}", "role")
 
 
 def shortened(name: str) -> str:
@@ -86,8 +135,8 @@ def as_browser(agent: str) -> str:
     browser = next((name for mark, name in BROWSERS if mark in agent), "")
     system = next((name for mark, name in SYSTEMS if mark in agent), "")
     if not browser:
-        return agent or "a program that did not say its name"
-    return f"{browser} on {system}" if system else browser
+        return agent or gettext("a program that did not say its name")
+    return gettext("%(browser)s on %(system)s", browser=browser, system=system) if system else browser
 
 
 def css_color(color: str | None) -> str:
@@ -114,7 +163,10 @@ FILTERS: dict[str, Callable[..., object]] = {
     "number": as_number,
     "percent": as_percent,
     "date": as_date,
+    "role": as_role,
     "with_article": with_article,
+    "said": said,
+    "translated": translated,
     "css_color": css_color,
     "tile_ratio": tile_ratio,
     "dimensions": dimensions,

@@ -11,6 +11,8 @@ from pipeline import audit
 from pipeline.audit import Record
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.forms import fields_of, read_integer
+from webapp.language import gettext as _
+from webapp.language import marked
 from webapp.pages_accounts import AuditLine, AuditPage
 from webapp.rendering import page
 from webapp.wording import as_short_moment
@@ -19,11 +21,13 @@ router = APIRouter(include_in_schema=False)
 
 PAGE_SIZE = 100
 DEEPEST = 1_000_000
-OF_ALL = (
+OF_ALL = marked(
     "What people did on this server; of libraries that are not yours, only who did what, and when. Nothing here can be "
     "changed or removed. Times are in UTC."
 )
-OF_OWN = "What people did in the libraries that you own. Nothing here can be changed or removed. Times are in UTC."
+OF_OWN = marked(
+    "What people did in the libraries that you own. Nothing here can be changed or removed. Times are in UTC."
+)
 
 
 @router.get("/audit")
@@ -34,7 +38,7 @@ def show_audit(request: Request, backend: BackendDependency, principal: Principa
     shown = records[:PAGE_SIZE]
     content = AuditPage(
         shell=shell(request, "audit"),
-        explanation=OF_ALL if principal.may_administrate() else OF_OWN,
+        explanation=_(OF_ALL if principal.may_administrate() else OF_OWN),
         lines=tuple(_line(record) for record in shown),
         older_url=f"/audit?offset={offset + PAGE_SIZE}" if len(records) > PAGE_SIZE else None,
         csv_url="/audit.csv",
