@@ -95,6 +95,11 @@ def marked(message: str) -> str:
     return message
 
 
+def marked_forms(one: str, many: str) -> tuple[str, str]:
+    """Return both forms as they are; they are known as a message that `ngettext` looks up when it is shown."""
+    return one, many
+
+
 def translated(word: str, context: str) -> str:
     """Return a word of a vocabulary, such as a category or a role, in the present language.
 

@@ -2,7 +2,7 @@
 
 import json
 
-from webapp.language import marked, present
+from webapp.language import marked, marked_forms, present
 
 MESSAGES = {
     "copied": marked("Copied"),
@@ -23,9 +23,9 @@ MESSAGES = {
     "waiting": marked("Waiting to be sent"),
 }
 COUNTED = {
-    "selected": (marked("%(number)s picture selected"), marked("%(number)s pictures selected")),
-    "delete": (marked("Delete %(number)s picture"), marked("Delete %(number)s pictures")),
-    "delete_question": (marked("Delete %(number)s picture?"), marked("Delete %(number)s pictures?")),
+    "selected": marked_forms("%(number)s picture selected", "%(number)s pictures selected"),
+    "delete": marked_forms("Delete %(number)s picture", "Delete %(number)s pictures"),
+    "delete_question": marked_forms("Delete %(number)s picture?", "Delete %(number)s pictures?"),
 }
 HIGHEST_TRIED = 200
 """No language has a plural form that no number up to this one takes (Unicode CLDR, plural rules)."""

@@ -12,6 +12,8 @@ from functools import lru_cache
 
 from webapp.language import ERRORS, Language, languages, present
 
+VALUES = "value"  # the context of words that stand in placeholders
+NUMBER = re.compile(r"\d[\d,]*")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 SENTENCE_END = re.compile(r"(?<=[.!?]) (?=[A-Z“])")
 FEWEST_LETTERS = 12
@@ -55,12 +57,22 @@ def _whole(sentence: str, language: Language) -> str | None:
     for pattern in _patterns(language.tag):
         match = pattern.english.fullmatch(sentence)
         if match:
-            return _filled(pattern.translation, match.groupdict())
+            return _filled(pattern.translation, match.groupdict(), language)
     return None
 
 
-def _filled(message: str, values: Mapping[str, str]) -> str:
-    return PLACEHOLDER.sub(lambda place: values[place[1]], message)
+def _filled(message: str, values: Mapping[str, str], language: Language) -> str:
+    return PLACEHOLDER.sub(lambda place: _value(values[place[1]], language), message)
+
+
+def _value(value: str, language: Language) -> str:
+    """Return what stands in a placeholder; a few are words of ours, such as "5 minutes"."""
+    number = NUMBER.search(value)
+    message = NUMBER.sub("{number}", value, count=1)
+    translation = language.messages.pgettext(VALUES, message)
+    if translation == message:
+        return value
+    return translation.replace("{number}", number[0]) if number else translation
 
 
 @lru_cache(maxsize=8)

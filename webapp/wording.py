@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import reduce
 from typing import Literal
 
 from babel.dates import format_date
@@ -52,15 +53,17 @@ def as_size(count: int) -> str:
     for unit in (marked("%(number)s kB"), marked("%(number)s MB"), marked("%(number)s GB")):
         size /= KILO
         if size < KILO:
-            return gettext(unit, number=as_number(float(f"{size:.3g}")))
-    return gettext("%(number)s TB", number=as_number(float(f"{size / KILO:.1f}")))
+            three_digits = float(f"{size:.3g}")
+            return gettext(unit, number=as_number(three_digits))
+    return gettext("%(number)s TB", number=as_number(round(size / KILO, 1)))
 
 
 def as_percent(share: float) -> str:
     """Return a share between 0 and 1 in percent: 42 %."""
     if 0 < share < 0.005:  # noqa: PLR2004 rounds to 0 % below
         return gettext("<1 %%")
-    return gettext("%(number)s %%", number=f"{100 * share:.0f}")
+    rounded = f"{100 * share:.0f}"
+    return gettext("%(number)s %%", number=rounded)
 
 
 def as_date(moment: datetime) -> str:
@@ -100,7 +103,7 @@ def listed(words: Iterable[str]) -> str:
 
 def sentences(*parts: str) -> str:
     """Return sentences one after the other, with the space between them that the language has."""
-    return gettext(" ").join(parts)
+    return reduce(lambda before, after: gettext("%(before)s %(after)s", before=before, after=after), parts)
 
 
 def pictures_in_words(number: int) -> str:

@@ -12,10 +12,10 @@ from pipeline.audit import Record
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.forms import fields_of, read_integer
 from webapp.language import gettext as _
-from webapp.language import marked
+from webapp.language import marked, translated
 from webapp.pages_accounts import AuditLine, AuditPage
 from webapp.rendering import page
-from webapp.wording import as_short_moment
+from webapp.wording import as_short_moment, listed
 
 router = APIRouter(include_in_schema=False)
 
@@ -59,10 +59,17 @@ def _line(record: Record) -> AuditLine:
     return AuditLine(
         at=as_short_moment(record.at),
         datetime=record.at.isoformat(),
-        who=record.actor,
-        action=record.action,
+        who=translated(record.actor, "detail"),
+        action=translated(record.action, "audit"),
         subject=record.subject,
-        library=record.library_name,
+        library=translated(record.library_name, "detail"),
         address=record.address,
-        detail=record.detail_words,
+        detail=_details(record),
+    )
+
+
+def _details(record: Record) -> str:
+    return listed(
+        _("%(name)s: %(words)s", name=translated(name, "detail"), words=translated(words, "detail"))
+        for name, words in record.details.items()
     )

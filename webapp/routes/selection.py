@@ -21,7 +21,7 @@ from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.flash import leave_notice
 from webapp.forms import Fields, FormDependency, fields_of, first
 from webapp.language import gettext as _
-from webapp.language import marked, ngettext
+from webapp.language import marked, marked_forms, ngettext
 from webapp.links import is_own_address
 from webapp.pages import SelectionPage
 from webapp.query_parts import Part, check_room, read_parts, url_of
@@ -84,27 +84,23 @@ def _changed(
     """Do it; return the images, and what was done in words, for one picture and for several."""
     ids = fields["image"]
     if action == "delete":
-        return curation.delete(backend, ids, principal), (
-            marked("%(number)s picture deleted."),
-            marked("%(number)s pictures deleted."),
+        return curation.delete(backend, ids, principal), marked_forms(
+            "%(number)s picture deleted.", "%(number)s pictures deleted."
         )
     if action == "purge":
-        return curation.delete(backend, ids, principal, purge=True), (
-            marked("%(number)s picture deleted for good."),
-            marked("%(number)s pictures deleted for good."),
+        return curation.delete(backend, ids, principal, purge=True), marked_forms(
+            "%(number)s picture deleted for good.", "%(number)s pictures deleted for good."
         )
     if action == "restore":
-        return curation.restore(backend, ids, principal), (
-            marked("%(number)s picture restored."),
-            marked("%(number)s pictures restored."),
+        return curation.restore(backend, ids, principal), marked_forms(
+            "%(number)s picture restored.", "%(number)s pictures restored."
         )
     if action == "tag":
         tags = first(fields, "tags").split(",")
         if not any(tag.strip() for tag in tags):
             raise InvalidQuery("Please write at least one tag.")
-        return curation.add_tags(backend, ids, principal, tags), (
-            marked("%(number)s picture tagged."),
-            marked("%(number)s pictures tagged."),
+        return curation.add_tags(backend, ids, principal, tags), marked_forms(
+            "%(number)s picture tagged.", "%(number)s pictures tagged."
         )
     raise InvalidQuery("This cannot be done with a selection. It can be tagged, deleted, restored or downloaded.")
 

@@ -115,7 +115,7 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
         ),
         sizes=(
             Fact(_("Originals"), as_size(figures.original_bytes) if figures else _("unknown")),
-            Fact(_("This page took"), _("%(number)s ms", number=f"{(time.perf_counter() - started) * 1000:.0f}")),
+            Fact(_("This page took"), _("%(number)s ms", number=round((time.perf_counter() - started) * 1000))),
         ),
         version=VERSION,
         waiting=bool(waiting or (change and not change.resting)),
@@ -170,7 +170,7 @@ def _change(filling: Filling | None, *, with_numbers: bool) -> EncoderChange | N
         if with_numbers
         else _(
             "%(percent)s%% of the pictures are embedded. Searches go on with the present encoder.",
-            percent=f"{100 * filling.share:.0f}",
+            percent=round(100 * filling.share),
         )
     )
     if filling.resting:
