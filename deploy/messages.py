@@ -232,7 +232,12 @@ def text_of(catalogue: Catalog) -> bytes:
     """Return a catalogue as it is kept: without what changes with every other edit, numbers of lines and dates."""
     written = BytesIO()
     write_po(written, catalogue, width=WIDTH, include_lineno=False)
-    return re.sub(rb'^"(?!Language:|Plural-Forms|MIME|Content)[A-Z][A-Za-z-]+: .*\\n"\n', b"", written.getvalue(), flags=re.M)
+    return re.sub(
+        rb'^"(?!Language:|Plural-Forms|MIME|Content)[A-Z][A-Za-z-]+: .*\\n"\n',
+        b"",
+        written.getvalue(),
+        flags=re.MULTILINE,
+    )
 
 
 def main(arguments: Iterable[str] | None = None) -> int:

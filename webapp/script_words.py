@@ -1,8 +1,9 @@
 """The words that scripts say, in the language of the page; `static/words.js` reads them from its head."""
 
 import json
+from functools import lru_cache
 
-from webapp.language import marked, marked_forms, present
+from webapp.language import languages, marked, marked_forms, present
 
 MESSAGES = {
     "copied": marked("Copied"),
@@ -33,7 +34,12 @@ HIGHEST_TRIED = 200
 
 def script_words() -> str:
     """Return every message as JSON; one that counts has a form for each category of `Intl.PluralRules`."""
-    language = present()
+    return _words_of(present().tag)
+
+
+@lru_cache(maxsize=64)
+def _words_of(tag: str) -> str:
+    language = languages()[tag]
     samples: dict[str, int] = {}
     for number in range(HIGHEST_TRIED):
         samples.setdefault(language.locale.plural_form(number), number)
