@@ -36,7 +36,7 @@ class LibraryCard:
     members: str
     open_url: str
     manage_url: str
-    manage_words: str
+    manage_words: str = "Manage"
 
 
 @dataclass(frozen=True)
