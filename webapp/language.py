@@ -29,6 +29,7 @@ COOKIE = "language"
 ERRORS = "error"  # the context of the messages that `webapp.sentences` looks up
 COOKIE_SECONDS = 365 * 24 * 3600
 MOST_ASKED = 20  # languages read from one header; browsers send a handful
+MOST_KEPT = 4096  # numbers as they are written: a page of tiles has the same ones again and again
 FOR_PROGRAMS = ("/api/", "/metrics", "/livez", "/readyz")
 READ_BY_PEOPLE = "/api/v1/docs"
 VARY = "Accept-Language, Cookie"
@@ -110,7 +111,12 @@ def translated(word: str, context: str) -> str:
 
 def as_number(number: float) -> str:
     """Return a number with separated thousands: 12,345."""
-    return str(format_decimal(number, locale=present().locale, decimal_quantization=False))
+    return _number(number, present().tag)
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _number(number: float, tag: str) -> str:
+    return str(format_decimal(number, locale=languages()[tag].locale, decimal_quantization=False))
 
 
 def language_of(headers: Headers) -> Language:

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from functools import reduce
+from datetime import date, datetime
+from functools import lru_cache, reduce
 from typing import Literal
 
 from babel.dates import format_date
 
 from pipeline.images import ImageRecord
-from webapp.language import as_number, gettext, marked, ngettext, present, translated
+from webapp.language import as_number, gettext, languages, marked, ngettext, present, translated
 from webapp.sentences import said
 
 KILO = 1000
@@ -21,6 +21,8 @@ COLOR_CODE = re.compile(r"#[0-9a-fA-F]{6}")
 
 OUR_ENGLISH = {"long": "d MMMM y", "medium": "d MMM y"}
 """Dates as the rest of the world has them; English alone does not say whose."""
+
+MOST_DAYS = 4096  # that are kept as they are written
 
 BROWSERS = (
     ("Edg/", "Edge"),
@@ -87,8 +89,13 @@ def as_short_moment(moment: datetime) -> str:
 
 
 def _date(moment: datetime, length: Literal["long", "medium"]) -> str:
-    language = present()
-    return str(format_date(moment, OUR_ENGLISH[length] if language.is_source else length, locale=language.locale))
+    return _day(moment.date(), length, present().tag)
+
+
+@lru_cache(maxsize=MOST_DAYS)
+def _day(day: date, length: Literal["long", "medium"], tag: str) -> str:
+    language = languages()[tag]
+    return str(format_date(day, OUR_ENGLISH[length] if language.is_source else length, locale=language.locale))
 
 
 def _with_time(date: str, moment: datetime) -> str:
