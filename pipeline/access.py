@@ -11,6 +11,7 @@ from datetime import datetime
 
 from pipeline.backend import Backend
 from pipeline.errors import ImageNotFound, InvalidQuery, NotAllowed
+from pipeline.features.palette_fit import AskedColor
 from pipeline.filters import Filter
 from pipeline.images import MAIN_LIBRARY, ImageRecord
 from pipeline.labels import check_library_name
@@ -149,15 +150,29 @@ def origins_of(backend: Backend, image: ImageRecord, principal: Principal) -> li
 def visible(backend: Backend, where: Filter, principal: Principal, action: Action = Action.SEE) -> Filter:
     """Return `where` within the libraries in which `principal` may do `action`; its libraries may be names or ids.
 
-    Names that say nothing to them match nothing. Doing it twice is no harm. Raises NotAllowed when they come with a
-    token that is not for looking.
+    Names that say nothing to them match nothing. The image whose colors are asked for has become its colors. Doing it
+    twice is no harm. Raises NotAllowed when they come with a token that is not for looking, ImageNotFound when there is
+    no such image for them, and InvalidQuery when it has no colors.
     """
     check_reading(principal)
+    if where.palette_of is not None:
+        where = replace(where, palette=_palette_of(backend, where, principal), palette_of=None)
     if where.libraries is not None:
         known = _libraries_called(backend, where.libraries, principal)
         found = (library for asked in where.libraries for library in _those_meant(asked, known))
         where = replace(where, libraries=tuple(dict.fromkeys(found)))
     return where.seen_by(principal, action)
+
+
+def _palette_of(backend: Backend, where: Filter, principal: Principal) -> tuple[AskedColor, ...]:
+    """Return the colors of an image with their shares, without its background where that is to be ignored."""
+    image = get_image(backend, where.palette_of or "", principal)
+    swatches = image.color.swatches if image.color else ()
+    counted = [swatch for swatch in swatches if not (where.ignore_background and swatch.is_background)]
+    total = sum(swatch.share for swatch in counted)
+    if not total:
+        raise InvalidQuery("The colors of this picture are not known yet. Please try again when it has been analyzed.")
+    return tuple(AskedColor(swatch.hex, swatch.share / total) for swatch in counted)
 
 
 def library_ids(backend: Backend, asked: Sequence[str], principal: Principal) -> tuple[str, ...]:

@@ -9,16 +9,15 @@ in the log, and searches go on with the old one.
 import logging
 import threading
 import time
-from contextlib import suppress
 from dataclasses import replace
 from typing import Self
 
 from pipeline.backend import Backend, open_space
-from pipeline.errors import InvalidQuery, LikenessError
-from pipeline.features.encoders.protocol import SimilarityBands
+from pipeline.errors import LikenessError
+from pipeline.features.encoders.trial import try_out
 from pipeline.stores import records_encoders
 from pipeline.stores.records_embeddings import EncoderRow
-from pipeline.stores.records_encoders import ACTIVE, OLD
+from pipeline.stores.records_encoders import ACTIVE, OLD, EncoderState
 from pipeline.telling import ToldOnce
 
 log = logging.getLogger(__name__)
@@ -26,8 +25,6 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 2.0  # between two looks at which encoder is active; one statement that finds a row
 RETIRED_SECONDS = 60.0  # for which an old index stays open: no request that still uses it lasts as long
 TRY_SECONDS = 30.0  # before an encoder that could not be opened here is tried again
-
-FIRST_WORD = "dog"  # embedded before anybody asks, so that the first who does need not wait for the text tower
 
 UNSEEN = "which encoder is active cannot be seen now"
 UNOPENED = "the database works with the encoder {name} now, which cannot be opened here"
@@ -96,23 +93,23 @@ class CurrentBackend:
             self._told.is_over(UNSEEN)
             for found in known:
                 if found.state == ACTIVE:
-                    self._go_over(found.encoder, found.bands)
+                    self._go_over(found)
             self._retire_others({found.encoder.fingerprint for found in known if found.state != OLD})
 
-    def _go_over(self, active: EncoderRow, bands: SimilarityBands | None) -> None:
+    def _go_over(self, found: EncoderState) -> None:
+        active = found.encoder
         opened = self.opened(active)
         if opened is None:
             return
         if opened is not self._now:
             try:
                 opened.vectors.catch_up()  # what must be read first is read while the old one answers
-                with suppress(InvalidQuery):
-                    opened.encoder.embed_text(FIRST_WORD)
+                try_out(opened.encoder)  # so that the first who searches need not wait for the text tower
             except LikenessError as error:
                 self._told.warn(UNOPENED.format(name=active.name), error)
                 return
             log.info("searches use the encoder %s now", active.name)
-        self._replace(replace(opened, measured_bands=bands))
+        self._replace(replace(opened, measured_bands=found.bands, measured_on=found.measured_on))
 
     def close(self) -> None:
         """End the thread and close everything."""

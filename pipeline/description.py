@@ -6,7 +6,8 @@ as they are kept, not rounded: filters compare the values that are told.
 
 from pipeline.features.picture import Category, Palette
 from pipeline.images import ImageRecord
-from pipeline.search import Hit, SearchResult
+from pipeline.judging import Hit
+from pipeline.search import SearchResult
 
 SIMILARITY_DIGITS = 4  # embeddings are kept as float16, which has about three digits
 
@@ -58,6 +59,7 @@ def describe_result(result: SearchResult) -> dict[str, object]:
         "took_ms": round(result.took_ms, 1),
         "has_more": result.has_more,
         "ignored": list(result.ignored),
+        "by_words_alone": result.by_words_alone,
     }
 
 

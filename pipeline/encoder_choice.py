@@ -77,13 +77,13 @@ def _pull(models_dir: Path, address: str, on_progress: Progress) -> None:
 
 def _ask_in_time(card: ModelCard, hub: ModelHub) -> None:
     """Raise ModelUnusable unless the hub answers in time. A thread asks: nothing else limits the search for a name."""
-    answer: SimpleQueue[ModelUnusable | None] = SimpleQueue()
+    answer: SimpleQueue[Exception | None] = SimpleQueue()
 
     def ask() -> None:
         file = card.files[-1]
         try:
             hub.describe(card.repository or "", card.revision or "main", file.source or file.path)
-        except ModelUnusable as error:
+        except Exception as error:  # noqa: BLE001 - whoever waits is told, whatever it is
             answer.put(error)
         else:
             answer.put(None)

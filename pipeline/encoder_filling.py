@@ -2,7 +2,7 @@
 
 A worker takes a batch of images that lack theirs, whenever nothing new waits. Everything is in the database, so any
 number of workers may help, and a restart goes on where it was. A picture whose original cannot be read any more is
-embedded from its thumbnail, and left without a vector when there is none.
+embedded from its thumbnail, and left without a vector when there is none. A model that fails itself pauses the change.
 """
 
 import logging
@@ -17,8 +17,9 @@ import numpy.typing as npt
 from pipeline import calibration
 from pipeline.backend import Backend, row_of
 from pipeline.current_backend import CurrentBackend
-from pipeline.errors import DecoderUnavailable, ImageRejected, NotFound, StoreUnavailable
+from pipeline.errors import DecoderUnavailable, ImageRejected, LikenessError, ModelUnusable, NotFound, StoreUnavailable
 from pipeline.features.encoders.protocol import meanings
+from pipeline.features.encoders.trial import try_out
 from pipeline.features.picture import Meaning, Picture
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord, thumbnail_key
@@ -29,13 +30,22 @@ from pipeline.stores.database import Writing
 log = logging.getLogger(__name__)
 
 Found = tuple[npt.NDArray[np.float32], Meaning]
+Outcome = Found | Exception | None
+"""What the encoder made of an image, the error that it met, or None where nothing can be read any more."""
+
+DOWN = (StoreUnavailable, DecoderUnavailable)
+
+FAILS_FOR_ALL = (
+    "The encoder {name} failed for one picture after the other. Please look into the log, and go on with "
+    "`likeness models resume`, or end the change with `likeness models cancel`."
+)
 
 
 def step(current: CurrentBackend, pool: ThreadPoolExecutor) -> int:
     """Embed one batch for the encoder that is being filled; return how many images that were, 0 when there is nothing.
 
-    With the last one the encoder takes over. Raises StoreUnavailable or DecoderUnavailable, and whatever the encoder
-    raises when it works for no picture; what was not written is taken again later.
+    With the last one the encoder takes over. A model that fails whatever it is shown pauses the change, with a sentence
+    for people. Raises StoreUnavailable or DecoderUnavailable; what was not written is taken again later.
     """
     backend = current.now
     with backend.database.read() as connection:
@@ -48,45 +58,67 @@ def step(current: CurrentBackend, pool: ThreadPoolExecutor) -> int:
     lease = timedelta(seconds=backend.settings.lease_seconds)
     with backend.database.read() as connection:
         found = records_encoders.look_for(connection, wanted.encoder.fingerprint, backend.settings.batch_size, lease)
-    if found.is_all:
-        _finish(current, opened)
+    try:
+        if found.is_all:
+            _finish(current, opened)
+            return 0
+        if not found.rows:
+            return 0
+        with backend.database.write(Writing.BESIDE) as connection:
+            is_ours = records_encoders.take(connection, wanted.encoder.fingerprint, found)
+        if is_ours:
+            _fill(opened, found.rows, pool)
+    except ModelUnusable as error:
+        log.error("the change to the encoder %s rests: %s", wanted.encoder.name, error)  # noqa: TRY400 - it says all
+        with backend.database.write() as connection:
+            records_encoders.stop_for(connection, wanted.encoder.fingerprint, error.user_message)
         return 0
-    if not found.rows:
-        return 0
-    with backend.database.write(Writing.BESIDE) as connection:
-        is_ours = records_encoders.take(connection, wanted.encoder.fingerprint, found)
-    if is_ours:
-        _fill(opened, found.rows, pool)
     return len(found.rows)
 
 
 def _fill(opened: Backend, rows: Sequence[int], pool: ThreadPoolExecutor) -> None:
+    """Write what the encoder makes of the images. Raises ModelUnusable when it is not the images that it fails for."""
     with opened.database.read() as connection:
         images = records_images.get_by_rows(connection, rows)
-    outcomes = dict(zip((image.row for image in images), pool.map(partial(_attempt, opened), images), strict=True))
-    down = [outcome for outcome in outcomes.values() if isinstance(outcome, StoreUnavailable | DecoderUnavailable)]
-    stumbled = [outcome for outcome in outcomes.values() if isinstance(outcome, Exception) and outcome not in down]
-    if stumbled and len(stumbled) == len(outcomes) > 1:
-        raise stumbled[0]  # it is not the pictures
+    outcomes = list(pool.map(partial(_attempt, opened), images))
+    if any(map(_stumbled, outcomes)):
+        try_out(opened.encoder)
+        # Alone: what failed for want of memory beside others may do now.
+        outcomes = [
+            _attempt(opened, image) if _stumbled(outcome) else outcome
+            for image, outcome in zip(images, outcomes, strict=True)
+        ]
+    stumbled = {
+        image.id: error for image, outcome in zip(images, outcomes, strict=True) if (error := _stumbled(outcome))
+    }
+    if len(stumbled) == len(outcomes) > 1:
+        error = next(iter(stumbled.values()))
+        raise ModelUnusable(FAILS_FOR_ALL.format(name=opened.encoder.name), detail=repr(error)) from error
+    for image_id, error in stumbled.items():
+        foreseen = isinstance(error, LikenessError)
+        log.error("left without a vector: %s", error, exc_info=not foreseen and error, extra={"image_id": image_id})
     written = {
-        row: None if isinstance(outcome, Exception) else outcome
-        for row, outcome in outcomes.items()
-        if outcome not in down
+        image.row: None if isinstance(outcome, Exception) else outcome
+        for image, outcome in zip(images, outcomes, strict=True)
+        if not isinstance(outcome, DOWN)
     }
     with opened.database.write(Writing.BESIDE) as connection:
         records_encoders.put(connection, row_of(opened.encoder), written)
-    if down:
-        raise down[0]
+    for outcome in outcomes:
+        if isinstance(outcome, DOWN):
+            raise outcome
 
 
-def _attempt(backend: Backend, image: ImageRecord) -> Found | Exception | None:
+def _stumbled(outcome: Outcome) -> Exception | None:
+    """Return the error of an image that the encoder failed for, not that of a store that is down."""
+    return outcome if isinstance(outcome, Exception) and not isinstance(outcome, DOWN) else None
+
+
+def _attempt(backend: Backend, image: ImageRecord) -> Outcome:
     """Return what the encoder makes of an image; the error of one that it stumbles over, which holds no other up."""
     try:
         return _embed(backend, image)
-    except (StoreUnavailable, DecoderUnavailable) as error:
-        return error
-    except Exception as error:
-        log.exception("left without a vector", extra={"image_id": image.id})
+    except Exception as error:  # noqa: BLE001 - told by who asks, when it stays
         return error
 
 
@@ -121,6 +153,7 @@ def _finish(current: CurrentBackend, opened: Backend) -> None:
     with opened.database.exclusively("change of encoder") as held:
         if not held:
             return  # another worker is at it
+        try_out(opened.encoder)  # it may be that no picture was shown to it here
         _calibrate(opened)
         _bring_whole(opened)
         with opened.database.write() as connection:
@@ -137,7 +170,8 @@ def _calibrate(opened: Backend) -> None:
         is_done = records_encoders.bands_of(connection, fingerprint) is not None
     if not is_done and (bands := calibration.measure(opened)):
         with opened.database.write(Writing.BESIDE) as connection:
-            records_encoders.keep_bands(connection, fingerprint, bands)
+            seen = copies.count_visible(connection, fingerprint)
+            records_encoders.keep_bands(connection, fingerprint, bands, seen)
 
 
 def _bring_whole(opened: Backend) -> None:

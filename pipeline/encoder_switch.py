@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pipeline.backend import Backend, row_of
 from pipeline.errors import Conflict, NotAllowed
 from pipeline.features.encoders import registry
+from pipeline.features.encoders.trial import try_out
 from pipeline.principals import Principal
 from pipeline.settings import Settings
 from pipeline.stores import records_embeddings, records_encoders, records_principals
@@ -35,6 +36,11 @@ STILL_FRESH = (
     "Some processes may still be searching with the encoder {name}. Please try again in {minutes} minutes, and see "
     "that every server has gone over to the new encoder."
 )
+NEEDED = "The database works with {name}. Please change to another encoder with `likeness models use` first."
+NEEDED_AS_IT_IS = (
+    "The database works with other files of {name}. Please give these a name of their own with --name, or change to "
+    "another encoder with `likeness models use` first."
+)
 NOT_ADMINISTRATOR = "Only an administrator changes the encoder, because it is that of all libraries."
 
 
@@ -42,7 +48,8 @@ NOT_ADMINISTRATOR = "Only an administrator changes the encoder, because it is th
 class Filling:
     """How far the next encoder is: `done` of `total` images, `begun_with` of them at `begun_at`.
 
-    `resting` is whether it is paused.
+    `resting` is whether it is paused, `trouble` the sentence that says why, if nobody wished it. `left_out` of the done
+    ones could not be embedded.
     """
 
     name: str
@@ -51,6 +58,8 @@ class Filling:
     resting: bool
     begun_at: datetime
     begun_with: int = 0
+    left_out: int = 0
+    trouble: str | None = None
 
     @property
     def share(self) -> float:
@@ -69,10 +78,12 @@ class Filling:
 def begin(backend: Backend, principal: Principal, name: str) -> EncoderRow:
     """Let the workers fill the encoder `name`, which has to be installed here, and go over to it when it is full.
 
-    Asked again for the one that is being filled, it goes on. Raises NotAllowed, ModelUnusable, or Conflict when it is
-    in use, or another change is under way.
+    Asked again for the one that is being filled, it goes on, also with pictures that could not be embedded before.
+    Raises NotAllowed, ModelUnusable when a part of it is damaged, or Conflict when it is in use, or another change is
+    under way.
     """
     encoder = registry.open_encoder(name, backend.settings.models_folder)
+    try_out(encoder)
     row = row_of(encoder)
     with backend.database.write() as connection:
         _check(connection, principal)
@@ -98,8 +109,25 @@ def filling(backend: Backend) -> Filling | None:
             return None
         done = records_encoders.count_vectors(connection, found.encoder.fingerprint)
         total = records_encoders.count_images(connection)
+        left_out = records_encoders.count_unreadable(connection, found.encoder.fingerprint)
     begun_at = found.begun_at or datetime.now(UTC)
-    return Filling(found.encoder.name, done, max(total, done), found.resting, begun_at, found.begun_with)
+    return Filling(
+        found.encoder.name,
+        done,
+        max(total, done),
+        found.resting,
+        begun_at,
+        found.begun_with,
+        left_out,
+        found.trouble,
+    )
+
+
+def count_left_out(backend: Backend) -> int:
+    """Return how many pictures of all libraries the encoder in use could not embed when it was filled."""
+    with backend.database.read() as connection:
+        active = records_embeddings.active_encoder(connection)
+        return records_encoders.count_unreadable(connection, active.fingerprint) if active else 0
 
 
 def active_name(backend: Backend) -> str:
@@ -110,7 +138,10 @@ def active_name(backend: Backend) -> str:
 
 
 def rest(backend: Backend, principal: Principal, *, resting: bool) -> None:
-    """Pause the change under way, or go on with it. Raises NotAllowed, or Conflict when there is none."""
+    """Pause the change under way, or go on with it, also with pictures that could not be embedded before.
+
+    Raises NotAllowed, or Conflict when there is none.
+    """
     with backend.database.write() as connection:
         _check(connection, principal)
         if not records_encoders.rest(connection, resting=resting):
@@ -169,18 +200,29 @@ def roles(settings: Settings) -> dict[str, str]:
     Of two versions of one model the first of these counts. Nothing is there before the first start, or before the
     tables are brought to this version.
     """
+    return {found.encoder.name: found.state for found in reversed(_known_to(settings))}
+
+
+def check_unneeded(settings: Settings, name: str, *, but_for: str = "") -> None:
+    """Return when files of the model `name` may go. Raises Conflict when the database of `settings` works with them.
+
+    `but_for` is the fingerprint of files that may take their place.
+    """
+    for found in _known_to(settings):
+        if found.encoder.name == name and found.state != OLD and found.encoder.fingerprint != but_for:
+            raise Conflict((NEEDED_AS_IT_IS if but_for else NEEDED).format(name=name))
+
+
+def _known_to(settings: Settings) -> list[EncoderState]:
     file = sqlite_file(settings.database_url)
     if file is not None and not file.exists():
-        return {}
+        return []
     database = open_database(settings)
     try:
         with database.read() as connection:
-            if not records_encoders.are_there(connection):
-                return {}
-            known = records_encoders.list_encoders(connection)
+            return records_encoders.list_encoders(connection) if records_encoders.are_there(connection) else []
     finally:
         database.close()
-    return {found.encoder.name: found.state for found in reversed(known)}
 
 
 def _check(connection: Connection, principal: Principal) -> None:

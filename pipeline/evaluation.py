@@ -16,10 +16,12 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from pipeline import calibration
 from pipeline import evaluation_protocols as protocols
 from pipeline.decoders import DecoderPool
 from pipeline.errors import ImageRejected, InvalidQuery
 from pipeline.evaluation_protocols import CaptionScores, CategoryScores, ColorScores, RetrievalScores
+from pipeline.evaluation_relevance import RelevanceScores, score_relevance
 from pipeline.features import decode
 from pipeline.features.encoders.protocol import Encoder
 from pipeline.features.palette import extract_palette
@@ -43,7 +45,7 @@ one with square roots is the strongest: P@10 0.239 over the nine sets, plain cou
 SPEED_PICTURES = 100  # pictures timed one by one, spread over the folder
 WARM_UP_PICTURES = 3  # run first and not counted: the first picture pays for lazy loading
 
-PARTS = ("retrieval", "category", "captions", "colors", "speed")
+PARTS = ("retrieval", "relevance", "category", "captions", "colors", "speed")
 
 FITTED = "fitted on"
 NOT_FITTED = "not fitted on"
@@ -87,6 +89,7 @@ class Report:
     pictures: int
     unreadable: tuple[str, ...]
     retrieval: RetrievalReport | None
+    relevance: RelevanceScores | None
     categories: dict[str, CategoryScores] | None
     captions: CaptionScores | None
     colors: dict[str, ColorScores] | None
@@ -144,9 +147,10 @@ def evaluate(
 ) -> Report:
     """Measure those of PARTS that are asked for and that `folder` has answers for."""
     eye = _Eye(encoder, decoders, threads, track)
-    if folder.pictures and {"retrieval", "category"} & set(parts):
+    if folder.pictures and {"retrieval", "relevance", "category"} & set(parts):
         eye.look([picture.path for picture in folder.pictures], "Labelled pictures")
     retrieval = _retrieval(eye, folder) if "retrieval" in parts and folder.pictures else None
+    relevance = _relevance(eye, folder) if "relevance" in parts and folder.pictures else None
     categories = _categories(eye, folder) if "category" in parts else None
     captions = _captions(eye, folder) if "captions" in parts and folder.captioned else None
     colors = _colors(eye, folder) if "colors" in parts and folder.colored else None
@@ -157,6 +161,7 @@ def evaluate(
         pictures=len(eye.seen),
         unreadable=tuple(f"{path}: {reason}" for path, reason in eye.unreadable.items()),
         retrieval=retrieval,
+        relevance=relevance,
         categories=categories or None,
         captions=captions,
         colors=colors,
@@ -192,12 +197,29 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _retrieval(eye: _Eye, folder: LabelledFolder) -> RetrievalReport | None:
+def _classes(eye: _Eye, folder: LabelledFolder) -> tuple[list[LabelledPicture], list[tuple[str, str] | None]]:
+    """Return the pictures that could be read, and the set and label of each that is a query."""
     pictures = [picture for picture in folder.pictures if picture.path in eye.seen]
     judged = {picture.set for picture in pictures} & PROTOCOL_SETS or {picture.set for picture in pictures}
     classes = [
         (picture.set, picture.label) if picture.label and picture.set in judged else None for picture in pictures
     ]
+    return pictures, classes
+
+
+def _relevance(eye: _Eye, folder: LabelledFolder) -> RelevanceScores | None:
+    """Judge with the bands that these pictures have as a library."""
+    pictures, classes = _classes(eye, folder)
+    if not any(classes):
+        return None
+    embeddings = np.stack([eye.seen[picture.path].embedding for picture in pictures])
+    sampled = embeddings[:: -(-len(embeddings) // calibration.MOST_VECTORS)]
+    bands = calibration.measure_vectors(sampled, eye.encoder) or eye.encoder.bands
+    return score_relevance(embeddings, classes, bands)
+
+
+def _retrieval(eye: _Eye, folder: LabelledFolder) -> RetrievalReport | None:
+    pictures, classes = _classes(eye, folder)
     if not any(classes):
         return None
     embeddings = np.stack([eye.seen[picture.path].embedding for picture in pictures])

@@ -145,6 +145,8 @@ def _record(
         if not new.in_place and not backend.objects.exists(image.object_key):
             # A sweep had looked at it, as an old orphan, just before it was put again. No sweep removes anything now.
             _keep_original(backend, new, upload.path)
+        if existing:  # there is an original again, if it was gone when the encoder was changed
+            records_embeddings.forget_unreadable(connection, row=image.row)
         image = records_images.get_by_rows(connection, [image.row])[0]
     return Accepted(image, existing, restored)
 

@@ -1,21 +1,26 @@
 """Which pictures there are, and how many: lists, counts and facets, all of them within what somebody may see."""
 
+import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pipeline import access
 from pipeline.backend import Backend
-from pipeline.errors import InvalidQuery
+from pipeline.errors import InvalidQuery, LikenessError
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord, ImageState
 from pipeline.principals import Principal
-from pipeline.stores import copies, records_facets, records_images, records_listing, records_status
+from pipeline.questions import Question
+from pipeline.search import rows_of_matches
+from pipeline.stores import copies, facets, records_images, records_listing, records_status
 
-Facets = records_facets.Facets
+Facets = facets.Facets
 """Value -> count for each group. The values of `library` are ids, for which `access.library_labels` has names."""
 
 Figures = records_status.Figures
+
+log = logging.getLogger(__name__)
 
 CURSOR = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -30,14 +35,20 @@ class ImagePage:
 
 @dataclass(frozen=True)
 class Counts:
-    """Images by state in the libraries that were asked, facets, and how many images are ready and pass the filter."""
+    """Images by state in the libraries that were asked, facets, and how many images are ready and pass the filter.
+
+    `unfinished` are those of the other states that pass it too. `are_of_matches` says that the facets count what is
+    like the question only, and not the whole library.
+    """
 
     states: dict[ImageState, int]
     facets: Facets
     passing: int
+    unfinished: dict[ImageState, int] = field(default_factory=dict)
+    are_of_matches: bool = False
 
 
-NOTHING_COUNTED = Counts(dict.fromkeys(ImageState, 0), Facets({}, {}, {}, {}, {}), 0)
+NOTHING_COUNTED = Counts(dict.fromkeys(ImageState, 0), Facets(), 0)
 
 
 def list_images(
@@ -91,14 +102,31 @@ def count_vectors(backend: Backend) -> int:
         return copies.count_visible(connection, backend.encoder.fingerprint)
 
 
-def count_facets(backend: Backend, where: Filter, principal: Principal) -> Counts:
-    """Return what stands beside and above a list of the images that pass `where`."""
+def count_facets(backend: Backend, where: Filter, principal: Principal, question: Question | None = None) -> Counts:
+    """Return what stands beside and above a list of the images that pass `where`.
+
+    With a question the facets count what is strong or possible among the nearest, up to MOST_MATCHES, if anything is.
+    """
     seen = access.visible(backend, where, principal)
+    within = access.visible(backend, replace(where, libraries=None), principal)
     colored = backend.swatches.rows_with(seen)
+    matches = None
+    if question is not None:
+        matches = rows_of_matches(backend, seen.without_choices().within_libraries_of(within), question)
+    counted = backend.images.count(seen, colored=colored, within=within, among=matches)
     with backend.database.read() as connection:
-        facets = records_facets.count(connection, seen, colored=colored)
-        states = records_listing.count_states(connection, seen)
-    return Counts(states, facets, passing=sum(facets.library.values()))  # every image is in one library
+        in_libraries = records_listing.count_unfinished(connection, Filter().within_libraries_of(seen))
+        unfinished = records_listing.count_unfinished(connection, seen, colored=colored)
+    states = dict.fromkeys(ImageState, 0) | in_libraries | {ImageState.READY: counted.ready}
+    return Counts(states, counted, counted.passing, unfinished, are_of_matches=matches is not None)
+
+
+def read_ahead(backend: Backend) -> None:
+    """Read what facets are counted from, so that the first visitor need not wait; where that fails, they do."""
+    try:
+        backend.images.catch_up()
+    except LikenessError as error:
+        log.warning("what facets are counted from cannot be read now: %s", error)
 
 
 def list_deleted(backend: Backend, principal: Principal, *, limit: int, offset: int) -> tuple[list[ImageRecord], bool]:

@@ -31,6 +31,7 @@ from pipeline.features.encoders.cards import (
 )
 from pipeline.features.encoders.clip import ClipEncoder, open_clip
 from pipeline.features.encoders.clip_files import sha256_of
+from pipeline.features.encoders.registry import check_new_name
 from pipeline.features.picture import Facts, Picture
 from pipeline.model_export_source import SourceModel, open_source
 from pipeline.model_export_tokens import write_tokenizer
@@ -109,10 +110,12 @@ def export(
 
     The folder is called like the model, with `-int8` behind it if both precisions are asked for. `pictures` are what
     the export is tried on; without any, some are drawn. Raises Conflict when a folder is there already, and
-    ModelUnusable when the model cannot be had, cannot be exported, or says something else afterwards.
+    ModelUnusable when its name is none or one of the list, and when the model cannot be had, cannot be exported, or
+    says something else afterwards.
     """
     names = {one: wish.name + ("-int8" if one == "int8" and len(precisions) > 1 else "") for one in precisions}
     for name in names.values():
+        check_new_name(name)
         if (folder / name).exists():
             raise Conflict(f"There is a model {name} in {folder} already. Please choose another name, or remove it.")
     tell(f"opening {wish.architecture} {wish.pretrained or '(random weights)'}")

@@ -118,6 +118,22 @@ def write_card(folder: Path, card: ModelCard) -> None:
         raise
 
 
+def exchange_folder(arriving: Path, folder: Path) -> None:
+    """Let `arriving` take the place of `folder`; what interrupts that leaves the one or the other there, whole."""
+    before = folder.with_name(f".{folder.name}.before")
+    try:
+        if folder.exists():
+            drop_folder(before)
+            folder.replace(before)
+        arriving.replace(folder)
+    except BaseException:
+        if before.exists() and not folder.exists():
+            before.replace(folder)
+        raise
+    sync_folder(folder.parent)
+    drop_folder(before)
+
+
 def drop_folder(folder: Path) -> None:
     """Remove the folder of a model, its card first: what is left by an interruption is no model."""
     (folder / CARD_FILE).unlink(missing_ok=True)

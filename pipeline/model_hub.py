@@ -68,16 +68,18 @@ class ModelHub:
 
         A hub that cannot begin in the middle begins at 0. An interruption is a ModelHubUnavailable.
         """
-        headers = build_hf_headers() | {"accept-encoding": "identity"} | ({"range": f"bytes={start}-"} if start else {})
+        headers = {"accept-encoding": "identity"} | ({"range": f"bytes={start}-"} if start else {})
         url = self._url(repository, revision, path)
         with (
             self._in_our_words(f"{repository}/{path}"),
-            get_session().stream("GET", url, headers=headers, timeout=self.seconds, follow_redirects=True) as answer,
+            get_session().stream(
+                "GET", url, headers=build_hf_headers() | headers, timeout=self.seconds, follow_redirects=True
+            ) as answer,
         ):
             hf_raise_for_status(answer)
             place = start if answer.status_code == httpx2.codes.PARTIAL_CONTENT else 0
             for piece in answer.iter_bytes():
-                yield place, piece
+                yield place, piece  # what whoever writes it meets, such as a full disk, does not come in here
                 place += len(piece)
 
     def _url(self, repository: str, revision: str, path: str) -> str:
@@ -107,4 +109,12 @@ class ModelHub:
                 "Nothing may be downloaded here, because HF_HUB_OFFLINE is set. Please unset it, or bring the files "
                 "yourself with `likeness models import`.",
                 detail=str(error),
+            ) from error
+        except (ImportError, OSError, ValueError) as error:
+            raise ModelHubUnavailable(
+                f"The model hub {self.shown} cannot be asked, because a setting cannot be used: that of a proxy "
+                "(HTTPS_PROXY, HTTP_PROXY or ALL_PROXY; SOCKS is not understood), of certificates (SSL_CERT_FILE) or "
+                "of the token (HF_TOKEN). Please correct it, or bring the files yourself with `likeness models "
+                "import`.",
+                detail=f"{what}: {type(error).__name__}: {error}",
             ) from error

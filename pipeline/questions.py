@@ -1,4 +1,4 @@
-"""From the terms of a question to one vector: pictures, images and words, added up by their weights."""
+"""From the terms of a question to one vector, all of them added up by their weights, and to the words of its texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from pipeline.query_pictures import Region, embed_region, embedding_of, get_quer
 from pipeline.stopwatch import spent_on
 from pipeline.stores import records_embeddings, records_images
 from pipeline.stores.records_queries import QueryPicture
+from pipeline.words import Asked, asked_words
 
 NOTHING_LEFT = 1e-6  # length below which positive and negative terms have canceled each other
 """A sum of unit vectors this short has no direction; searching with it would rank by rounding errors."""
@@ -39,13 +40,21 @@ class Term:
 
 @dataclass(frozen=True)
 class Question:
-    """The terms as one vector, with what must be left out or put first."""
+    """The terms as one vector, with what must be left out or put first, and the words of its texts.
 
-    vector: npt.NDArray[np.float32]
+    `vector` is None when there are only texts of which the encoder understands nothing. `refusal` is what it said to
+    such a text; it is to be raised when nothing has the words either. `is_broad` is true where only words were asked
+    that stand for very many kinds of things.
+    """
+
+    vector: npt.NDArray[np.float32] | None
     by_picture: bool
     leave_out: frozenset[int]
     identical: tuple[int, ...]
     ignored: tuple[str, ...]
+    words: tuple[Asked, ...] = ()
+    refusal: InvalidQuery | None = None
+    is_broad: bool = False
 
 
 def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Question:
@@ -54,11 +63,22 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
     leave_out: set[int] = set()
     identical: list[int] = []
     ignored: list[str] = []
+    refusal: InvalidQuery | None = None
+    understood = 0
+    is_broad = True
     for term in terms:
         if term.text is not None:
-            with spent_on("embedding"):
-                text = backend.encoder.embed_text(term.text)
+            try:
+                with spent_on("embedding"):
+                    text = backend.encoder.embed_text(term.text)
+            except InvalidQuery as error:
+                if len(terms) == 1 and not term.weight > 0:  # whose words nobody looks for
+                    raise
+                refusal = refusal or error
+                ignored += term.text.split()
+                continue
             ignored += text.ignored
+            is_broad = is_broad and text.is_broad
             vector = text.vector
         elif term.image_id is not None:
             row, vector = _vector_of_image(backend, term.image_id, term.region, principal)
@@ -74,15 +94,20 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
                 with backend.database.read() as connection:
                     identical += records_images.rows_by_sha256(connection, picture.sha256, principal)
         total += term.weight * vector
+        understood += 1
     length = float(np.linalg.norm(total))
-    if length < NOTHING_LEFT:
+    if understood and length < NOTHING_LEFT:
         raise InvalidQuery("The parts of this search cancel each other. Please change a weight.")
+    by_picture = any(term.text is None for term in terms)
     return Question(
-        vector=(total / length).astype(np.float32),
-        by_picture=any(term.text is None for term in terms),
+        vector=(total / length).astype(np.float32) if understood else None,
+        by_picture=by_picture,
         leave_out=frozenset(leave_out),
         identical=tuple(identical),
         ignored=tuple(ignored),
+        words=tuple(asked_words(" ".join(term.text for term in terms if term.text is not None and term.weight > 0))),
+        refusal=refusal,
+        is_broad=is_broad and not by_picture,
     )
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 
 import numpy as np
 
-from pipeline import throttle
+from pipeline import calibration, throttle
 from pipeline.backend import Backend, row_of
 from pipeline.features.encoders.protocol import meanings
 from pipeline.images import image_of_key, original_key
@@ -98,6 +98,8 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
     if backend.vectors.is_shared:  # one of a process of its own is read when there is something to search
         backend.vectors.catch_up()
         lost = _refill_vectors(backend) if sweep_objects else 0
+    if calibration.refresh(backend):
+        log.info("the words for similarities were measured anew on this library")
     repairs = Repairs(again, purged, removed, missing, queries, lost)
     if repairs.is_any:
         log.info("reconciled: %s", repairs.sentence())

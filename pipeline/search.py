@@ -1,51 +1,75 @@
-"""Searching: from a question to ranked images. The page, the API and the shell call the same function."""
+"""Searching: from a question to ranked images. The page, the API and the shell call the same function.
 
-import hashlib
+The question is made in `questions`, the order in `ranking`, and what hits are worth is said in `judging`.
+"""
+
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.access import visible
 from pipeline.backend import Backend
+from pipeline.errors import InvalidQuery
 from pipeline.filters import Filter
-from pipeline.images import ImageRecord, ImageState
+from pipeline.fusion import ALIKE, Weights
+from pipeline.images import ImageState
+from pipeline.judging import JUDGED_ROWS, Hit, Judge, judge_search
+from pipeline.palette_search import find_by_colors
 from pipeline.principals import Principal
 from pipeline.questions import Question, Term, ask
-from pipeline.relevance import Strength, Verdict, strength, verdict
-from pipeline.stores import records_images, records_listing, records_queries
+from pipeline.ranking import (
+    FROZEN_RESULTS,
+    OVER_FETCH,
+    continued,
+    freeze,
+    frozen,
+    frozen_key,
+    rank,
+    rank_by_words,
+    shown_rows,
+)
+from pipeline.relevance import Verdict
+from pipeline.sorting import ONLY_READY, Sort
+from pipeline.stores import records_images, records_listing
 from pipeline.stores.protocols import Neighbor
+from pipeline.stores.word_search import Ranked
+from pipeline.why import explain_colors
 
-FROZEN_RESULTS = 1000  # ranked at once for a search by picture; whoever pages deeper has them ranked again, doubled
-OVER_FETCH = 32  # neighbors asked beyond the page, for those that were hidden a moment ago
+Rows = npt.NDArray[np.int64]
+
+MOST_MATCHES = 1000
+"""How many of the nearest are looked through for those that are strong or possible, where these are sorted otherwise
+or counted: as many as are ranked at once, and more than anybody looks through."""
+
+ONLY_LISTS_HAVE_STATES = "A search finds analyzed pictures only. Please leave out the state, or what to compare with."
 
 
 @dataclass(frozen=True)
 class SearchQuery:
-    """What is asked. Without terms it lists what passes the filter, newest first."""
+    """What is asked. Without terms it lists what passes the filter, by colors best first, or else newest first.
+
+    With terms and another order than the best first, only what is strong or possible is returned, among the
+    MOST_MATCHES nearest. `states` are for lists: a search finds analyzed images only. `weights` say what the content of
+    pictures counts beside the words in captions, tags and file names.
+    """
 
     terms: tuple[Term, ...] = ()
     where: Filter = field(default_factory=Filter)
+    sort: Sort = Sort.BEST
+    states: tuple[ImageState, ...] = ONLY_READY
     limit: int = 20
     offset: int = 0
-
-
-@dataclass(frozen=True)
-class Hit:
-    """An image that was found. `similarity` and `strength` are None in a plain list; `why` says what matched."""
-
-    image: ImageRecord
-    similarity: float | None
-    strength: Strength | None
-    why: dict[str, object]
+    weights: Weights = ALIKE
 
 
 @dataclass(frozen=True)
 class SearchResult:
     """Hits, best first. `verdict` is that of the whole search, also on a later page and behind the last one.
 
-    `ignored` are the words of the question that the encoder does not know.
+    `ignored` are the words of the question that the encoder does not know. `by_words_alone` says that it knows none,
+    so that only what has the words was found. `question` is what the terms came to.
     """
 
     hits: tuple[Hit, ...]
@@ -54,6 +78,8 @@ class SearchResult:
     encoder: str
     took_ms: float
     ignored: tuple[str, ...] = ()
+    by_words_alone: bool = False
+    question: Question | None = None
 
 
 @dataclass(frozen=True)
@@ -73,137 +99,163 @@ def search(backend: Backend, query: SearchQuery, principal: Principal) -> Search
     """
     started = time.perf_counter()
     query = replace(query, where=visible(backend, query.where, principal))
-    if not query.terms:
+    question: Question | None = None
+    if not query.terms and query.where.has_colors and (query.sort, query.states) == (Sort.BEST, ONLY_READY):
+        found = _by_colors(backend, query)
+    elif not query.terms:
         found = _list(backend, query)
-        ignored: tuple[str, ...] = ()
     else:
-        question = ask(backend, query.terms, principal)
-        found = _find(backend, query, question)
-        ignored = question.ignored
+        if query.states != ONLY_READY:
+            raise InvalidQuery(ONLY_LISTS_HAVE_STATES)
+        question = _weighed(ask(backend, query.terms, principal), query.weights)
+        by_words = _by_words(backend, query.where, question)
+        find = _find if query.sort is Sort.BEST else _find_sorted
+        found = find(backend, query, question, by_words)
     return SearchResult(
         hits=tuple(found.hits),
         verdict=found.verdict,
         has_more=found.has_more,
         encoder=backend.encoder.name,
         took_ms=(time.perf_counter() - started) * 1000,
-        ignored=ignored,
+        ignored=question.ignored if question else (),
+        by_words_alone=question is not None and question.vector is None,
+        question=question,
     )
+
+
+def rows_of_matches(backend: Backend, where: Filter, question: Question) -> Rows | None:
+    """Return the rows of what is strong or possible among the MOST_MATCHES nearest that pass `where`; None for none."""
+    by_words = rank_by_words(backend, where, question)
+    neighbors = rank(backend, where, question, by_words, ALIKE, MOST_MATCHES)
+    matches = _matches(_judge(backend, where, question, neighbors, by_words), neighbors)
+    return np.array(list(matches), np.int64) if matches else None
+
+
+def _weighed(question: Question, weights: Weights) -> Question:
+    """Return the question without the part that does not count. Raises InvalidQuery when nothing is left."""
+    if not weights.words:
+        if question.refusal:
+            raise question.refusal
+        question = replace(question, words=())
+    if not weights.content and not question.words:
+        raise InvalidQuery("Neither content nor words count in this search. Please change a weight.")
+    return question
+
+
+def _by_words(backend: Backend, where: Filter, question: Question) -> list[Ranked]:
+    """Return the images that have words of the question, best first.
+
+    Raises what the encoder said to a text of which it understood nothing, when nothing has its words either and there
+    is nothing else to compare with.
+    """
+    ranked = rank_by_words(backend, where, question)
+    if question.refusal and question.vector is None and not ranked:
+        raise question.refusal
+    return ranked
+
+
+def _by_colors(backend: Backend, query: SearchQuery) -> _Page:
+    found, has_more, is_there_any = find_by_colors(backend, query.where, limit=query.limit, offset=query.offset)
+    hits = [Hit(hit.image, None, None, hit.why) for hit in found]
+    return _Page(hits, has_more, "match" if is_there_any else "none")
 
 
 def _list(backend: Backend, query: SearchQuery) -> _Page:
     colored = backend.swatches.rows_with(query.where)
+    sort = Sort.NEWEST if query.sort is Sort.BEST else query.sort
+    needed = query.offset + query.limit + 1
+    in_memory = sort not in {Sort.NEWEST, Sort.OLDEST} and query.states == ONLY_READY
+    ranked = backend.images.rows(query.where, colored=colored, sort=sort).tolist() if in_memory else None
     with backend.database.read() as connection:
 
         def rows_from(offset: int, limit: int) -> list[int]:
-            states = (ImageState.READY,)
+            if ranked is not None:
+                return shown_rows(connection, ranked, query.where, needed)[offset : offset + limit]
             return records_listing.list_rows(
-                connection, query.where, colored=colored, states=states, limit=limit, offset=offset
+                connection,
+                query.where,
+                colored=colored,
+                states=query.states,
+                sort=sort,
+                limit=limit,
+                offset=offset,
             )
 
         rows = rows_from(query.offset, query.limit + 1)
         is_there_any = bool(rows) or (query.offset > 0 and bool(rows_from(0, 1)))
         records = records_images.get_by_rows(connection, rows[: query.limit])
-    hits = [Hit(record, None, None, {}) for record in records]
+    hits = [Hit(record, None, None, explain_colors(record, query.where)) for record in records]
     return _Page(hits, len(rows) > query.limit, "match" if is_there_any else "none")
 
 
-def _find(backend: Backend, query: SearchQuery, question: Question) -> _Page:
-    """Page through the neighbors, asking for more until the page is full or the index is exhausted."""
-    needed = query.offset + query.limit + 1
-    frozen_key = _frozen_key(backend, query)
-    neighbors = _frozen_neighbors(backend, frozen_key) if query.offset else None
-    exhausted = neighbors is not None and len(neighbors) < FROZEN_RESULTS
-    neighbors = neighbors or []
-    frozen, depth = len(neighbors), len(neighbors)
-    found = _visible(backend, neighbors, query.where, needed)
-    while len(found) < needed and not exhausted:
-        depth = max(needed + OVER_FETCH, 2 * depth, FROZEN_RESULTS if frozen_key else 0)
-        ranked = _ranked(backend, query.where, question, depth)
+def _find(backend: Backend, query: SearchQuery, question: Question, by_words: list[Ranked]) -> _Page:
+    """Page through the ranking, asking for more until the page is full or there is no more."""
+    needed = max(query.offset + query.limit + 1, JUDGED_ROWS)
+    key = frozen_key(backend, query.terms, query.where)
+    kept = frozen(backend, key) if query.offset else None
+    exhausted = kept is not None and len(kept) < FROZEN_RESULTS
+    neighbors = kept or []
+    first, depth = len(neighbors), len(neighbors)
+    rows = _shown(backend, neighbors, query.where, needed)
+    while len(rows) < needed and not exhausted:
+        depth = max(needed + OVER_FETCH, 2 * depth, FROZEN_RESULTS if key else 0)
+        ranked = rank(backend, query.where, question, by_words, query.weights, depth)
         exhausted = len(ranked) < depth
-        neighbors = _continued(neighbors[:frozen], ranked)
-        found = _visible(backend, neighbors, query.where, needed)
-    if frozen_key and (len(neighbors) > frozen or not frozen):
-        key, digest = frozen_key
-        backend.database.note(lambda connection: records_queries.freeze(connection, key, digest, neighbors))
-    page = found[query.offset : query.offset + query.limit]
-    hits = [_hit(backend, record, neighbor, question) for record, neighbor in page]
-    best = [_hit(backend, record, neighbor, question).strength for record, neighbor in found[:1]]
-    return _Page(hits, len(found) > query.offset + query.limit, verdict([band for band in best if band]))
+        neighbors = continued(neighbors[:first], ranked)
+        rows = _shown(backend, neighbors, query.where, needed)
+    if key and (len(neighbors) > first or not first):
+        freeze(backend, key, neighbors)
+    judge = _judge(backend, query.where, question, neighbors, by_words, rows)
+    return _page_of(judge, query, rows, neighbors)
 
 
-def _ranked(backend: Backend, where: Filter, question: Question, depth: int) -> list[Neighbor]:
-    colored = rows = backend.swatches.rows_with(where)
-    if where.needs_sql:
-        with backend.database.read() as connection:
-            rows = np.array(records_listing.visible_rows(connection, where, colored=colored), np.int64)
-    asked = depth + len(question.leave_out) + OVER_FETCH
-    found = backend.vectors.nearest(question.vector, asked, where=where, rows=rows)
-    first = [Neighbor(row, 1.0) for row in question.identical]
-    placed = question.leave_out | {neighbor.row for neighbor in first}
-    with backend.database.read() as connection:
-        # The same bytes come first whatever the filter of the index thought of them; it must hold here too.
-        allowed = set(records_listing.passing_rows(connection, question.identical, where, colored=colored))
-    first = [neighbor for neighbor in first if neighbor.row in allowed]
-    return (first + [neighbor for neighbor in found if neighbor.row not in placed])[:depth]
+def _find_sorted(backend: Backend, query: SearchQuery, question: Question, by_words: list[Ranked]) -> _Page:
+    """Put what is strong or possible among the MOST_MATCHES nearest into another order.
 
-
-def _continued(frozen: list[Neighbor], ranked: list[Neighbor]) -> list[Neighbor]:
-    """Return what was frozen, as it was, and behind it what a deeper ranking found beyond that.
-
-    A picture that came in meanwhile stands behind as well, however near: what was shown must not shift.
+    Weak ones are left out: in an order that says nothing of likeness they would stand before those that were meant.
     """
-    shown = {neighbor.row for neighbor in frozen}
-    return frozen + [neighbor for neighbor in ranked if neighbor.row not in shown]
+    key = frozen_key(backend, query.terms, query.where)
+    neighbors = frozen(backend, key) if query.offset else None
+    if neighbors is None:
+        neighbors = rank(backend, query.where, question, by_words, query.weights, MOST_MATCHES)
+        if key:
+            freeze(backend, key, neighbors)
+    judge = _judge(backend, query.where, question, neighbors, by_words)
+    matches = _matches(judge, neighbors[:MOST_MATCHES])
+    order = backend.images.sorted(np.array(list(matches), np.int64), query.sort)
+    in_order = [matches[row] for row in order.tolist()]
+    rows = _shown(backend, in_order, query.where, query.offset + query.limit + 1)
+    return _page_of(judge, query, rows, in_order)
 
 
-def _visible(
-    backend: Backend, neighbors: Sequence[Neighbor], where: Filter, needed: int
-) -> list[tuple[ImageRecord, Neighbor]]:
-    """Return the neighbors that may be shown with their records, at least `needed` if there are as many."""
-    shown: list[tuple[ImageRecord, Neighbor]] = []
+def _judge(
+    backend: Backend,
+    where: Filter,
+    question: Question,
+    neighbors: list[Neighbor],
+    by_words: list[Ranked],
+    rows: list[int] | None = None,
+) -> Judge:
+    """Return the judge of a ranking, whose `rows` that may be shown are looked for when they are not given."""
+    shown = _shown(backend, neighbors, where, JUDGED_ROWS) if rows is None else rows[:JUDGED_ROWS]
+    by_row = {neighbor.row: neighbor for neighbor in neighbors}
+    first = [by_row[row] for row in shown]
+    return judge_search(backend, question, where, first, by_words[0].row if by_words else None)
+
+
+def _matches(judge: Judge, neighbors: list[Neighbor]) -> dict[int, Neighbor]:
+    strengths = judge.strengths(neighbors)
+    return {neighbor.row: neighbor for neighbor in neighbors if strengths[neighbor.row] != "weak"}
+
+
+def _shown(backend: Backend, neighbors: list[Neighbor], where: Filter, needed: int) -> list[int]:
     with backend.database.read() as connection:
-        for start in range(0, len(neighbors), needed):
-            part = neighbors[start : start + needed]
-            records = records_images.get_by_rows(connection, [neighbor.row for neighbor in part])
-            by_row = {record.row: record for record in records if _may_be_shown(record, where)}
-            shown += [(by_row[neighbor.row], neighbor) for neighbor in part if neighbor.row in by_row]
-            if len(shown) >= needed:
-                break
-    return shown
+        return shown_rows(connection, [neighbor.row for neighbor in neighbors], where, needed)
 
 
-def _may_be_shown(record: ImageRecord, where: Filter) -> bool:
-    return (
-        record.state == ImageState.READY
-        and record.deleted_at is None
-        and (where.libraries is None or record.library in where.libraries)
-        and record.library not in where.without_libraries
-    )
-
-
-def _hit(backend: Backend, record: ImageRecord, neighbor: Neighbor, question: Question) -> Hit:
-    similarity = max(-1.0, min(1.0, neighbor.similarity))
-    band = strength(similarity, backend.bands, by_picture=question.by_picture)
-    if neighbor.row in question.identical:
-        return Hit(record, 1.0, "strong", {"identical": True})
-    return Hit(record, similarity, band, {"content": round(similarity, 4)})
-
-
-def _frozen_key(backend: Backend, query: SearchQuery) -> tuple[str, str] | None:
-    """Return under what the results of a search by one kept picture are frozen, or None for other searches.
-
-    What was ranked with another encoder is not found: its cosines are no figures of this one.
-    """
-    if len(query.terms) != 1 or query.terms[0].picture_key is None:
-        return None
-    digest = hashlib.sha256(
-        repr((backend.encoder.fingerprint, query.where, query.terms[0].weight, query.terms[0].region)).encode()
-    ).hexdigest()
-    return query.terms[0].picture_key, digest
-
-
-def _frozen_neighbors(backend: Backend, key: tuple[str, str] | None) -> list[Neighbor] | None:
-    if key is None:
-        return None
-    with backend.database.read() as connection:
-        return records_queries.frozen(connection, *key)
+def _page_of(judge: Judge, query: SearchQuery, rows: list[int], neighbors: list[Neighbor]) -> _Page:
+    end = query.offset + query.limit
+    with judge.backend.database.read() as connection:
+        records = records_images.get_by_rows(connection, rows[query.offset : end])
+    hits = judge.hits(records, {neighbor.row: neighbor for neighbor in neighbors})
+    return _Page(hits, len(rows) > end, judge.verdict)

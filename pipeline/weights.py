@@ -16,7 +16,8 @@ from pipeline.errors import ModelHubUnavailable, ModelUnusable
 from pipeline.features.encoders import lite
 from pipeline.features.encoders.cards import ModelCard, ModelFile
 from pipeline.features.encoders.catalog import CATALOG
-from pipeline.features.encoders.model_folder import check_sizes, installed_card
+from pipeline.features.encoders.clip_files import checked_path
+from pipeline.features.encoders.model_folder import check_sizes, installed_card, installed_names
 from pipeline.features.encoders.registry import find
 from pipeline.model_files import changing, digest_of, drop_folder, is_right, need_space, put_in_place, write_card
 from pipeline.model_hub import ModelHub, RemoteFile
@@ -95,15 +96,31 @@ def _whole(name: str, models_dir: Path) -> ModelCard | None:
     return card
 
 
-def verify(folder: Path, card: ModelCard) -> None:
-    """Return when every file in `folder` has the SHA-256 of `card`. Raises ModelUnusable naming the first other."""
-    check_sizes(folder, card)
+def present(models_dir: Path) -> list[str]:
+    """Return the names of the models that are in `models_dir`, or a part of them, in alphabetical order."""
+    return sorted({*installed_names(models_dir), *(name for name in CATALOG if state(name, models_dir) != "missing")})
+
+
+def faults(name: str, models_dir: Path) -> list[str]:
+    """Return what is wrong with the model `name` in `models_dir`: a sentence for each file that is not as it should be.
+
+    Raises ModelUnusable when nothing of it is there.
+    """
+    if name not in present(models_dir):
+        raise ModelUnusable(f"The model {name} is not here. `likeness models list` shows which are.")
+    try:
+        card = installed_card(models_dir, name)
+    except ModelUnusable as error:
+        return [error.user_message]
+    if card is None:
+        return [f"Only a part of the model {name} is here. Please run `likeness models pull {name}`."]
+    found = []
     for file in card.files:
-        if digest_of(folder / file.path) != file.sha256:
-            raise ModelUnusable(
-                f"The file {file.path} of the model {card.name} is damaged. Please run `likeness models pull "
-                f"{card.name}`, or import or export it again."
-            )
+        try:
+            checked_path(models_dir / name, card, file)
+        except ModelUnusable as error:
+            found.append(error.user_message)
+    return found
 
 
 def remove(name: str, models_dir: Path) -> None:
@@ -133,11 +150,12 @@ def _fetch(card: ModelCard, folder: Path, hub: ModelHub, on_progress: Progress) 
     parts.mkdir(parents=True, exist_ok=True)
     present = [file for file in card.files if file.sha256 and is_right(folder / file.path, file)]
     wanted = _ask(card, [file for file in card.files if file not in present], hub)
-    there = sum((folder / file.path).stat().st_size for file in present)
-    total = there + sum(item.bytes for item in wanted)
-    begun = {item.digest: _size(_part(parts, item)) for item in wanted}
-    need_space(folder.parent, card.name, sum(max(0, item.bytes - begun[item.digest]) for item in wanted))
-    for item in wanted:
+    lacking = [item for item in wanted if not _is_there(item, folder)]
+    total = sum(_size(folder / file.path) for file in present) + sum(item.bytes for item in wanted)
+    there = total - sum(item.bytes for item in lacking)
+    begun = {item.digest: _size(_part(parts, item)) for item in lacking}
+    need_space(folder.parent, card.name, sum(max(0, item.bytes - begun[item.digest]) for item in lacking))
+    for item in lacking:
         _fetch_file(card, item, folder, hub, _after(there, total, on_progress))
         there += item.bytes
     return replace(
@@ -209,6 +227,12 @@ def _append(card: ModelCard, item: _Wanted, part: Path, hub: ModelHub, on_progre
             on_progress(place + len(piece))
             if place + len(piece) > item.bytes:
                 break
+
+
+def _is_there(item: _Wanted, folder: Path) -> bool:
+    """Whether an earlier pull has put the file in its place; of one that is not pinned only the hub can tell."""
+    path = folder / item.file.path
+    return _size(path) == item.bytes and digest_of(path, item.digest) == item.digest
 
 
 def _after(before: int, total: int, on_progress: Progress) -> Callable[[int], None]:

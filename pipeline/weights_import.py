@@ -14,16 +14,28 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from pipeline.errors import ModelUnusable
 from pipeline.features.encoders import lite
-from pipeline.features.encoders.cards import CARD_FILE, ModelCard, ModelFile, read_card
+from pipeline.features.encoders.cards import CARD_FILE, ModelCard, ModelFile, check_name
 from pipeline.features.encoders.catalog import CATALOG
+from pipeline.features.encoders.clip import open_clip
 from pipeline.features.encoders.model_folder import LONGEST_CARD, parse_card
-from pipeline.model_files import PIECE_BYTES, changing, digest_of, drop_folder, need_space, put_in_place, write_card
+from pipeline.features.encoders.protocol import Encoder
+from pipeline.features.encoders.trial import try_out
+from pipeline.model_files import (
+    PIECE_BYTES,
+    changing,
+    digest_of,
+    drop_folder,
+    exchange_folder,
+    need_space,
+    put_in_place,
+    write_card,
+)
 
 LARGEST_FILE_BYTES = 20_000_000_000
 """What a file of a model may have where its card does not say it: far more than any we know, less than a disk."""
@@ -48,13 +60,21 @@ class _Source:
 
 
 def install_from(
-    path: Path, models_dir: Path, name: str | None = None, on_progress: Progress = lambda _done, _total: None
+    path: Path,
+    models_dir: Path,
+    name: str | None = None,
+    on_progress: Progress = lambda _done, _total: None,
+    *,
+    check: Callable[[Encoder], None] = lambda _encoder: None,
 ) -> ModelCard:
     """Return the card of the model that was in the folder or archive `path` and is now in `models_dir`.
 
     `name` is what it is to be called; without a `card.json` it says which model of the catalog it is. A model of that
-    name that is there already is replaced. Raises ModelUnusable, and then nothing has changed.
+    name that is there already is replaced, after the one that came was tried out and given to `check`. Raises
+    ModelUnusable, or what `check` raises, and then nothing has changed.
     """
+    if name:
+        check_name(name)
     with _opened(path) as source:
         prefix, card = _card_in(source, path, name)
         found = [_found(source, prefix, file, card) for file in card.files]
@@ -66,8 +86,10 @@ def install_from(
             try:
                 card = _copy(source, found, card, arriving, lambda done: on_progress(done, total))
                 write_card(arriving, card)
-                drop_folder(folder)
-                arriving.replace(folder)
+                encoder = open_clip(arriving, card, device="cpu")
+                try_out(encoder)
+                check(encoder)
+                exchange_folder(arriving, folder)
             except BaseException:
                 shutil.rmtree(arriving, ignore_errors=True)
                 raise
@@ -143,26 +165,38 @@ def _card_in(source: _Source, path: Path, name: str | None) -> tuple[str, ModelC
         with source.open(cards[0]) as file:
             card = parse_card(file.read(LONGEST_CARD + 1))
         prefix = cards[0].removesuffix(CARD_FILE)
-        if name:
-            card = read_card(asdict(card) | {"name": name})
+        card = _as_known(replace(card, name=name or card.name))
     elif name and name in CATALOG:
         prefix, card = "", CATALOG[name]
     else:
         raise ModelUnusable(
             f"{path} has no {CARD_FILE}. Please say with --name which of these models it is: {', '.join(CATALOG)}."
         )
-    _refuse_impostor(card)
     return prefix, card
 
 
-def _refuse_impostor(card: ModelCard) -> None:
-    """Raise ModelUnusable for other files under a name that the program knows."""
+def _as_known(card: ModelCard) -> ModelCard:
+    """Return the card of a model whose name the program knows as the program has it, with the files that came.
+
+    So nobody's card says how such a model is used or what its licence allows. Raises ModelUnusable for another model
+    under that name.
+    """
     known = CATALOG.get(card.name)
-    pins = {(file.role, file.sha256) for file in known.files if file.sha256} if known else set()
-    if card.name == lite.NAME or not pins <= {(file.role, file.sha256) for file in card.files}:
+    if known is None and card.name != lite.NAME:
+        return card
+    came = {(file.role, file.path): file for file in card.files}
+    if (
+        known is None
+        or (card.architecture, card.dimension, card.repository)
+        != (known.architecture, known.dimension, known.repository)
+        or came.keys() != {(file.role, file.path) for file in known.files}
+        or any(file.sha256 not in {None, came[file.role, file.path].sha256} for file in known.files)
+    ):
         raise ModelUnusable(
             f"This is not the model that Likeness knows as {card.name}. Please give it another name with --name."
         )
+    files = ((ours, came[ours.role, ours.path]) for ours in known.files)
+    return replace(known, files=tuple(replace(ours, bytes=one.bytes, sha256=one.sha256) for ours, one in files))
 
 
 def _found(source: _Source, prefix: str, file: ModelFile, card: ModelCard) -> str:

@@ -81,6 +81,9 @@ document.addEventListener("click", (event) => {
 document.addEventListener("change", (event) => {
   const field = document.getElementById(event.target.dataset.picks);
   if (field) field.value = event.target.value;
+  // The color of a row stands in each of the shares that can be chosen for it.
+  const shares = document.getElementById(event.target.dataset.recolors)?.options ?? [];
+  for (const share of shares) share.value = share.value.replace(/^[^:]*/, event.target.value);
 }, { capture: true });
 
 // What htmx sends is known by this to come from our own page, as a form is by its hidden field.
@@ -142,6 +145,15 @@ document.addEventListener("keydown", (event) => {
   chip.removeAttribute("open");
   chip.querySelector("summary").focus();
   event.preventDefault();
+});
+
+// A group of filters stays open or closed as somebody has left it, also when its counts are replaced.
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  const { target, fragment } = event.detail;
+  for (const group of target.querySelectorAll("details[id]")) {
+    const next = fragment.querySelector(`#${CSS.escape(group.id)}`);
+    if (next && next.open !== group.open) next.open = group.open || next.querySelector(":checked") !== null;
+  }
 });
 
 // Words that were removed as a chip also leave the box, unless somebody is typing there.

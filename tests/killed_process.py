@@ -24,6 +24,7 @@ from pipeline.ingest import accept
 from pipeline.principals import OWNER
 from pipeline.settings import read_settings
 from pipeline.stores.database import Database
+from pipeline.stores.image_table import ImageTable
 from pipeline.stores.objects_folder import FolderObjects
 from pipeline.stores.swatches import SwatchTable
 from pipeline.stores.vectors_faiss import FaissVectors
@@ -67,6 +68,7 @@ def main(data: Path, kind: str, steps: int) -> None:
         objects=CountedObjects(data / "objects", countdown if kind == "put" else never),
         vectors=FaissVectors(database, GridEncoder.fingerprint, GridEncoder.dimension),
         swatches=SwatchTable(database),
+        images=ImageTable(database),
         extractor=FeatureExtractor(GridEncoder(), 1),
         decoders=DecoderPool(1, Limits(), 160 << 20, 20.0),
     )

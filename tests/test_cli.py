@@ -71,6 +71,9 @@ def test_help_is_quick_because_nothing_heavy_is_imported_for_it() -> None:
         ["import", "/no/such/folder"],
         ["search", "--limit", "0"],
         ["search", "--category", "unicorn"],
+        ["search", "--sort", "upwards"],
+        ["search", "--state", "gone"],
+        ["search", "--orientation", "round"],
         ["search", "--image", "/no/such/file.jpg"],
         ["serve", "--tls-cert", "/no/such/file.pem"],
         ["evaluate", "/", "--only", "beauty"],
@@ -124,6 +127,31 @@ def test_a_search_with_filters_only_lists_what_passes(filled: CommandHere) -> No
     assert answer["results"][0]["similarity"] is None
 
 
+def test_a_list_takes_every_filter_and_an_order(filled: CommandHere) -> None:
+    everything = json.loads(filled.run("search", "--sort", "largest", "--json").stdout)["results"]
+    pixels = [hit["image"]["width"] * hit["image"]["height"] for hit in everything]
+    assert pixels == sorted(pixels, reverse=True)
+    kept = filled.run(
+        *(
+            "search",
+            "--json",
+            "--orientation",
+            "landscape",
+            "--format",
+            "png",
+            "--format",
+            "jpeg",
+            "--max-bytes",
+            "50 MB",
+        ),
+        *("--without-tag", "none", "--sort", "oldest"),
+    )
+    expected = [hit["image"]["id"] for hit in everything if hit["image"]["width"] > 1.05 * hit["image"]["height"]]
+    assert sorted(hit["image"]["id"] for hit in json.loads(kept.stdout)["results"]) == sorted(expected)
+    assert json.loads(filled.run("search", "--monochrome", "--json").stdout)["results"] == []
+    assert json.loads(filled.run("search", "--state", "failed", "--json").stdout)["results"] == []
+
+
 def test_a_search_with_a_file_that_is_no_picture_says_so(filled: CommandHere, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("milk, eggs")
     done = filled.run("search", "--image", tmp_path / "notes.txt")
@@ -135,6 +163,14 @@ def test_words_that_the_encoder_does_not_know_are_one_sentence(filled: CommandHe
     done = filled.run("search", "--text", "xyzzy")
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_name_of_a_file_is_found_and_what_was_looked_for_where_is_told(filled: CommandHere) -> None:
+    done = filled.run("search", "--text", "chelsea ")
+    [line] = done.stdout.splitlines()
+    assert line.endswith("chelsea.jpg  file name: chelsea")
+    assert "captions, tags and file names only: chelsea" in done.stderr
+    assert filled.run("search", "--text", "chelsea ", "--words-weight", "0").returncode == 1
 
 
 def test_an_export_has_every_original_and_its_metadata(filled: CommandHere, tmp_path: Path) -> None:

@@ -79,6 +79,60 @@ def test_a_damaged_model_does_not_keep_the_others_from_being_listed(here):
     assert "tiny                  The file card.json of this model is damaged." in done.stdout
 
 
+@pytest.mark.parametrize("wrong", [{"path": 5}, {"path": "a\0b"}, {"bytes": "x"}, {"sha256": 7}])
+def test_a_card_that_says_what_cannot_be_is_listed_with_a_sentence_and_not_imported(here, wrong):
+    announce(here.models)
+    path = here.models / NAME / "card.json"
+    card = json.loads(path.read_text())
+    card["files"][0] |= wrong
+    path.write_text(json.dumps(card))
+
+    listed = here.run("models", "list")
+    imported = here.run("models", "import", here.models / NAME, "--name", "another")
+
+    assert listed.returncode == 0
+    assert "clip-vit-b-32" in listed.stdout
+    assert "tiny                  The card of the model tiny cannot be used: " in listed.stdout
+    assert imported.returncode == 1
+    assert imported.stderr.startswith("The card of the model tiny cannot be used: ")
+
+
+def test_every_model_is_compared_however_many_are_damaged(here, hub):
+    for name in ("a-damaged", "b-sound", "c-unreadable"):
+        announce(here.models, tiny_card(name=name))
+        assert here.run("models", "pull", name, LIKENESS_HUB=hub.address).returncode == 0
+    (here.models / "a-damaged" / "image.onnx").write_bytes(bytes(len(WHOLE["image.onnx"])))
+    (here.models / "a-damaged" / "text.onnx").unlink()
+    (here.models / "c-unreadable" / "card.json").write_text("{")
+    (here.models / "clip-vit-b-32" / ".parts").mkdir(parents=True)
+
+    done = here.run("models", "verify")
+
+    assert done.returncode == 1
+    assert done.stdout == "b-sound: every checksum is right.\n"
+    said = done.stderr.splitlines()
+    assert [line.split(". ")[0] for line in said] == [
+        "a-damaged: The file image.onnx of the model a-damaged is damaged",
+        "a-damaged: The file text.onnx of the model a-damaged cannot be read",
+        "c-unreadable: The file card.json of this model is damaged",
+        "clip-vit-b-32: Only a part of the model clip-vit-b-32 is here",
+    ]
+
+
+def test_where_no_model_is_there_is_nothing_to_compare(here):
+    done = here.run("models", "verify")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("No model is here.")
+
+
+def test_a_name_that_is_no_name_is_wrong_usage(here, tmp_path):
+    done = here.run("models", "import", tmp_path, "--name", "My Model")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("Invalid value for --name: A model cannot be called 'My Model'.")
+
+
 def test_a_model_is_pulled_compared_and_removed(here, hub):
     announce(here.models)
 

@@ -3,6 +3,7 @@
 import importlib.util
 
 import pytest
+from click import BadParameter
 from click.testing import CliRunner
 
 from pipeline.errors import ConfigurationError
@@ -20,6 +21,15 @@ def test_the_extra_that_is_missing_is_named(tmp_path):
 
     assert isinstance(result.exception, ConfigurationError)
     assert "needs the extra `export`" in result.exception.user_message
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["clip-vit-b-32", "My Model", "lite", ".hidden", "../evil", "", "a" * 65])
+def test_a_name_that_is_none_or_of_the_list_is_refused_before_anything_is_done(tmp_path, name):
+    with pytest.raises(BadParameter, match=r"cannot be called|is the name of a model that Likeness knows"):
+        export_model.main(
+            ["ViT-B-32", "openai", "--name", name, "--output", str(tmp_path / "models")], standalone_mode=False
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hub_server import Hub
+from huggingface_hub.utils import close_session
 from tiny_model import REPOSITORY, announce, contents, files_in, serving_the_model, tiny_card
 
 from pipeline import encoder_choice
@@ -79,6 +80,35 @@ def test_without_a_network_it_is_lite_at_once_and_said_how_to_get_clip(models_di
     assert "cannot be reached" in caplog.text
     assert "The encoder is therefore lite" in caplog.text
     assert "`likeness models pull clip-vit-b-32`" in caplog.text
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_settings_of_the_network_that_cannot_be_used_are_said_at_once(models_dir, monkeypatch, caplog):
+    close_session()  # it is kept with the settings of whoever asked first
+    monkeypatch.setenv("HTTP_PROXY", "garbage://x")
+    monkeypatch.setenv("http_proxy", "garbage://x")
+    begun = time.monotonic()
+
+    name = choose(asking(models_dir, "http://hub.invalid"))
+
+    close_session()
+    assert name == "lite"
+    assert time.monotonic() - begun < 2.5
+    assert "http://hub.invalid cannot be asked, because a setting cannot be used" in caplog.text
+    assert "The encoder is therefore lite" in caplog.text
+
+
+def test_an_error_that_nobody_foresaw_is_not_lost_in_its_thread(models_dir, monkeypatch):
+    """The system's resolver fails in a way that nobody has seen."""
+    close_session()
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+
+    with pytest.raises(ZeroDivisionError):
+        choose(asking(models_dir, "http://hub.invalid"))
 
 
 def test_a_hub_that_never_answers_costs_three_seconds(models_dir, caplog):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from fakes import GridEncoder
 from pictures import picture_bytes
 from putting import putting
@@ -15,10 +16,11 @@ from pipeline import curation
 from pipeline.errors import ImageNotFound, InvalidQuery, QueryPictureNotFound
 from pipeline.filters import Filter
 from pipeline.images import ImageState
+from pipeline.judging import Hit
 from pipeline.principals import OWNER, Principal, Role
 from pipeline.query_pictures import Region, get_query_picture, keep_query_picture
 from pipeline.questions import Term
-from pipeline.search import Hit, SearchQuery, SearchResult, search
+from pipeline.search import SearchQuery, SearchResult, search
 from pipeline.stores import records_embeddings, records_images, records_queries
 from pipeline.stores.records_queries import QueryPicture
 from pipeline.stores.tables import images
@@ -221,6 +223,23 @@ def test_an_image_deleted_while_somebody_pages_is_left_out_of_the_next_page(back
     assert ids(find(backend, term, limit=5, offset=5)) == [made[place].id for place in (5, 7, 8, 9, 10)]
 
 
+def test_a_late_page_reads_the_records_of_its_own_images_alone(backend, shelf):
+    shelf.add_many([shelf.axis(0, tilt=0.004 * number) for number in range(300)])
+    term = ask_vector(backend, shelf.axis(0))
+    whole = [hit.image.id for hit in pages(backend, term, limit=100)]
+    read = []
+
+    def note(_connection, _cursor, statement, parameters, *_) -> None:
+        if "FROM palette" in statement:
+            read.append(len(parameters))
+
+    sa.event.listen(backend.database.engine, "before_cursor_execute", note)
+    late = find(backend, term, limit=10, offset=250)
+
+    assert ids(late) == whole[250:260]
+    assert read == [10]
+
+
 def test_another_library_is_never_found_by_who_may_not_see_it(backend, shelf):
     secret = shelf.add("secret", shelf.axis(0), library="private")
     public = shelf.add("public", shelf.axis(3))
@@ -343,10 +362,30 @@ def test_the_verdict_is_that_of_the_search_whatever_the_page(backend, shelf):
 
     for offset in (0, 1, 3, 6, 60):
         assert find(backend, good, limit=1, offset=offset).verdict == "match"
-        assert find(backend, bad, limit=1, offset=offset).verdict == "weak"
+        assert find(backend, bad, limit=1, offset=offset).verdict == "none"
         assert find(backend, limit=1, offset=offset).verdict == "match"
         assert find(backend, limit=1, offset=offset, where=Filter(min_width=10_000)).verdict == "none"
     assert find(backend, good, limit=1, offset=1).hits[0].strength == "weak"
+
+
+def test_a_single_relative_among_strangers_is_a_match(backend, shelf):
+    lonely = shelf.add("lonely", shelf.axis(0, tilt=0.05))
+    shelf.add_many([shelf.axis(2 + number % 10) for number in range(300)])
+
+    result = find(backend, ask_vector(backend, shelf.axis(0)), limit=3)
+
+    assert result.verdict == "match"
+    assert [hit.strength for hit in result.hits] == ["strong", "weak", "weak"]
+    assert result.hits[0].image.id == lonely.id
+
+
+def test_every_hit_is_weak_where_nothing_is_alike(backend, shelf):
+    shelf.add_many([shelf.axis(2 + number % 10) for number in range(30)])
+
+    result = find(backend, ask_vector(backend, shelf.axis(0)), limit=30)
+
+    assert result.verdict == "none"
+    assert [hit.strength for hit in result.hits] == ["weak"] * 30
 
 
 def test_without_a_question_the_newest_come_first_with_no_similarity(backend, shelf):

@@ -18,7 +18,7 @@ from tiny_model import IMAGE_BYTES, NAME, REPOSITORY, announce, contents, files_
 from pipeline.errors import ModelHubUnavailable, ModelUnusable
 from pipeline.features.encoders.model_folder import installed_card
 from pipeline.model_hub import ModelHub
-from pipeline.weights import pull, remove, state, verify
+from pipeline.weights import faults, pull, remove, state
 
 WHOLE = {Path(source).name: content for source, content in contents().items()}
 SIGNATURE = "hf_of_somebody"  # what people set HF_TOKEN to
@@ -96,6 +96,24 @@ def test_a_second_pull_fetches_only_what_the_first_lacked(hub, models_dir):
     assert hub.bytes_sent == ALL_BYTES
 
 
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_pull_that_stopped_between_two_files_does_not_fetch_the_first_again(hub, tmp_path, pinned):
+    announce(tmp_path, tiny_card(pinned=pinned))
+    hub.before_answer = lambda: setattr(hub, "down", hub.asked[-1].startswith("GET") and "text" in hub.asked[-1])
+    with pytest.raises(ModelHubUnavailable, match="the connection broke"):
+        pull(NAME, tmp_path, ModelHub(hub.address))
+    assert "image.onnx" in files_in(tmp_path / NAME)
+    hub.before_answer, hub.down, before = (lambda: None), False, hub.bytes_sent
+    seen = []
+
+    pull(NAME, tmp_path, ModelHub(hub.address), lambda done, total: seen.append((done, total)))
+
+    assert files_in(tmp_path / NAME) == WHOLE
+    assert hub.bytes_sent - before == ALL_BYTES - IMAGE_BYTES
+    assert seen[0][0] > IMAGE_BYTES
+    assert seen[-1] == (ALL_BYTES, ALL_BYTES)
+
+
 def test_a_hub_that_cannot_begin_in_the_middle_begins_anew(hub, models_dir):
     hub.cut_after, hub.whole_only = 700_000, True
 
@@ -157,6 +175,27 @@ def test_without_a_network_it_is_said_what_can_be_done(models_dir):
 
         with pytest.raises(ModelHubUnavailable, match=r"LIKENESS_HUB to a mirror or HTTPS_PROXY.*models import"):
             pull(NAME, models_dir, ModelHub(closed))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"HTTP_PROXY": "socks5://127.0.0.1:1"},
+        {"HTTP_PROXY": "garbage://me:secret@x"},
+        {"HF_TOKEN": "ä"},
+        {"SSL_CERT_FILE": "/nonexistent"},
+    ],
+    ids=lambda setting: " ".join(setting.values()),
+)
+def test_settings_of_the_network_that_cannot_be_used_are_named(tmp_path, setting):
+    command = CommandLine(tmp_path / "data", tmp_path / "models")
+
+    done = command.run("models", "pull", "clip-vit-b-32", LIKENESS_HUB="http://127.0.0.1:1", **setting)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("The model hub http://127.0.0.1:1 cannot be asked, because a setting cannot be used")
+    assert all(name in done.stderr for name in ("HTTP_PROXY", "SSL_CERT_FILE", "HF_TOKEN", "likeness models import"))
+    assert "secret" not in done.stderr
 
 
 def test_a_silent_hub_is_given_up(models_dir):
@@ -340,15 +379,15 @@ def test_nobody_else_is_asked_anything(hub, models_dir, tmp_path):
 
 
 def test_a_flipped_bit_is_found_by_comparing_checksums(hub, models_dir):
-    card = pull(NAME, models_dir, ModelHub(hub.address))
-    verify(models_dir / NAME, card)
+    pull(NAME, models_dir, ModelHub(hub.address))
+    assert faults(NAME, models_dir) == []
     damaged = bytearray(WHOLE["text.onnx"])
     damaged[1000] ^= 1
     (models_dir / NAME / "text.onnx").write_bytes(damaged)
 
     assert state(NAME, models_dir) == "here"
-    with pytest.raises(ModelUnusable, match=r"text\.onnx of the model tiny is damaged"):
-        verify(models_dir / NAME, card)
+    (fault,) = faults(NAME, models_dir)
+    assert fault.startswith("The file text.onnx of the model tiny is damaged.")
 
 
 def test_a_file_that_is_damaged_is_fetched_alone(hub, models_dir):

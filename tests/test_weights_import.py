@@ -1,5 +1,6 @@
 """Bringing models in from folders and archives, whoever packed them."""
 
+import errno
 import io
 import json
 import shutil
@@ -7,7 +8,7 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from pipeline.errors import ModelUnusable
 from pipeline.features.encoders.cards import as_json
 from pipeline.features.encoders.catalog import CATALOG, DEFAULT
 from pipeline.features.encoders.model_folder import installed_card
-from pipeline.weights import state, verify
+from pipeline.weights import faults, state
 from pipeline.weights_import import install_from
 
 WHOLE = {Path(source).name: content for source, content in contents().items()}
@@ -55,7 +56,8 @@ def test_a_model_comes_in_from_a_folder_or_an_archive(tmp_path, pack, root):
 
     assert card == tiny_card()
     assert files_in(tmp_path / "models" / NAME) == WHOLE
-    verify(tmp_path / "models" / NAME, installed_card(tmp_path / "models", NAME))
+    assert installed_card(tmp_path / "models", NAME) == card
+    assert faults(NAME, tmp_path / "models") == []
     assert [entry.name for entry in (tmp_path / "models").iterdir() if not entry.name.endswith(".lock")] == [NAME]
 
 
@@ -66,9 +68,9 @@ def test_a_model_can_be_given_another_name(tmp_path, carried):
     assert state("mine", tmp_path / "models") == "here"
 
 
-@pytest.mark.parametrize("name", ["../mine", "Mine", ".mine", "a/b"])
+@pytest.mark.parametrize("name", ["../mine", "Mine", ".mine", "a/b", "a" * 65])
 def test_a_name_that_is_no_name_is_refused(tmp_path, carried, name):
-    with pytest.raises(ModelUnusable, match="cannot be used"):
+    with pytest.raises(ModelUnusable, match=f"A model cannot be called '{name}'"):
         install_from(carried, tmp_path / "models", name)
     assert not (tmp_path / "models").exists()
 
@@ -117,6 +119,102 @@ def test_a_model_that_is_here_is_replaced_only_by_a_whole_one(tmp_path, carried)
     (carried / "text.onnx").write_bytes(WHOLE["text.onnx"])
     install_from(carried, models)
     assert files_in(models / NAME) == WHOLE
+
+
+@pytest.mark.parametrize("stopped", [KeyboardInterrupt(), OSError(errno.EIO, "Input/output error")])
+@pytest.mark.parametrize("at", ["the old one goes", "the new one comes"])
+def test_an_import_that_is_stopped_at_its_end_leaves_the_model_that_was_there(
+    tmp_path, carried, monkeypatch, stopped, at
+):
+    models = tmp_path / "models"
+    announce(models)
+    write(models / NAME, {"old": b"old"})
+    replace_path = Path.replace
+
+    def stop_once(path: Path, target: Path) -> Path:
+        if (path if at == "the old one goes" else target) == models / NAME and path.name != f".{NAME}.before":
+            raise stopped
+        return replace_path(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stop_once)
+        with pytest.raises((KeyboardInterrupt, ModelUnusable)):
+            install_from(carried, models)
+
+    assert files_in(models / NAME) == {"old": b"old"}
+    assert installed_card(models, NAME) == tiny_card()
+    install_from(carried, models)
+    assert files_in(models / NAME) == WHOLE
+    assert [entry.name for entry in models.iterdir() if not entry.name.endswith(".lock")] == [NAME]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"dimension": 64}, {"preprocessing": {"size": 16, "mean": [0, 0, 0], "std": [1, 1, 1]}}],
+    ids=["other vectors", "other pictures"],
+)
+def test_networks_that_do_not_fit_their_card_do_not_come_in(tmp_path, carried, wrong):
+    write(carried, {"card.json": json.dumps(json.loads(as_json(tiny_card())) | wrong).encode()})
+
+    with pytest.raises(ModelUnusable, match="A network of the model tiny does not fit its card"):
+        install_from(carried, tmp_path / "models")
+    assert state(NAME, tmp_path / "models") == "missing"
+
+
+@pytest.mark.parametrize("role", ["image", "text", "tokenizer"])
+def test_what_is_no_network_or_no_tokenizer_does_not_come_in(tmp_path, carried, role):
+    card = tiny_card(pinned=False)
+    write(carried, {"card.json": as_json(card).encode(), card.file(role).path: b"something else"})
+
+    with pytest.raises(ModelUnusable, match=r"cannot be (opened|used)"):
+        install_from(carried, tmp_path / "models")
+    assert state(NAME, tmp_path / "models") == "missing"
+
+
+@pytest.fixture
+def unpinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the catalog know the tiny model, and no checksum of it."""
+    monkeypatch.setitem(CATALOG, NAME, tiny_card(pinned=False))
+
+
+@pytest.mark.usefixtures("unpinned")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"architecture": "Another"},
+        {"repository": "nobody/else"},
+        {"repository": None},
+        {"files": [asdict(file) | {"path": f"other-{file.path}"} for file in tiny_card().files]},
+    ],
+    ids=["architecture", "repository", "no repository", "places"],
+)
+def test_another_model_does_not_come_in_under_a_name_of_the_list_that_has_no_checksums(tmp_path, carried, changed):
+    card = json.loads(as_json(tiny_card())) | changed
+    write(carried, {"card.json": json.dumps(card).encode()})
+
+    with pytest.raises(ModelUnusable, match="not the model that Likeness knows as tiny"):
+        install_from(carried, tmp_path / "models")
+    card = install_from(carried if "files" not in changed else moved(carried), tmp_path / "models", "mine")
+    assert (card.name, card.architecture) == ("mine", changed.get("architecture", "tiny"))
+
+
+def moved(folder: Path) -> Path:
+    for file in tiny_card().files:
+        (folder / file.path).rename(folder / f"other-{file.path}")
+    return folder
+
+
+@pytest.mark.parametrize("pins", ["known", "unpinned"])
+def test_what_a_card_says_of_a_model_of_the_list_is_what_the_list_says(tmp_path, carried, request, pins):
+    request.getfixturevalue(pins)
+    lies = {"licence": "none", "commercial_use": False, "quality": "the best", "description": "Mine"}
+    lies["preprocessing"] = asdict(tiny_card().preprocessing) | {"resize": "squash"}
+    write(carried, {"card.json": json.dumps(json.loads(as_json(tiny_card())) | lies).encode()})
+
+    card = install_from(carried, tmp_path / "models")
+
+    assert card == replace(CATALOG[NAME], files=tiny_card().files)
+    assert installed_card(tmp_path / "models", NAME) == card
 
 
 @pytest.mark.parametrize("name", ["lite", DEFAULT])
@@ -231,9 +329,8 @@ def test_a_zip_that_lies_about_its_sizes_is_refused(tmp_path):
     zip_of(
         tmp_path / "packed", [(name, bytes(5_000_000) if name == "text.onnx" else content) for name, content in Whole]
     )
-    lying = (
-        (tmp_path / "packed").read_bytes().replace((5_000_000).to_bytes(4, "little"), (200_000).to_bytes(4, "little"))
-    )
+    right = len(WHOLE["text.onnx"]).to_bytes(4, "little")
+    lying = (tmp_path / "packed").read_bytes().replace((5_000_000).to_bytes(4, "little"), right)
     (tmp_path / "packed").write_bytes(lying)
 
     with pytest.raises(ModelUnusable, match=r"no ZIP or TAR archive that can be read|wrong checksum"):

@@ -1,29 +1,53 @@
-"""A model of three small files, as it lies on a hub, and what is known of it before it is here."""
+"""A model of three small files, as it lies on a hub, and what is known of it before it is here.
+
+It is the one of `tiny_clip`, with networks that weigh more than they need to, so that their download can be disturbed.
+"""
 
 import hashlib
 import random
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
+import onnx
 from hub_server import Hub, serving
+from tiny_clip import build_tiny_clip
 
-from pipeline.features.encoders.cards import ModelCard, ModelFile, Preprocessing, Tokenizing, as_json
+from pipeline.features.encoders.cards import ModelCard, ModelFile, as_json
 
 NAME = "tiny"
 REPOSITORY = "someone/tiny-clip"
-IMAGE_BYTES = 1_500_000
 
 
 def contents() -> dict[str, bytes]:
     """Return the files by their place in the repository; the first is large, as Git LFS sees it."""
+    return dict(_made()[1])
+
+
+@cache
+def _made() -> tuple[ModelCard, Mapping[str, bytes]]:
     drawn = random.Random(7)  # noqa: S311 - bytes to tell apart, no secrets
-    return {
-        "onnx/image.onnx": drawn.randbytes(IMAGE_BYTES),
-        "onnx/text.onnx": drawn.randbytes(200_000),
-        "tokenizer.json": b'{"tokens": []}',
-    }
+    with tempfile.TemporaryDirectory() as folder:
+        card = build_tiny_clip(Path(folder), NAME)
+        files = {
+            "onnx/image.onnx": _heavier(Path(folder, "image.onnx"), drawn.randbytes(750_000)),
+            "onnx/text.onnx": _heavier(Path(folder, "text.onnx"), drawn.randbytes(100_000)),
+            "tokenizer.json": Path(folder, "tokenizer.json").read_bytes(),
+        }
+    return card, files
+
+
+def _heavier(path: Path, ballast: bytes) -> bytes:
+    """Return a network with something in it that nobody reads, twice as long as `ballast`."""
+    network = onnx.load(str(path))
+    network.metadata_props.add(key="ballast", value=ballast.hex())
+    return bytes(network.SerializeToString())
+
+
+IMAGE_BYTES = len(contents()["onnx/image.onnx"])
 
 
 def tiny_card(*, pinned: bool = True, name: str = NAME) -> ModelCard:
@@ -34,20 +58,7 @@ def tiny_card(*, pinned: bool = True, name: str = NAME) -> ModelCard:
     )
     if not pinned:
         files = tuple(replace(file, bytes=None, sha256=None) for file in files)
-    return ModelCard(
-        name=name,
-        description="A tiny model",
-        architecture="Tiny",
-        pretrained="nothing",
-        precision="fp32",
-        dimension=8,
-        files=files,
-        preprocessing=Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-        tokenizing=Tokenizing(8),
-        licence="MIT",
-        commercial_use=True,
-        repository=REPOSITORY,
-    )
+    return replace(_made()[0], name=name, files=files, licence="MIT", repository=REPOSITORY)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pipeline import accounts
 from pipeline.backend import Backend, OnDownload, open_backend
 from pipeline.current_backend import CurrentBackend
 from pipeline.doorbell import Doorbell
+from pipeline.listing import read_ahead
 from pipeline.settings import Settings
 from pipeline.worker import Worker
 from webapp import errors
@@ -78,6 +79,7 @@ def create_app(
             if once_open:
                 once_open(backend)
             backend.decoders.start()  # now, so that the first visitor does not wait for processes to start
+            backend.swatches.warm()
             worker = Worker(current)
             running = Running(
                 current,
@@ -91,8 +93,11 @@ def create_app(
                 running.thread = Thread(target=worker.run, name="worker", daemon=True)
                 running.thread.start()
             app.state.running = running
+            reading = Thread(target=read_ahead, args=(backend,), name="reading", daemon=True)
+            reading.start()
             yield
             worker.stop()
+            reading.join()
             if running.thread:
                 running.thread.join()
 

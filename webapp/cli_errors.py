@@ -2,6 +2,8 @@
 
 import tempfile
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,6 +38,15 @@ def end_of(error: BaseException) -> int:
         case _:
             say(UNEXPECTED.format(path=_keep_traceback(error)))
     return FAILURE
+
+
+@contextmanager
+def as_wrong_usage_of(option: str) -> Iterator[None]:
+    """Let an error of ours in the block be that of whoever gave `option`."""
+    try:
+        yield
+    except LikenessError as error:
+        raise click.BadParameter(error.user_message, param_hint=option) from error
 
 
 def say(sentence: str) -> None:

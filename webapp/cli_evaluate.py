@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from webapp.cli_evaluate_relevance import print_relevance
 from webapp.cli_progress import track
 from webapp.cli_session import configured
 
@@ -36,7 +37,10 @@ def _chosen_parts(_context: click.Context, _parameter: click.Parameter, value: s
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures here.")
 @click.option(
-    "--only", callback=_chosen_parts, metavar="PARTS", help="Some of retrieval,category,captions,colors,speed."
+    "--only",
+    callback=_chosen_parts,
+    metavar="PARTS",
+    help="Some of retrieval,relevance,category,captions,colors,speed.",
 )
 def evaluate(folder: Path, json_file: Path | None, only: tuple[str, ...]) -> None:
     """Measure quality and speed on labelled pictures.
@@ -78,6 +82,7 @@ def _print(report: "Report") -> None:
     click.echo(f"encoder   {report.encoder}")
     parts: list[tuple[object, Callable[..., None]]] = [
         (report.retrieval, _print_retrieval),
+        (report.relevance, print_relevance),
         (report.categories, _print_categories),
         (report.captions, _print_captions),
         (report.colors, _print_colors),

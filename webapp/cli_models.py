@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from webapp.cli_errors import FAILURE, as_wrong_usage_of, say
 from webapp.cli_models_export import export_model
 from webapp.cli_models_use import cancel, drop, pause, resume, use
 from webapp.cli_progress import shown_in_megabytes
@@ -15,6 +16,7 @@ from webapp.cli_session import configured, stopped_gently
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pipeline.features.encoders.protocol import Encoder
     from pipeline.features.encoders.registry import Model
 
 NAME_WIDTH = 22
@@ -69,45 +71,58 @@ def models_pull(name: str) -> None:
 @click.option("--name", help="What it is called here; without a card.json, which model of the list it is.")
 def models_import(path: Path, name: str | None) -> None:
     """Bring in a model from a folder, ZIP or TAR archive, without a network."""
+    from pipeline.encoder_switch import check_unneeded
+    from pipeline.features.encoders.cards import check_name
     from pipeline.weights_import import install_from
 
+    if name is not None:
+        with as_wrong_usage_of("--name"):
+            check_name(name)
     settings = configured()
+
+    def check(encoder: "Encoder") -> None:
+        check_unneeded(settings, encoder.name, but_for=encoder.fingerprint)
+
     with stopped_gently(), shown_in_megabytes(f"Importing {path.name}") as on_progress:
-        card = install_from(path, settings.models_folder, name, on_progress)
+        card = install_from(path, settings.models_folder, name, on_progress, check=check)
     click.echo(f"The model {card.name} is here, with every checksum right.", err=True)
 
 
 @models.command("verify")
 @click.argument("name", required=False)
-def models_verify(name: str | None) -> None:
-    """Compare the files of the model NAME, or of every model that is here, with their checksums."""
-    from pipeline.errors import ModelUnusable
-    from pipeline.features.encoders.model_folder import installed_card, installed_names
-    from pipeline.weights import verify
+@click.pass_context
+def models_verify(context: click.Context, name: str | None) -> None:
+    """Compare the files of the model NAME, or of every model that is here, with their checksums.
+
+    The exit status is 1 if a file is damaged or missing.
+    """
+    from pipeline.weights import faults, present
 
     folder = configured().models_folder
-    present = installed_names(folder)
-    for one in [name] if name else present:
-        card = installed_card(folder, one) if one in present else None
-        if card is None:
-            raise ModelUnusable(f"The model {one} is not here. `likeness models list` shows which are.")
-        verify(folder / one, card)
-        click.echo(f"{one}: every checksum is right.")
+    names = [name] if name else present(folder)
+    if not names:
+        click.echo("No model is here. `likeness models list` shows which there are.")
+    is_sound = True
+    for one in names:
+        found = faults(one, folder)
+        for sentence in found:
+            say(f"{one}: {sentence}")
+        if not found:
+            click.echo(f"{one}: every checksum is right.")
+        is_sound = is_sound and not found
+    if not is_sound:
+        context.exit(FAILURE)
 
 
 @models.command("remove")
 @click.argument("name")
 def models_remove(name: str) -> None:
     """Remove the files of the model NAME."""
-    from pipeline.encoder_switch import roles
-    from pipeline.errors import Conflict
+    from pipeline.encoder_switch import check_unneeded
     from pipeline.weights import remove
 
     settings = configured()
-    if roles(settings).get(name) in {"active", "building"}:
-        raise Conflict(
-            f"The database works with {name}. Please change to another encoder with `likeness models use` first."
-        )
+    check_unneeded(settings, name)
     remove(name, settings.models_folder)
     click.echo(f"The model {name} was removed.", err=True)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from webapp.cli_errors import as_wrong_usage_of
 from webapp.cli_session import configured
 
 if TYPE_CHECKING:
@@ -46,9 +47,13 @@ def export_model(
     ARCH and PRETRAINED are open_clip's names, such as ViT-B-32 and laion2b_s34b_b79k, which is downloaded. PRETRAINED
     may also be a checkpoint file, or "" for random weights, to try things. Needs the extra `export`.
     """
-    settings = configured()
-
     from pipeline.errors import ConfigurationError, extra_missing
+    from pipeline.features.encoders.registry import check_new_name
+
+    name = default_name(architecture, pretrained) if name is None else name
+    with as_wrong_usage_of("--name"):  # before anything is imported or downloaded, which takes its time
+        check_new_name(name)
+    settings = configured()
 
     try:
         from pipeline.model_export import PRECISIONS, UNKNOWN_LICENCE, Wish, export
@@ -59,7 +64,7 @@ def export_model(
     wish = Wish(
         architecture,
         pretrained,
-        name or default_name(architecture, pretrained),
+        name,
         licence or UNKNOWN_LICENCE,
         commercial_use,
     )

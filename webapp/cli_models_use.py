@@ -7,12 +7,16 @@ import click
 
 from webapp.cli_errors import say
 from webapp.cli_progress import Progress
-from webapp.cli_session import opened, opened_currently, stopped_gently
+from webapp.cli_session import configured, opened, opened_currently, stopped_gently
 
 if TYPE_CHECKING:
     from pipeline.current_backend import CurrentBackend
 
 LOOK_SECONDS = 1.0  # between two looks at how many pictures are done
+
+IN_USE_NOW = "Searches use the encoder {name} now."
+ENDED_EARLY = "The change was paused or ended before it was done"
+LEFT_OUT = "No search finds them; the log says why. Whoever uploads one again has it tried again."
 
 
 @click.command("use")
@@ -25,16 +29,20 @@ def use(name: str, *, no_wait: bool) -> None:
     After an interruption the same command goes on. What the old encoder computed is kept, so changing back computes
     only what came in meanwhile; `likeness models drop` removes it.
     """
-    with stopped_gently(), opened_currently() as current:
-        from pipeline import access, encoder_switch
-        from pipeline.doorbell import Doorbell
-        from pipeline.errors import Conflict
+    from pipeline import access, encoder_switch
+    from pipeline.doorbell import Doorbell
+    from pipeline.errors import Conflict
 
+    is_new = not encoder_switch.roles(configured(tell=False))
+    with stopped_gently(), opened_currently(first_encoder=name) as current:
         if current.now.settings.encoder not in {"auto", name}:
             say(
                 f"LIKENESS_ENCODER says {current.now.settings.encoder}. Please set it to {name} or auto: after "
                 "the change nothing starts with it."
             )
+        if is_new and current.now.encoder.name == name:
+            click.echo(IN_USE_NOW.format(name=name))
+            return
         encoder_switch.begin(current.now, access.local_owner(current.now), name)
         with Doorbell(current.now.database, current.now.settings) as doorbell:
             doorbell.ring()
@@ -44,18 +52,20 @@ def use(name: str, *, no_wait: bool) -> None:
             )
             return
         try:
-            _fill(current)
+            trouble = _fill(current)
         except KeyboardInterrupt:
             click.echo("Running servers and workers go on with it, or the same command does.", err=True)
             raise
         used = encoder_switch.active_name(current.now)
         if used != name:
-            raise Conflict(f"The change was paused or ended before it was done, so searches use {used} as before.")
-    click.echo(f"Searches use the encoder {used} now.")
+            raise Conflict((f"{trouble} " if trouble else "") + f"{ENDED_EARLY}, so searches use {used} as before.")
+        click.echo(IN_USE_NOW.format(name=name))
+        if left_out := encoder_switch.count_left_out(current.now):
+            say(f"{left_out:,} {'picture' if left_out == 1 else 'pictures'} could not be embedded. {LEFT_OUT}")
 
 
-def _fill(current: "CurrentBackend") -> None:
-    """Work beside whoever else does, until no change is under way."""
+def _fill(current: "CurrentBackend") -> str | None:
+    """Work beside whoever else does, until no change is under way; return why it rests, if it does by itself."""
     from pipeline import encoder_switch
     from pipeline.bulk_import import working
 
@@ -65,6 +75,7 @@ def _fill(current: "CurrentBackend") -> None:
             while (found := encoder_switch.filling(current.now)) and not found.resting:
                 progress.reach(max(progress.done, found.done))
                 time.sleep(LOOK_SECONDS)
+    return found.trouble if found else None
 
 
 @click.command("pause")

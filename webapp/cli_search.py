@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from webapp.cli_filters import filter_options, read_options
+from webapp.cli_filters import filter_options, read_options, read_view
 from webapp.cli_session import opened
+from webapp.filter_help import VIEW
 
 if TYPE_CHECKING:
     from pipeline.backend import Backend
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 20
 HIGHEST_LIMIT = 100
+HEAVIEST = 2.0
 VERDICTS = {
     "match": "",
     "weak": "Nothing looks much like it; these are the nearest.",
-    "none": "Nothing was found.",
+    "none": "Nothing here is like it.",
 }
 
 
@@ -37,17 +39,55 @@ VERDICTS = {
     type=click.IntRange(1, HIGHEST_LIMIT),
     help="Results at most.",
 )
+@click.option("--sort", help=VIEW["sort"])
+@click.option("--state", multiple=True, help=VIEW["state"])
+@click.option(
+    "--content-weight",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, HEAVIEST),
+    help="What it counts how alike pictures are, or how well they fit the words.",
+)
+@click.option(
+    "--words-weight",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, HEAVIEST),
+    help="What it counts that captions, tags and file names have the words.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the answer of the HTTP API.")
 @filter_options
-def search_command(image: Path | None, text: str | None, limit: int, as_json: bool, **filters: Any) -> None:
-    """Search by a picture, by words, or by both; with filters alone, list what passes them, newest first."""
+def search_command(
+    image: Path | None,
+    text: str | None,
+    limit: int,
+    sort: str | None,
+    state: tuple[str, ...],
+    content_weight: float,
+    words_weight: float,
+    as_json: bool,
+    **filters: Any,
+) -> None:
+    """Search by a picture, by words, or by both; with filters alone, list what passes them, newest first.
+
+    Words are looked for in what pictures show, and in captions, tags and file names.
+    """
     where = read_options(filters)
+    order, states = read_view({"sort": sort, "state": state})
     with opened() as backend:
         from pipeline.access import local_owner
         from pipeline.description import describe_result
+        from pipeline.fusion import Weights
         from pipeline.search import SearchQuery, search
 
-        query = SearchQuery(terms=_terms(backend, image, text), where=where, limit=limit)
+        query = SearchQuery(
+            terms=_terms(backend, image, text),
+            where=where,
+            sort=order,
+            states=states,
+            limit=limit,
+            weights=Weights(content_weight, words_weight),
+        )
         result = search(backend, query, local_owner(backend))
         if as_json:
             click.echo(json.dumps(describe_result(result), ensure_ascii=False, indent=2))
@@ -70,11 +110,15 @@ def _terms(backend: "Backend", image: Path | None, text: str | None) -> "tuple[T
 
 
 def _print_table(result: "SearchResult") -> None:
+    from webapp.wording import as_reason
+
     for hit in result.hits:
         similarity = f"{hit.similarity:.3f}" if hit.similarity is not None else "-"
-        click.echo(f"{similarity:>6}  {hit.strength or '-':<8}  {hit.image.id}  {hit.image.filename}")
+        line = f"{similarity:>6}  {hit.strength or '-':<8}  {hit.image.id}  {hit.image.filename}  {as_reason(hit.why)}"
+        click.echo(line.rstrip())
     if result.ignored:
-        click.echo(f"Not understood and left out: {', '.join(result.ignored)}.", err=True)
+        words = ", ".join(result.ignored)
+        click.echo(f"Looked for in captions, tags and file names only: {words}.", err=True)
     if VERDICTS[result.verdict]:
         click.echo(VERDICTS[result.verdict], err=True)
     elif result.has_more:

@@ -42,21 +42,24 @@ def opened() -> "Iterator[Backend]":
 
 
 @contextmanager
-def opened_currently() -> "Iterator[CurrentBackend]":
-    """Give them for a command that goes on for long: they follow a change of encoder."""
+def opened_currently(*, first_encoder: str | None = None) -> "Iterator[CurrentBackend]":
+    """Give them for a command that goes on for long: they follow a change of encoder.
+
+    A database that has none yet begins with `first_encoder`, if that is given.
+    """
     from pipeline.current_backend import CurrentBackend
 
-    with CurrentBackend(_open()) as current:
+    with CurrentBackend(_open(first_encoder)) as current:
         yield current
 
 
-def _open() -> "Backend":
+def _open(first_encoder: str | None = None) -> "Backend":
     """Open the stores; a model that has to be fetched first is seen to come."""
     from pipeline.backend import open_backend
 
     settings = configured()
     with shown_in_megabytes(FETCHING) as on_download:
-        return open_backend(settings, on_download)
+        return open_backend(settings, on_download, first_encoder=first_encoder)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ def palette_bars(image: ImageRecord) -> tuple[PaletteBar, ...]:
             share=swatch.share,
             percent=as_percent(swatch.share),
             find_url=f"/?{urlencode({'color': swatch.hex})}",
+            is_background=swatch.is_background,
         )
         for swatch, name in zip(image.color.swatches, names, strict=True)
     )

@@ -11,6 +11,9 @@ LOGIN = "/login"
 SUBJECTS = ("text", "like", "picture")
 """The fields that say what to compare with; the others narrow."""
 
+VIEW_FIELDS = ("state", "sort")
+"""The fields that say what is listed beside what was analyzed, and in which order."""
+
 
 def search_url(fields: Fields, **changes: str | None) -> str:
     """Return the address of the search with `fields`, some of them set or (None) removed; paging starts anew."""
@@ -21,7 +24,7 @@ def search_url(fields: Fields, **changes: str | None) -> str:
 
 def fields_query(fields: Fields) -> list[tuple[str, str]]:
     """Return what `fields` ask, as pairs for an address."""
-    return [(name, value) for name in (*SUBJECTS, *FILTER_FIELDS) for value in fields.get(name, ())]
+    return [(name, value) for name in (*SUBJECTS, *FILTER_FIELDS, *VIEW_FIELDS) for value in fields.get(name, ())]
 
 
 def without_value(fields: Fields, name: str, value: str) -> str:

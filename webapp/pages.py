@@ -4,10 +4,11 @@ Templates show these values and decide nothing; a value that is a sentence is re
 `…_url`) are paths on this server and already escaped for use in an attribute by Jinja.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pipeline.images import ImageRecord
+from webapp.pages_colors import ColorFields
 
 Strength = Literal["strong", "possible", "weak"]
 
@@ -69,41 +70,49 @@ class Chip:
 
 @dataclass(frozen=True)
 class FacetOption:
-    """A value that can be chosen. `count` is how many visible images have it under the other filters."""
+    """A value that can be chosen. `count` is how many visible images have it under the other filters, if counted."""
 
     value: str
     label: str
-    count: int
+    count: int | None
     chosen: bool
     color: str | None = None
 
 
 @dataclass(frozen=True)
 class Facet:
-    """A group of checkboxes named `name`; `layout` is how they are drawn. Facets without options are not shown."""
+    """A group of checkboxes named `name`; `layout` is how they are drawn. Facets without options are not shown.
+
+    One that is not `unfolded` shows its options when it is opened.
+    """
 
     name: str
     title: str
     layout: Literal["list", "swatches"]
     options: tuple[FacetOption, ...]
+    unfolded: bool = True
 
 
 @dataclass(frozen=True)
 class RangeFields:
     """The filters that are typed or dragged, as they stand in the address ("" when not set)."""
 
-    color: str = ""
-    color_tolerance: str = ""
-    color_share: str = ""
     min_brightness: str = ""
     max_brightness: str = ""
     min_saturation: str = ""
     max_saturation: str = ""
     created_after: str = ""
     created_before: str = ""
+    taken_after: str = ""
+    taken_before: str = ""
     min_width: str = ""
+    max_width: str = ""
     min_height: str = ""
+    max_height: str = ""
+    min_bytes: str = ""
+    max_bytes: str = ""
     tag: str = ""
+    without_tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,8 +163,9 @@ class SearchPage:
     to it, "" where none can be. `tiles` are the strong and possible ones (or all, when nothing was asked); `weak_tiles`
     are folded behind `weak_count`. `summary` is announced: "24 pictures, 12 ms". `hint` tells what of the text was not
     understood. `problem` is the sentence for a search that could not be run. `more_url` loads the next tiles.
-    `may_change` is false for who may change none of the pictures. `libraries`, `library` and `deleted_library` are for
-    the first pictures, as in UploadPage.
+    `sorts` are the orders there are (value, label), and `sort` the one that is chosen. `counted` says what the facets
+    count. `may_change` is false for who may change none of the pictures. `libraries`, `library` and `deleted_library`
+    are for the first pictures, as in UploadPage.
     """
 
     shell: Shell
@@ -179,10 +189,14 @@ class SearchPage:
     more_url: str | None
     permalink: str
     add_to: str = ""
+    sorts: tuple[tuple[str, str], ...] = ()
+    sort: str = ""
+    counted: str = ""
     may_change: bool = True
     libraries: tuple[tuple[str, str], ...] = ()
     library: str = ""
     deleted_library: tuple[str, str] | None = None
+    colors: ColorFields = field(default_factory=ColorFields)
 
 
 @dataclass(frozen=True)
@@ -210,13 +224,17 @@ class Fact:
 
 @dataclass(frozen=True)
 class PaletteBar:
-    """One segment of the palette: its width is `share` (0 to 1); `find_url` searches for the color."""
+    """One segment of the palette: its width is `share` (0 to 1); `find_url` searches for the color.
+
+    `is_background` says that it surrounds what the picture shows.
+    """
 
     hex: str
     name: str
     share: float
     percent: str
     find_url: str
+    is_background: bool = False
 
 
 @dataclass(frozen=True)
@@ -241,6 +259,7 @@ class WordLink:
 class ImagePage:
     """`/images/{id}`. `display_url` is viewable in every browser, `original_url` downloads the very bytes.
 
+    `same_colors_url` finds pictures with its colors, "" where they are not known.
     `problem` is the sentence when an edit was refused; `likes` are more like this. `may_change` is whether to offer
     what changes, deletes or restores it.
     """
@@ -260,6 +279,7 @@ class ImagePage:
     keywords: tuple[WordLink, ...] = ()
     problem: str = ""
     may_change: bool = True
+    same_colors_url: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The shapes of the HTTP API, for its documentation and as a check on every answer."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -84,17 +84,51 @@ class ImagePatch(BaseModel):
     tags: Annotated[list[str], Field(max_length=LONGEST_LIST)] | None = None
 
 
+class WordsFound(BaseModel):
+    """Words of the question, as they were typed, by where the image has them.
+
+    `name` is the name of any file that the image came from; `keywords` are the words that the encoder read off it.
+    What is empty is left out.
+    """
+
+    caption: list[str] = []
+    tags: list[str] = []
+    name: list[str] = []
+    keywords: list[str] = []
+
+
+class Why(BaseModel):
+    """What of the question an image answers; what has no part in it is left out.
+
+    `identical`: it is the very picture that was sent. `content`: the cosine of the image and the pictures and texts of
+    the question. `words` and `matched`: the words of its texts that the image has, by place and in their order.
+    `colors`: the colors of the filter that it has, as they were asked for.
+    """
+
+    identical: bool | None = None
+    content: float | None = None
+    words: WordsFound | None = None
+    matched: list[str] = []
+    colors: list[str] = []
+
+
 class SearchHit(BaseModel):
-    """`similarity` is the cosine, -1 to 1, higher is closer; it and `strength` are null in a plain list."""
+    """`similarity` is the cosine, -1 to 1, higher is closer; it and `strength` are null in a plain list.
+
+    `similarity` is null too where the encoder understood nothing of the question and only its words were looked for.
+    """
 
     image: Image
     similarity: float | None
     strength: Literal["strong", "possible", "weak"] | None
-    why: dict[str, Any]
+    why: Why
 
 
 class SearchAnswer(BaseModel):
-    """Results, best first. `ignored` are words of the text that the encoder does not know."""
+    """Results, best first. `ignored` are words of the text that the encoder does not know.
+
+    `by_words_alone`: it knows none of them, so that only images are here that have the words.
+    """
 
     results: list[SearchHit]
     verdict: Literal["match", "weak", "none"]
@@ -102,6 +136,7 @@ class SearchAnswer(BaseModel):
     took_ms: float
     has_more: bool
     ignored: list[str]
+    by_words_alone: bool
 
 
 class Store(BaseModel):

@@ -1,11 +1,14 @@
 """From an image or a hit to the tile that shows it."""
 
+from dataclasses import replace
+
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord
+from pipeline.judging import Hit
 from pipeline.originals import DISPLAY_PX
 from pipeline.relevance import Strength
-from pipeline.search import Hit
 from webapp.pages import Tile
+from webapp.wording import as_reason
 
 STRENGTH_WORDS: dict[Strength, str] = {
     "strong": "very similar",
@@ -18,6 +21,11 @@ STRENGTH_WORDS_OF_TEXT: dict[Strength, str] = {
     "weak": "fits little",
 }
 """A picture is not similar to a word."""
+
+WORDS_OF_COLORS = ((4.0, "fits very well"), (8.0, "fits well"))
+"""Distances of palettes, in units of CIEDE2000, up to which their colors fit so; 2 is just visible."""
+
+WORDS_OF_OTHER_COLORS = "fits roughly"
 
 IDENTICAL_WORDS = "the same picture"
 
@@ -59,7 +67,7 @@ def tile_of_hit(hit: Hit, *, in_words: bool = False) -> Tile:
     """Return the tile of a hit, with its strength in words; `in_words` says that only words were asked."""
     plain = tile_of_image(hit.image)
     if hit.strength is None:
-        return plain
+        return replace(plain, reason=words_of_colors(hit.why["distance"])) if "distance" in hit.why else plain
     words = (
         IDENTICAL_WORDS
         if hit.why.get("identical")
@@ -71,9 +79,15 @@ def tile_of_hit(hit: Hit, *, in_words: bool = False) -> Tile:
             "similarity": hit.similarity,
             "strength": hit.strength,
             "strength_words": words,
-            "reason": "These are the very same bytes." if hit.why.get("identical") else "",
+            "reason": "These are the very same bytes." if hit.why.get("identical") else as_reason(hit.why),
         }
     )
+
+
+def words_of_colors(distance: object) -> str:
+    """Return how well colors fit that are so far from those asked for."""
+    far = float(str(distance))
+    return next((words for limit, words in WORDS_OF_COLORS if far <= limit), WORDS_OF_OTHER_COLORS)
 
 
 def alternative_text(image: ImageRecord) -> str:

@@ -1,10 +1,10 @@
 """How numbers, sizes and times are written for people, as filters of the templates; in the language of the request."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from functools import lru_cache, reduce
-from typing import Literal
+from typing import Any, Literal
 
 from babel.dates import format_date
 
@@ -41,6 +41,14 @@ SYSTEMS = (
     ("Linux", "Linux"),
 )
 """What user agents have in their texts, the more special first: Edge calls itself Chrome and Safari too."""
+
+PLACES = {
+    "caption": marked("caption"),
+    "tags": marked("tags"),
+    "name": marked("file name"),
+    "keywords": marked("keywords"),
+}
+"""Where the words of a picture stand, for people."""
 
 NARROWEST_TILE = 0.6
 WIDEST_TILE = 2.6
@@ -147,6 +155,17 @@ def as_browser(agent: str) -> str:
     if not browser:
         return agent or gettext("a program that did not say its name")
     return gettext("%(browser)s on %(system)s", browser=browser, system=system) if system else browser
+
+
+def as_reason(why: Mapping[str, Any]) -> str:
+    """Return why something was found as people read it: caption: dog, beach · file name: rex."""
+    found = [
+        gettext("%(name)s: %(words)s", name=gettext(PLACES[place]), words=listed(words))
+        for place, words in why.get("words", {}).items()
+    ]
+    if colors := why.get("colors"):
+        found.append(gettext("color: %(colors)s", colors=listed(color["color"] for color in colors)))
+    return " · ".join(found)
 
 
 def css_color(color: str | None) -> str:

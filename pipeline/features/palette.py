@@ -16,6 +16,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from pipeline.features import color_character as character
+from pipeline.features.background import background_of, edge_of
 from pipeline.features.color import ciede2000, lab_to_srgb, rgb_to_hex, srgb_to_lab
 from pipeline.features.picture import COLOR_NAMES, Palette, Picture, Swatch
 
@@ -69,14 +70,15 @@ _Floats = npt.NDArray[np.float64]
 class _Histogram:
     """The bins that are filled: a position in each array is a bin.
 
-    The mean color of its pixels, as sRGB (0 to 255) and as CIELAB, its share of the opaque area, and the part of its
-    pixels that lie inside a flat area.
+    The mean color of its pixels, as sRGB (0 to 255) and as CIELAB, its share of the opaque area, the part of its pixels
+    that lie inside a flat area, and its part of the edge of the picture.
     """
 
     rgb: _Floats
     lab: _Floats
     share: _Floats
     flat: _Floats
+    edge: _Floats
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def extract_palette(picture: Picture) -> Palette:
         return Palette((), dict.fromkeys(COLOR_NAMES, 0.0), "neutral", 1.0, 0.0)
     groups = _without_strays(histogram, _merged(histogram, _clusters(histogram)))
     return Palette(
-        swatches=tuple(_swatch(group) for group in sorted(groups, key=_share, reverse=True)),
+        swatches=_swatches(histogram, sorted(groups, key=_share, reverse=True)),
         names=character.names(histogram.lab, histogram.share),
         scheme=character.scheme(histogram.lab, histogram.share),
         brightness=character.brightness(histogram.lab, histogram.share),
@@ -122,11 +124,13 @@ def _histogram(picture: Picture) -> _Histogram:
         return np.bincount(code, weight * values, _BINS)[filled] / mass[filled]
 
     means = np.stack([mean(rgb[:, channel]) for channel in range(3)], axis=-1)
+    edge = edge_of(*picture.pixels[::step, ::step].shape[:2]).reshape(-1)
     return _Histogram(
         rgb=means,
         lab=srgb_to_lab(np.rint(means).astype(np.uint8)).astype(np.float64),
         share=mass[filled] / mass.sum(),
         flat=mean(_flat(picture.pixels, step).reshape(-1)),
+        edge=np.bincount(code, weight * edge, _BINS)[filled] / edge.sum(),
     )
 
 
@@ -247,7 +251,11 @@ def _share(group: _Group) -> float:
     return group.share
 
 
-def _swatch(group: _Group) -> Swatch:
-    rgb = np.rint(group.rgb).astype(np.uint8)
-    lightness, a, b = (float(value) for value in srgb_to_lab(rgb))
-    return Swatch((lightness, a, b), rgb_to_hex(rgb), group.share)
+def _swatches(histogram: _Histogram, groups: list[_Group]) -> tuple[Swatch, ...]:
+    colors = [np.rint(group.rgb).astype(np.uint8) for group in groups]
+    lab = srgb_to_lab(np.array(colors))
+    background = background_of(lab.astype(np.float64), [float(histogram.edge[group.bins].sum()) for group in groups])
+    return tuple(
+        Swatch((float(lightness), float(a), float(b)), rgb_to_hex(rgb), group.share, is_background)
+        for (lightness, a, b), rgb, group, is_background in zip(lab, colors, groups, background, strict=True)
+    )

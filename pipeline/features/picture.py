@@ -75,12 +75,13 @@ class Picture:
 class Swatch:
     """One color of a palette: `lab` is CIELAB (D65, 2°), `hex` the same as `#rrggbb`, `share` its part, 0 to 1.
 
-    Shares are of the opaque area.
+    Shares are of the opaque area. `is_background` says that the color surrounds what is shown (`background`).
     """
 
     lab: tuple[float, float, float]
     hex: str
     share: float
+    is_background: bool = False
 
 
 @dataclass(frozen=True)

@@ -105,9 +105,9 @@ class FilterColumns:
                 mask &= np.isin(self._column(name), codes)
         for name, minimum, maximum in (
             ("brightness", where.min_brightness, where.max_brightness),
-            ("saturation", where.min_saturation, where.max_saturation),
-            ("width", where.min_width, None),
-            ("height", where.min_height, None),
+            ("saturation", where.min_saturation, where.highest_saturation),
+            ("width", where.min_width, where.max_width),
+            ("height", where.min_height, where.max_height),
             ("created_at", _timestamp(where.created_after), _timestamp(where.created_before)),
         ):
             if minimum is not None:

@@ -1,6 +1,7 @@
 """A Filter as SQL conditions on the `images` table."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,8 +11,10 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from pipeline.filters import NAMED_COLOR_SHARE, Filter
 from pipeline.images import ImageState
-from pipeline.stores.swatches import Rows
-from pipeline.stores.tables import color_share_column, images, tags
+from pipeline.shapes import MEDIA_TYPE_START, SIZE_PIXELS, SIZES, SQUARE_TWENTIETHS
+from pipeline.stores.swatch_columns import Rows
+from pipeline.stores.tables import color_share_column, image_sources, images, tags
+from pipeline.stores.tables_people import people
 
 VISIBLE = (images.c.state == ImageState.READY) & images.c.deleted_at.is_(None)
 
@@ -21,7 +24,7 @@ def conditions(where: Filter, colored: Rows | None) -> list[sa.ColumnElement[boo
 
     Raises ValueError when colors are asked and nobody has looked for them.
     """
-    if where.colors and colored is None:
+    if where.has_colors and colored is None:
         raise ValueError("the rows that have the colors of this filter are missing")
     found: list[sa.ColumnElement[bool]] = []
     if colored is not None:
@@ -37,19 +40,56 @@ def conditions(where: Filter, colored: Rows | None) -> list[sa.ColumnElement[boo
         found.append(sa.or_(*shares))
     theirs = tags.alias()  # a name of its own, so that a statement which counts tags can be narrowed by tags too
     found += [sa.exists().where(theirs.c.image_row == columns.row, theirs.c.tag == tag) for tag in where.tags]
-    bounds: list[tuple[sa.ColumnElement[object], object, bool]] = [
-        (columns.brightness, where.min_brightness, True),
-        (columns.brightness, where.max_brightness, False),
-        (columns.saturation, where.min_saturation, True),
-        (columns.saturation, where.max_saturation, False),
-        (columns.created_at, where.created_after, True),
-        (columns.created_at, where.created_before, False),
-        (columns.width, where.min_width, True),
-        (columns.height, where.min_height, True),
+    found += [~sa.exists().where(theirs.c.image_row == columns.row, theirs.c.tag == tag) for tag in where.without_tags]
+    found += _looks(where)
+    if where.uploaders:
+        came = image_sources.c.image_row == columns.row
+        by = (people.c.id == image_sources.c.uploader) & people.c.name.in_(where.uploaders)
+        found.append(sa.exists().where(came, by))
+    bounds: list[tuple[sa.ColumnElement[Any], Any, Any]] = [
+        (columns.brightness, where.min_brightness, where.max_brightness),
+        (columns.saturation, where.min_saturation, where.highest_saturation),
+        (columns.created_at, where.created_after, where.created_before),
+        (columns.taken_at, where.taken_after, where.taken_before),
+        (columns.width, where.min_width, where.max_width),
+        (columns.height, where.min_height, where.max_height),
+        (columns.bytes, where.min_bytes, where.max_bytes),
     ]
-    found += [
-        column >= bound if is_minimum else column <= bound for column, bound, is_minimum in bounds if bound is not None
-    ]
+    found += [column >= minimum for column, minimum, _ in bounds if minimum is not None]
+    found += [column <= maximum for column, _, maximum in bounds if maximum is not None]
+    return found
+
+
+def _looks(where: Filter) -> list[sa.ColumnElement[bool]]:
+    """Return what `where` asks of the shape, format and year of a picture; see `shapes`."""
+    columns = images.c
+    found: list[sa.ColumnElement[bool]] = []
+    if where.orientations:
+        upright = (20 * columns.width, SQUARE_TWENTIETHS * columns.height)
+        lying = (20 * columns.height, SQUARE_TWENTIETHS * columns.width)
+        orientations = {
+            "landscape": upright[0] > upright[1],
+            "portrait": lying[0] > lying[1],
+            "square": (upright[0] <= upright[1]) & (lying[0] <= lying[1]),
+        }
+        found.append(sa.or_(*(orientations[word] for word in where.orientations)))
+    if where.sizes:
+        pixels = sa.cast(columns.width, sa.BigInteger) * columns.height
+        ends = dict(zip(SIZES, [*list(SIZE_PIXELS.values())[1:], None], strict=True))
+        kept = []
+        for size in where.sizes:
+            end = ends[size]
+            beginning = pixels >= SIZE_PIXELS[size]
+            kept.append(beginning if end is None else beginning & (pixels < end))
+        found.append(sa.or_(*kept))
+    if where.formats:
+        found.append(columns.media_type.in_([f"{MEDIA_TYPE_START}{name}" for name in where.formats]))
+    if where.taken_years:
+        years = [
+            (columns.taken_at >= datetime(year, 1, 1)) & (columns.taken_at < datetime(year + 1, 1, 1))  # noqa: DTZ001
+            for year in where.taken_years
+        ]
+        found.append(sa.or_(*years))
     return found
 
 
@@ -82,6 +122,6 @@ def _numbers_on_postgresql(element: _Numbers, compiler: SQLCompiler, **options: 
     return f"(SELECT jsonb_array_elements_text(CAST({sent} AS JSONB))::BIGINT)"
 
 
-def is_any_of(rows: Rows) -> sa.ColumnElement[bool]:
-    """Return whether the row of an image is among `rows`, however many these are."""
-    return images.c.row.op("IN", is_comparison=True)(_Numbers(sa.literal(json.dumps(rows.tolist()), sa.Text)))
+def is_any_of(rows: Rows, column: sa.ColumnElement[int] = images.c.row) -> sa.ColumnElement[bool]:
+    """Return whether the row of an image, or what else `column` is, is among `rows`, however many these are."""
+    return column.op("IN", is_comparison=True)(_Numbers(sa.literal(json.dumps(rows.tolist()), sa.Text)))

@@ -20,8 +20,13 @@ from pipeline.stores.tables import counters, embeddings, encoders, images, inser
 WHOLE = "whole"
 """The region of an embedding that stands for the whole picture."""
 
+ROWS_PER_LOOK = 500  # values in one IN (...), as `records_images` has them
+
 UNREADABLE = "unreadable"
 """The region under which is noted that an encoder was to see an image of which nothing could be read any more."""
+
+IS_UNREADABLE = embeddings.c.region == sa.literal_column(f"'{UNREADABLE}'")
+"""As `ix_embeddings_unreadable` has it: with a parameter in its place SQLite would not use that index."""
 
 NOT_NUMBERS = (
     "This picture cannot be compared with others: what the encoder computed for it is no number. "
@@ -121,9 +126,28 @@ def note_unreadable(connection: Connection, row: int, encoder: str) -> None:
     connection.execute(added.on_conflict_do_nothing())
 
 
+def forget_unreadable(connection: Connection, *, encoder: str | None = None, row: int | None = None) -> int:
+    """Let an encoder be shown again what could not be read, or an image be shown again; return how many notes went."""
+    notes = embeddings.delete().where(IS_UNREADABLE)
+    if encoder is not None:
+        notes = notes.where(embeddings.c.encoder == encoder)
+    if row is not None:
+        notes = notes.where(embeddings.c.image_row == row)
+    return connection.execute(notes).rowcount
+
+
 def touch(connection: Connection, rows: Sequence[int]) -> None:
     """Tell followers that what filters see of these images has changed."""
     _change(connection, rows)
+
+
+def touch_analyzed(connection: Connection, rows: Sequence[int]) -> None:
+    """Do the same where some of the images may still wait; of these nobody follows anything, so no number is taken."""
+    analyzed: set[int] = set()
+    for start in range(0, len(rows), ROWS_PER_LOOK):
+        part = rows[start : start + ROWS_PER_LOOK]
+        analyzed |= set(connection.scalars(sa.select(embeddings.c.image_row).where(embeddings.c.image_row.in_(part))))
+    _change(connection, sorted(analyzed))
 
 
 def bury(connection: Connection, rows: Sequence[int]) -> None:
@@ -144,6 +168,13 @@ def get_vector(connection: Connection, row: int, encoder: str) -> npt.NDArray[np
 def last_change(connection: Connection) -> int:
     """Return the number of the newest change of any encoder."""
     return int(connection.execute(sa.select(counters.c.value).where(counters.c.name == "change")).scalar_one())
+
+
+def rows_changed_between(after: int, until: int) -> sa.Select[tuple[int]]:
+    """Return what selects the rows of images that changed after one number and until another, by any encoder."""
+    # The encoders are named because the index of changes begins with them; without, every vector would be passed by.
+    known = embeddings.c.encoder.in_(sa.select(encoders.c.fingerprint))
+    return sa.select(embeddings.c.image_row).where(known, embeddings.c.change > after, embeddings.c.change <= until)
 
 
 def changes_since(connection: Connection, encoder: str, number: int, limit: int) -> list[Change]:

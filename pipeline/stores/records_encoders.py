@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from pipeline.features.encoders.protocol import SimilarityBands
 from pipeline.features.picture import Meaning
 from pipeline.images import ImageState
-from pipeline.stores import copies, records_embeddings
+from pipeline.stores import copies, records_embeddings, records_words
 from pipeline.stores.records_embeddings import WHOLE, EncoderRow
 from pipeline.stores.tables import embeddings, encoders, images, insert_into, keywords_json, vector_copies
 
@@ -31,7 +31,8 @@ class EncoderState:
     """An encoder of this database. `resting` is whether the filling of a building one is paused.
 
     `begun_with` images had their vector at `begun_at`, when the filling was begun or went on. `bands` are what was
-    measured in this database, if it was.
+    measured in this database, if it was, when `measured_on` pictures could be seen. `trouble` is why the filling rests,
+    when nobody wished it.
     """
 
     encoder: EncoderRow
@@ -40,6 +41,8 @@ class EncoderState:
     begun_at: datetime | None
     begun_with: int
     bands: SimilarityBands | None
+    trouble: str | None = None
+    measured_on: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,21 +71,28 @@ def building(connection: Connection) -> EncoderState | None:
 
 
 def begin(connection: Connection, encoder: EncoderRow) -> None:
-    """Let `encoder` be filled from now on; what it has from an earlier time is kept."""
-    fresh = {"state": BUILDING, "resting": False, "claimed_row": 0, "claimed_at": None, "bands": sa.null()}
-    fresh |= _beginning(connection, encoder.fingerprint)
+    """Let `encoder` be filled from now on; what it has from an earlier time is kept, what it lacked is tried again."""
+    fresh = {"state": BUILDING, "resting": False, "bands": sa.null(), "bands_images": sa.null(), "trouble": None}
+    fresh |= _FROM_THE_FIRST | _beginning(connection, encoder.fingerprint)
     added = insert_into(connection, encoders).values(**asdict(encoder), created_at=datetime.now(UTC), **fresh)
     connection.execute(added.on_conflict_do_update(index_elements=[encoders.c.fingerprint], set_=fresh))
 
 
 def rest(connection: Connection, *, resting: bool) -> bool:
-    """Pause the filling, or go on with it; return whether there is one."""
+    """Pause the filling, or go on with it, with what could not be embedded too; return whether there is one."""
     found = building(connection)
     if found is None:
         return False
-    beginning = {} if resting else _beginning(connection, found.encoder.fingerprint)
-    connection.execute(_building().values(resting=resting, **beginning))
+    values = {} if resting else {"trouble": None} | _beginning(connection, found.encoder.fingerprint)
+    if not resting and found.trouble:  # who was stopped by it had taken some
+        values |= _FROM_THE_FIRST
+    connection.execute(_building().values(resting=resting, **values))
     return True
+
+
+def stop_for(connection: Connection, encoder: str, trouble: str) -> None:
+    """Pause the filling of `encoder`, if it is still the one, because of what the sentence `trouble` says."""
+    connection.execute(_building().where(encoders.c.fingerprint == encoder).values(resting=True, trouble=trouble))
 
 
 def give_up(connection: Connection) -> bool:
@@ -166,6 +176,13 @@ def count_vectors(connection: Connection, encoder: str) -> int:
     return connection.scalar(counted.where(embeddings.c.encoder == encoder, images.c.state == ImageState.READY)) or 0
 
 
+def count_unreadable(connection: Connection, encoder: str) -> int:
+    """Return how many images, those in the trash among them, have been through `encoder` and got no vector."""
+    noted = (embeddings.c.encoder == encoder, records_embeddings.IS_UNREADABLE, images.c.state == ImageState.READY)
+    counted = sa.select(sa.func.count()).select_from(embeddings.join(images, images.c.row == embeddings.c.image_row))
+    return connection.scalar(counted.where(*noted)) or 0
+
+
 def count_images(connection: Connection) -> int:
     """Return how many images there are to be embedded, those in the trash among them."""
     counted = sa.select(sa.func.count()).select_from(images).where(images.c.state == ImageState.READY)
@@ -185,14 +202,20 @@ def bands_of(connection: Connection, encoder: str) -> SimilarityBands | None:
     return next(found, None)
 
 
-def keep_bands(connection: Connection, encoder: str, bands: SimilarityBands) -> None:
-    """Remember what was measured of the cosines of `encoder`."""
-    connection.execute(encoders.update().where(encoders.c.fingerprint == encoder).values(bands=asdict(bands)))
+def measured_on(connection: Connection, encoder: str) -> int:
+    """Return how many pictures could be seen when the bands of `encoder` were measured; 0 when they were not."""
+    return connection.scalar(sa.select(encoders.c.bands_images).where(encoders.c.fingerprint == encoder)) or 0
+
+
+def keep_bands(connection: Connection, encoder: str, bands: SimilarityBands, measured: int) -> None:
+    """Remember what was found of the cosines of `encoder` when `measured` pictures could be seen."""
+    values = {"bands": asdict(bands), "bands_images": measured}
+    connection.execute(encoders.update().where(encoders.c.fingerprint == encoder).values(values))
 
 
 def sample_vectors(connection: Connection, encoder: str, limit: int) -> npt.NDArray[np.float32]:
     """Return (n, dimension) float32, the vectors of about `limit` visible images, spread over all rows."""
-    every = max(1, copies.count_visible(connection, encoder) // limit)
+    every = max(1, -(-copies.count_visible(connection, encoder) // limit))  # rounded up, or the last rows never come
     ours = (embeddings.c.encoder == encoder, embeddings.c.region == WHOLE, embeddings.c.vector.is_not(None))
     visible = (images.c.state == ImageState.READY, images.c.deleted_at.is_(None), images.c.row % every == 0)
     joined = embeddings.join(images, images.c.row == embeddings.c.image_row)
@@ -277,6 +300,7 @@ def _put_meanings(connection: Connection, encoder: EncoderRow, found: Mapping[in
                 for row, one in found.items()
             ],
         )
+        records_words.refresh(connection, sorted(found))
 
 
 _COLUMNS = (
@@ -288,7 +312,11 @@ _COLUMNS = (
     encoders.c.begun_at,
     encoders.c.begun_with,
     encoders.c.bands,
+    encoders.c.trouble,
+    encoders.c.bands_images,
 )
+
+_FROM_THE_FIRST = {"claimed_row": 0, "claimed_at": None}
 
 
 def _state(row: sa.Row[*tuple[Any, ...]]) -> EncoderState:
@@ -299,11 +327,16 @@ def _state(row: sa.Row[*tuple[Any, ...]]) -> EncoderState:
         row.begun_at,
         row.begun_with,
         SimilarityBands(**row.bands) if row.bands else None,
+        row.trouble,
+        row.bands_images or 0,
     )
 
 
 def _beginning(connection: Connection, encoder: str) -> dict[str, object]:
-    return {"begun_at": datetime.now(UTC), "begun_with": count_vectors(connection, encoder)}
+    """Forget what `encoder` could not embed, and return what else a filling begins with."""
+    forgotten = records_embeddings.forget_unreadable(connection, encoder=encoder)
+    begun = {"begun_at": datetime.now(UTC), "begun_with": count_vectors(connection, encoder)}
+    return begun | (_FROM_THE_FIRST if forgotten else {})
 
 
 def _building() -> sa.Update:

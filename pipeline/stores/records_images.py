@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, EXIF_FIELDS, Category, Keyword, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState, Source, new_image_id
 from pipeline.principals import Principal
-from pipeline.stores import records_embeddings, records_libraries
+from pipeline.stores import records_embeddings, records_libraries, records_words
 from pipeline.stores.principal_sql import allowed, changeable, present
 from pipeline.stores.tables import color_share_column, image_sources, images, insert_into, palette, tags
 
@@ -84,11 +84,15 @@ def add(connection: Connection, new: NewImage) -> tuple[ImageRecord, bool]:
         if added is None:  # by another transaction, which has just been waited for
             return add(connection, new)
         row = added
-    _add_source(connection, row, new, now)
+    is_new_source = _add_source(connection, row, new, now)
+    if found and is_new_source and new.uploader:
+        records_embeddings.touch_analyzed(connection, [row])
+    records_words.refresh(connection, [row])
     return get_by_rows(connection, [row])[0], found is not None
 
 
-def _add_source(connection: Connection, row: int, new: NewImage, now: datetime) -> None:
+def _add_source(connection: Connection, row: int, new: NewImage, now: datetime) -> bool:
+    """Note where an image came from; return whether that was not known yet."""
     known = connection.execute(
         sa.select(image_sources.c.id).where(
             image_sources.c.image_row == row,
@@ -110,6 +114,7 @@ def _add_source(connection: Connection, row: int, new: NewImage, now: datetime) 
         )
     else:
         connection.execute(image_sources.update().where(image_sources.c.id == known).values(file_stamp=new.file_stamp))
+    return known is None
 
 
 def find_by_sha256(connection: Connection, library: str, sha256: str, *, hold: bool = False) -> ImageRecord | None:
@@ -187,11 +192,21 @@ def edit(
         connection.execute(images.update().where(images.c.row == row).values(caption=caption))
     if new_tags is not None:
         connection.execute(tags.delete().where(tags.c.image_row == row))
-        add_tags(connection, [row], new_tags)
+        _insert_tags(connection, [row], new_tags)
+        records_embeddings.touch_analyzed(connection, [row])
+    records_words.refresh(connection, [row])
 
 
 def add_tags(connection: Connection, rows: Sequence[int], new_tags: Iterable[str]) -> None:
     """Give every image of `rows` the tags it does not have yet."""
+    if _insert_tags(connection, rows, new_tags):
+        records_embeddings.touch_analyzed(connection, rows)
+        records_words.refresh(connection, rows)
+
+
+def _insert_tags(connection: Connection, rows: Sequence[int], new_tags: Iterable[str]) -> bool:
+    """Do so; return whether there were any."""
+    is_any = False
     for tag in dict.fromkeys(new_tags):
         for part in _parts(rows):
             have = set(
@@ -200,6 +215,8 @@ def add_tags(connection: Connection, rows: Sequence[int], new_tags: Iterable[str
             values = [{"image_row": row, "tag": tag} for row in part if row not in have]
             if values:
                 connection.execute(tags.insert(), values)
+                is_any = True
+    return is_any
 
 
 def delete(connection: Connection, rows: Sequence[int]) -> None:
@@ -321,7 +338,10 @@ def _category(values: RowMapping) -> Category:
 
 def _palette(values: RowMapping, swatches: list[RowMapping]) -> Palette:
     return Palette(
-        swatches=tuple(Swatch((item["l"], item["a"], item["b"]), item["hex"], item["share"]) for item in swatches),
+        swatches=tuple(
+            Swatch((item["l"], item["a"], item["b"]), item["hex"], item["share"], bool(item["background"]))
+            for item in swatches
+        ),
         names={name: values[color_share_column(name)] or 0.0 for name in COLOR_NAMES},
         scheme=values["scheme"],
         brightness=values["brightness"],

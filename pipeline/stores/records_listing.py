@@ -6,19 +6,23 @@ colors of the filter (`SwatchTable.rows_with`); it is needed when the filter ask
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.filters import Filter
 from pipeline.images import ImageState
 from pipeline.principals import Principal
-from pipeline.stores.filter_sql import VISIBLE, conditions, library_conditions
+from pipeline.sorting import Sort
+from pipeline.stores.filter_sql import VISIBLE, conditions, is_any_of, library_conditions
 from pipeline.stores.principal_sql import allowed, present
-from pipeline.stores.swatches import Rows
+from pipeline.stores.swatch_columns import Rows
 from pipeline.stores.tables import images
 
 EVERYWHERE = Filter()
+ROWS_PER_LOOK = 5000  # of which one statement says whether they are shown, in about 5 ms
 
 
 def list_rows(
@@ -28,16 +32,41 @@ def list_rows(
     colored: Rows | None = None,
     states: tuple[ImageState, ...] = tuple(ImageState),
     behind: sa.ColumnElement[bool] | None = None,
+    sort: Sort = Sort.NEWEST,
     limit: int,
     offset: int = 0,
 ) -> list[int]:
-    """Return up to `limit` rows that are not deleted and pass `where`, newest first, those `behind` a place."""
+    """Return up to `limit` rows that are not deleted and pass `where`, in order, those `behind` a place."""
     passing = sa.select(images.c.row).where(images.c.deleted_at.is_(None), *conditions(where, colored))
     if len(states) < len(ImageState):
         passing = passing.where(images.c.state.in_(states))
     if behind is not None:
         passing = passing.where(behind)
-    return list(connection.scalars(passing.order_by(images.c.row.desc()).limit(limit).offset(offset)))
+    return list(connection.scalars(passing.order_by(*_order(sort)).limit(limit).offset(offset)))
+
+
+def _order(sort: Sort) -> list[sa.ColumnElement[Any]]:
+    """Return what rows are sorted by, as `ImageTable` sorts them."""
+    columns = images.c
+    if sort is Sort.OLDEST:
+        return [columns.row]
+    if sort is Sort.LARGEST:
+        return [(sa.cast(columns.width, sa.BigInteger) * columns.height).desc(), columns.row.desc()]
+    if sort is Sort.TAKEN_NEWEST:
+        return [columns.taken_at.is_(None), columns.taken_at.desc(), columns.row.desc()]
+    if sort is Sort.TAKEN_OLDEST:
+        return [columns.taken_at.is_(None), columns.taken_at, columns.row]
+    return [columns.row.desc()]
+
+
+def shown_rows(connection: Connection, rows: Sequence[int], where: Filter) -> list[int]:
+    """Return those of `rows` whose images are visible and in the libraries of `where`, in the order given."""
+    asked = sa.select(images.c.row).where(VISIBLE, *library_conditions(where))
+    there: set[int] = set()
+    for start in range(0, len(rows), ROWS_PER_LOOK):
+        part = np.array(rows[start : start + ROWS_PER_LOOK], np.int64)
+        there |= set(connection.scalars(asked.where(is_any_of(part))))
+    return [row for row in rows if row in there]
 
 
 def place_behind(connection: Connection, image_id: str, principal: Principal) -> sa.ColumnElement[bool]:
@@ -75,6 +104,14 @@ def count_states(connection: Connection, where: Filter = EVERYWHERE) -> dict[Ima
     counts = dict.fromkeys(ImageState, 0)
     counts |= {ImageState(state): number for state, number in connection.execute(statement.group_by(images.c.state))}
     return counts
+
+
+def count_unfinished(connection: Connection, where: Filter, *, colored: Rows | None = None) -> dict[ImageState, int]:
+    """Return how many images that pass `where` are in each state but READY; states of which there are none are not."""
+    others = [state for state in ImageState if state is not ImageState.READY]
+    kept = (images.c.state.in_(others), images.c.deleted_at.is_(None), *conditions(where, colored))
+    counted = sa.select(images.c.state, sa.func.count()).where(*kept).group_by(images.c.state)
+    return {ImageState(state): number for state, number in connection.execute(counted)}
 
 
 def deleted_rows(connection: Connection, principal: Principal, *, limit: int, offset: int) -> list[int]:

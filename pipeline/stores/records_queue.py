@@ -16,10 +16,10 @@ from sqlalchemy.engine import Connection
 
 from pipeline.features.picture import COLOR_NAMES, Facts, Features
 from pipeline.images import ImageRecord, ImageState
-from pipeline.stores import records_embeddings, records_images
+from pipeline.stores import records_embeddings, records_images, records_words
 from pipeline.stores.tables import UtcTime, color_share_column, images, keywords_json, palette
 
-ANALYSIS_VERSION = 2
+ANALYSIS_VERSION = 3
 """Written on every analyzed image, and raised when analysis changes what it writes, so that the records of older code
 can be told apart. Nothing renews them by itself."""
 
@@ -174,10 +174,12 @@ def complete(
             [
                 dict(zip("lab", swatch.lab, strict=True))
                 | {"image_row": row, "position": position, "hex": swatch.hex, "share": swatch.share}
+                | {"background": swatch.is_background}
                 for position, swatch in enumerate(color.swatches)
             ],
         )
     records_embeddings.put(connection, row, encoder, features.embedding)
+    records_words.refresh(connection, [row])
     return True
 
 

@@ -1,99 +1,188 @@
-"""The colors of all images in memory, searched by CIEDE2000: which images have a color, and enough of it.
+"""The colors of all images in memory: which images have those that are asked for, and which fit them best.
 
 Like the index of vectors this is a cache in the process that follows the database by its change number: a palette is
-written in the transaction that writes the embedding of its image.
+written in the transaction that writes the embedding of its image. How palettes are kept is told in `swatch_columns`,
+how they are compared in `swatch_ranking`, and what a start reads instead of the table in `swatch_file`.
 """
 
+import itertools
+import logging
 import threading
+from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.features.color import ciede2000, hex_to_lab
+from pipeline.errors import StoreUnavailable
 from pipeline.filters import Filter
-from pipeline.stores import records_embeddings
+from pipeline.stores import records_embeddings, swatch_file
 from pipeline.stores.database import Database
-from pipeline.stores.tables import embeddings, palette
+from pipeline.stores.swatch_columns import Palettes, Rows, SwatchColumns, palettes_of
+from pipeline.stores.swatch_ranking import Ranking, asked_alone, ranking_of, slots_with
+from pipeline.stores.tables import palette
 
-Rows = npt.NDArray[np.int64]
+log = logging.getLogger(__name__)
 
 CHANGES_PER_READ = 20_000  # about 100,000 swatches, 20 MB while they are read
-LIGHTNESS_PER_DELTA_E = 1.75
-"""In CIEDE2000 a difference of lightness is divided by at most 1.75 (S_L at L* = 0 or 100), so colors within a
-tolerance t differ by at most 1.75 t in L*; only those are compared. Sharma, Wu, Dalal 2005, equation 15."""
+RANKINGS_KEPT = 4  # a page asks for its results, its counts and its next tiles one after another
+LEAST_FOR_FILE = 20_000  # images from which on a file is written; fewer are read from the table in half a second
+OUTDATED = 0.2  # part of the images that were read from the table, beyond which a new file is written
+
+CLOSED = "This process is ending. Please try again."
+
+_VALUES = 6  # that a swatch is read as
 
 
 class SwatchTable:
-    """Every swatch of every image: row, CIELAB color, share. May be used from several threads at once."""
+    """Every palette of every image. May be used from several threads at once. `folder` is for its file, if any."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, folder: Path | None = None) -> None:
         self.database = database
+        self._path = folder / "palettes" if folder else None
         self._lock = threading.Lock()
         self._seen = 0
-        self._rows = np.empty(0, np.int64)
-        self._lab = np.empty((0, 3), np.float32)
-        self._shares = np.empty(0, np.float64)  # as told: a bound must fall on the same side here and there
+        self._columns = SwatchColumns()
+        self._rankings: OrderedDict[Filter, Ranking] = OrderedDict()
+        self._read_from_table = 0  # images, since there was a file of all
+        self._warming: threading.Thread | None = None
+        self._closed = threading.Event()
 
     def rows_with(self, where: Filter) -> Rows | None:
-        """Return the sorted rows of images in which every color of `where` has its share; None when none is asked.
+        """Return the sorted rows of images that have the colors of `where`; None when it asks for none.
 
-        Hidden images are among them. Raises StoreUnavailable when the database does not answer.
+        They have every one of `colors` with its share, or fit `palette`. Hidden images are among them. Raises
+        StoreUnavailable when the database does not answer.
         """
+        if where.palette:
+            return np.sort(self.ranking(where).all())
         if not where.colors:
             return None
+        palettes, _ = self._newest()
+        return np.sort(palettes.rows[slots_with(palettes, where)])
+
+    def ranking(self, where: Filter) -> Ranking:
+        """Return the images that have the colors of `where`, best first; hidden ones are among them.
+
+        Raises ValueError when it asks for no colors, and StoreUnavailable when the database does not answer.
+        """
+        if not where.has_colors:
+            raise ValueError("there are no colors to rank images by")
+        asked = asked_alone(where)
+        palettes, known = self._newest(asked)
+        if known is None:
+            known = ranking_of(palettes, asked)
+            with self._lock:
+                if self._columns.is_view(palettes):
+                    self._rankings[asked] = known
+                    while len(self._rankings) > RANKINGS_KEPT:
+                        self._rankings.popitem(last=False)
+        return known
+
+    def warm(self) -> threading.Thread:
+        """Begin to read in the background what the first search for a color would wait for; return what does it."""
+        self._warming = threading.Thread(target=self._warm, name="palettes", daemon=True)
+        self._warming.start()
+        return self._warming
+
+    def close(self) -> None:
+        """End what is being read in the background."""
+        self._closed.set()
+        if self._warming:
+            self._warming.join()
+
+    def _warm(self) -> None:
+        try:
+            self._newest()
+        except StoreUnavailable as error:
+            log.warning("the colors of the images cannot be read yet, a search will: %s", error)
+            return
+        with self._lock:
+            palettes, seen, number = self._columns.view(), self._seen, self._read_from_table
+        total = int(np.count_nonzero(palettes.counts))
+        if self._path is None or total < LEAST_FOR_FILE or number < OUTDATED * total:
+            return
+        try:
+            swatch_file.write(self._path, seen, palettes)
+        except OSError as error:
+            log.warning("the file of the palettes cannot be written, the next start will read the table: %s", error)
+            return
+        with self._lock:
+            self._read_from_table = 0
+
+    def _newest(self, asked: Filter | None = None) -> tuple[Palettes, Ranking | None]:
+        """Return all palettes as the database has them now, and the ranking of them that is `asked`, if known."""
         with self._lock:
             self._catch_up()
-            rows, lab, shares = self._rows, self._lab, self._shares  # replaced as a whole, never changed in place
-        kept: Rows | None = None
-        for color in where.colors:
-            found = _rows_of_color(rows, lab, shares, hex_to_lab(color), where)
-            kept = found if kept is None else np.intersect1d(kept, found, assume_unique=True)
-        return kept
+            known = self._rankings.get(asked) if asked else None
+            if asked and known:
+                self._rankings.move_to_end(asked)
+            return self._columns.view(), known
 
     def _catch_up(self) -> None:
         with self.database.read() as connection:
             newest = records_embeddings.last_change(connection)
             if newest == self._seen:
                 return
-            changed, fresh = [], []
+            if self._seen == 0:
+                self._begin(connection, newest)
             for start in range(self._seen, newest, CHANGES_PER_READ):
-                images_changed, swatches = _read(connection, start, min(start + CHANGES_PER_READ, newest))
-                changed.append(images_changed)
-                fresh.append(swatches)
-        added = np.concatenate(fresh)
-        stays = ~np.isin(self._rows, np.concatenate(changed))
-        self._rows = np.concatenate([self._rows[stays], added[:, 0].astype(np.int64)])
-        self._lab = np.concatenate([self._lab[stays], added[:, 1:4].astype(np.float32)])
-        self._shares = np.concatenate([self._shares[stays], added[:, 4]])
+                changed, palettes = _changed(connection, start, min(start + CHANGES_PER_READ, newest))
+                self._columns.replace(changed, palettes)
+                self._read_from_table += len(changed)
+        self._rankings.clear()
         self._seen = newest
 
+    def _begin(self, connection: Connection, newest: int) -> None:
+        """Read everything, from the file or else from the table."""
+        if self._path and (found := swatch_file.read(self._path, connection, _of_rows)):
+            self._seen, palettes = found
+            self._columns = SwatchColumns.of(palettes)
+            return
+        last = connection.scalar(sa.select(sa.func.max(palette.c.image_row))) or 0
+        columns = SwatchColumns()
+        nobody = np.empty(0, np.int64)
+        for start in range(0, last, CHANGES_PER_READ):
+            here = (palette.c.image_row > start) & (palette.c.image_row <= start + CHANGES_PER_READ)
+            columns.replace(nobody, _read(connection, here))
+            if self._closed.is_set():
+                raise StoreUnavailable(CLOSED)
+        self._columns, self._seen = columns, newest
+        self._read_from_table = len(columns.view())
 
-def _read(connection: Connection, after: int, until: int) -> tuple[Rows, npt.NDArray[np.float64]]:
-    """Return the rows of the images that changed after one number and until another, and their swatches."""
-    changed = sa.select(embeddings.c.image_row).where(embeddings.c.change > after, embeddings.c.change <= until)
+
+def _changed(connection: Connection, after: int, until: int) -> tuple[Rows, Palettes]:
+    """Return the rows of the images that changed after one number and until another, and the palettes they have now."""
+    changed = records_embeddings.rows_changed_between(after, until)
     rows = np.array(list(connection.scalars(changed)), np.int64)
+    return rows, _read(connection, palette.c.image_row.in_(changed))
+
+
+def _of_rows(connection: Connection, rows: Rows) -> Palettes:
+    return _read(connection, palette.c.image_row.in_(rows.tolist()))
+
+
+def _read(connection: Connection, which: sa.ColumnElement[bool]) -> Palettes:
+    """Return palettes, in ascending order of rows."""
+    columns = palette.c
     found = connection.execute(
-        sa.select(palette.c.image_row, palette.c.l, palette.c.a, palette.c.b, palette.c.share).where(
-            palette.c.image_row.in_(changed)
+        sa.select(
+            columns.image_row,
+            columns.l,
+            columns.a,
+            columns.b,
+            columns.share,
+            sa.func.coalesce(columns.background, sa.false()),
         )
+        .where(which)
+        .order_by(columns.image_row, columns.position)
     )
-    # Through plain tuples: NumPy asks a Row for its length and items, one by one, a hundred times as slowly.
-    return rows, np.array([tuple(swatch) for swatch in found], np.float64).reshape(-1, 5)
-
-
-def _rows_of_color(
-    rows: Rows,
-    lab: npt.NDArray[np.float32],
-    shares: npt.NDArray[np.float64],
-    wanted: npt.NDArray[np.float32],
-    where: Filter,
-) -> Rows:
-    near = np.abs(lab[:, 0] - wanted[0]) <= where.color_tolerance * LIGHTNESS_PER_DELTA_E
-    close = np.flatnonzero(near)
-    close = close[ciede2000(lab[close], wanted) <= where.color_tolerance]
-    found, places = np.unique(rows[close], return_inverse=True)
-    totals = np.bincount(places, weights=shares[close], minlength=len(found))
-    enough: Rows = found[totals >= where.color_share]
-    return enough
+    # As one stream of numbers: NumPy asks a Row for its length and items, one by one, a hundred times as slowly.
+    values = np.fromiter(itertools.chain.from_iterable(found), np.float64).reshape(-1, _VALUES)
+    return palettes_of(
+        rows=values[:, 0].astype(np.int64),
+        lab=values[:, 1:4].astype(np.float32),
+        shares=values[:, 4],
+        background=values[:, 5].astype(np.bool_),
+    )

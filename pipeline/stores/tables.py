@@ -137,6 +137,20 @@ tags = sa.Table(
     sa.Column("tag", sa.String(100), primary_key=True, index=True),
 )
 
+image_words = sa.Table(
+    "image_words",
+    metadata,
+    sa.Column("image_row", sa.ForeignKey("images.row", ondelete="CASCADE"), primary_key=True),
+    sa.Column("library", sa.Text, nullable=False),
+    sa.Column("caption", sa.Text, nullable=False),
+    sa.Column("tags", sa.Text, nullable=False),
+    sa.Column("names", sa.Text, nullable=False),
+    sa.Column("keywords", sa.Text, nullable=False),
+)
+"""The words by which a text finds an image (`pipeline.words`), parted by spaces: of its caption, its tags, the names of
+its files, and its keywords. `library` is its id as such a word. The full-text index over all of these is kept by the
+database itself: see `word_index`."""
+
 palette = sa.Table(
     "palette",
     metadata,
@@ -147,7 +161,9 @@ palette = sa.Table(
     sa.Column("b", sa.Float, nullable=False),
     sa.Column("hex", sa.String(7), nullable=False),
     sa.Column("share", sa.Float, nullable=False),
+    sa.Column("background", sa.Boolean),
 )
+"""`background` is NULL where an image was analyzed before it was looked for."""
 
 encoders = sa.Table(
     "encoders",
@@ -164,6 +180,8 @@ encoders = sa.Table(
     sa.Column("begun_with", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("ended_at", UtcTime),
     sa.Column("bands", Json),
+    sa.Column("trouble", sa.Text),
+    sa.Column("bands_images", sa.BigInteger),
     *(
         sa.Index(f"ix_encoders_one_{state}", "state", unique=True, sqlite_where=chosen, postgresql_where=chosen)
         for state, chosen in (("active", sa.text("state = 'active'")), ("building", sa.text("state = 'building'")))
@@ -173,7 +191,9 @@ encoders = sa.Table(
 
 While building, workers take images in the order of their rows: those up to `claimed_row` have been taken, last at
 `claimed_at`; since `begun_at`, or since it rested last, when `begun_with` had theirs. `ended_at` is when it became old.
-`bands` say from which cosine on a hit is strong or possible, when that was measured in this database."""
+`bands` say from which cosine on a hit is strong or possible, when that was measured in this database, and
+`bands_images` how many pictures could be seen then. `trouble` is the sentence about a model that failed, because of
+which its filling rests."""
 
 embeddings = sa.Table(
     "embeddings",
@@ -184,6 +204,13 @@ embeddings = sa.Table(
     sa.Column("change", sa.BigInteger, nullable=False),
     sa.Column("vector", sa.LargeBinary),
     sa.Index("ix_embeddings_change", "encoder", "change"),
+    sa.Index(
+        "ix_embeddings_unreadable",
+        "encoder",
+        "region",  # always the same, and what lets SQLite prefer it
+        sqlite_where=sa.text("region = 'unreadable'"),
+        postgresql_where=sa.text("region = 'unreadable'"),
+    ),
 )
 """float16 vectors. `change` grows with every commit that touches the row or what filters see of its image, so that
 an index can follow the table. A row without a vector says that the image is gone; it outlives the image."""

@@ -37,9 +37,9 @@ def _conditions(where: Filter) -> Iterator[str]:
         yield f"library not in {_words(where.without_libraries)}"
     for name, minimum, maximum in (
         ("brightness", where.min_brightness, where.max_brightness),
-        ("saturation", where.min_saturation, where.max_saturation),
-        ("width", where.min_width, None),
-        ("height", where.min_height, None),
+        ("saturation", where.min_saturation, where.highest_saturation),
+        ("width", where.min_width, where.max_width),
+        ("height", where.min_height, where.max_height),
         ("created_at", _bound(where.created_after), _bound(where.created_before)),
     ):
         if minimum is not None:

@@ -115,9 +115,9 @@ class VectorTable:
                 found.append(column.in_(words))
         for column, minimum, maximum in (
             (columns.brightness, where.min_brightness, where.max_brightness),
-            (columns.saturation, where.min_saturation, where.max_saturation),
-            (columns.width, where.min_width, None),
-            (columns.height, where.min_height, None),
+            (columns.saturation, where.min_saturation, where.highest_saturation),
+            (columns.width, where.min_width, where.max_width),
+            (columns.height, where.min_height, where.max_height),
             (columns.created_at, where.created_after, where.created_before),
         ):
             if minimum is not None:

@@ -103,6 +103,28 @@ def test_a_facet_narrows_changes_the_address_and_keeps_the_focus(site: Site, vis
     expect(page.locator("#facet-category-animal")).not_to_be_checked()
 
 
+def test_the_order_and_an_opened_group_stay_while_filters_change(site: Site, visitor: OpenVisitor) -> None:
+    page = visitor().open(site.url)
+    page.locator("#group-sizes > summary").click()
+    page.locator("#sort").focus()
+    page.locator("#sort").select_option("largest")
+    expect(page).to_have_url(f"{site.url}/?sort=largest")
+    expect(page.locator("#sort")).to_be_focused()
+    largest = names(page.locator(".tile"))
+
+    page.locator("#facet-category-animal").check()
+    expect(page).to_have_url(re.compile(r"category=animal"))
+    expect(page).to_have_url(re.compile(r"sort=largest"))
+    expect(page.locator("#min_width")).to_be_visible()
+    expect(page.locator("#sort")).to_have_value("largest")
+    expect(page.locator(".tile").nth(1)).to_be_visible()
+    animals = names(page.locator(".tile"))
+    assert animals == [name for name in largest if name in animals]
+
+    page.get_by_role("link", name="Remove animal").click()
+    expect(page).to_have_url(f"{site.url}/?sort=largest")
+
+
 def test_back_and_forward_show_what_was_there(site: Site, visitor: OpenVisitor) -> None:
     page = visitor().open(site.url)
     page.locator("#text").fill("coffee")

@@ -141,6 +141,7 @@ def watch(browser: Browser, house: HostileHouse) -> Iterator[Opened]:
 def searches(_: HostileHouse) -> list[str]:
     """Return addresses with each string as words, as a tag, and in the place of what has to be something else."""
     others = ["category", "library", "color", "created_after", "min_width", "like", "picture", "offset", "scheme"]
+    others += ["uploader", "without_tag", "format", "taken_year", "max_bytes", "sort", "state"]
     found = [f"/?{urlencode({'text': f'cat {text}'[:PIECE], 'tag': text[:PIECE]})}" for text in STRINGS]
     found += [f"/?{urlencode({others[n % len(others)]: text})}" for n, text in enumerate(STRINGS)]
     return ["/", *found, f"/?{urlencode([(name, NASTY) for name in others])}"]

@@ -66,6 +66,7 @@ def test_many_are_selected_by_keyboard_tagged_deleted_and_brought_back(own_site:
     page.locator("#selection-tags").fill("keep, warm")
     page.keyboard.press("Enter")
     expect(page.locator("#notice")).to_contain_text("1 picture tagged.")
+    page.locator("#group-tag > summary").click()
     page.locator("#facet-tag-keep").check()
     expect(page.locator(".tile")).to_have_count(1)
     (kept,) = names(page.locator(".tile"))

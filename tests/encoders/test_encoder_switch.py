@@ -23,6 +23,7 @@ from pipeline.principals import OWNER
 from pipeline.questions import Term
 from pipeline.reconcile import reconcile
 from pipeline.search import SearchQuery, search
+from pipeline.stores import records_embeddings, records_encoders
 from pipeline.stores.tables import encoders, images
 from pipeline.uploads import spooled
 from pipeline.worker import Worker
@@ -188,6 +189,21 @@ def test_two_changes_at_a_time_are_refused_and_the_same_one_goes_on(filled, two_
         encoder_switch.begin(filled.now, OWNER, FIRST)
     with pytest.raises(ModelUnusable):
         encoder_switch.begin(filled.now, OWNER, "never-heard-of")
+
+
+def test_a_sample_of_vectors_is_of_all_pictures_not_of_the_first_ones(filled):
+    with filled.now.database.read() as connection:
+        active = filled.now.encoder.fingerprint
+        rows = list(connection.scalars(images.select().with_only_columns(images.c.row).order_by(images.c.row)))
+        vectors = {row: records_embeddings.get_vector(connection, row, active).tobytes() for row in rows}
+        sampled = {
+            limit: {row.tobytes() for row in records_encoders.sample_vectors(connection, active, limit)}
+            for limit in (1, 2, 3, 4, 5)
+        }
+
+    chosen = {limit: [row for row in rows if vectors[row] in found] for limit, found in sampled.items()}
+    assert rows == [1, 2, 3, 4, 5]
+    assert chosen == {1: [5], 2: [3], 3: [2, 4], 4: [2, 4], 5: [1, 2, 3, 4, 5]}
 
 
 # ---- What people see

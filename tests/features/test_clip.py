@@ -64,8 +64,8 @@ def test_a_picture_is_analyzed_with_a_clip_model_as_with_any_other(clip):
     extractor.close()
 
     assert red.embedding @ clip.embed_text("red").vector > green.embedding @ clip.embed_text("red").vector
-    assert set(red.category.scores) == set(CATEGORIES)
-    assert sum(red.category.scores.values()) == pytest.approx(1)
+    assert set(red.meaning.category.scores) == set(CATEGORIES)
+    assert sum(red.meaning.category.scores.values()) == pytest.approx(1)
 
 
 def test_no_pictures_have_no_embeddings(clip):

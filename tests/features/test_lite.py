@@ -114,3 +114,12 @@ def test_the_fingerprint_stays_the_same_until_vectors_change_on_purpose(lite, mo
 def test_bands_are_in_order(lite):
     assert 0 < lite.bands.picture_possible < lite.bands.picture_strong < 1
     assert 0 < lite.bands.text_possible < lite.bands.text_strong < 1
+
+
+def test_a_word_for_very_many_kinds_is_broad_and_the_name_of_one_is_not(lite):
+    assert [lite.embed_text(word).is_broad for word in ("animal", "dog", "guitar", "zebra")] == [
+        True,
+        True,
+        False,
+        False,
+    ]

@@ -54,13 +54,21 @@ def finish(processes: list[subprocess.Popen]) -> None:
         assert process.returncode == 0, complaints.decode()
 
 
+def is_ours(name: str | None, kind: str, parents: dict[str, str | None]) -> bool:
+    """Whether the code describes it: the full-text index of each database is made by the database alone."""
+    if parents.get("table_name") == "image_words":
+        return (kind, name) not in {("column", "index"), ("index", "ix_image_words_index")}
+    return not (name or "").startswith("word_index")
+
+
 @pytest.mark.on_both_databases
 def test_migrations_make_the_tables_that_the_code_describes(url):
     database = Database(url)
     database.migrate()
 
     with database.read() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
+        options = {"compare_type": True, "include_name": is_ours}
+        differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
     database.close()
 
     only_on_postgresql = ["ix_images_created_at"] if database.is_sqlite else []

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, Category, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState
-from webapp import pages, pages_api_docs, pages_uploads
+from webapp import pages, pages_api_docs, pages_colors, pages_uploads
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 LONG = "a-very-long-file-name-without-a-single-space-" * 5 + ".jpeg"
@@ -179,6 +179,15 @@ def chips() -> tuple[pages.Chip, ...]:
     )
 
 
+def color_fields(color: str, **changes: Any) -> pages_colors.ColorFields:
+    options = (
+        pages_colors.ShareOption(color, "any share", is_chosen=False),
+        pages_colors.ShareOption(f"{color}:0.37", "37 %", is_chosen=True),
+    )
+    row = pages_colors.ColorRow(1, color, "blue", f"{color}:0.37", options, "/?e")
+    return replace(pages_colors.ColorFields(rows=(row,)), **changes)
+
+
 def search_pages() -> dict[str, pages.SearchPage]:
     nothing = pages.Emptiness(
         "No picture here looks like this",
@@ -199,14 +208,12 @@ def search_pages() -> dict[str, pages.SearchPage]:
             text="dog wearing a zyxw",
             hint="The word “zyxw” was not understood and is left out.",
             ranges=pages.RangeFields(
-                color="#3a6ea5",
-                color_tolerance="17",
-                color_share="0.5",
                 min_brightness="0.37",
                 created_after="2020-01-01",
                 min_width="800",
                 tag=HOSTILE,
             ),
+            colors=color_fields("#3a6ea5", tolerance="17"),
         ),
         "many": search_page(300),
         "deleted": search_page(12, shell=replace(SHELL, notice="3 pictures were deleted.", undo_ids=("a", "b", "c"))),

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from pipeline import access, curation, listing
 from pipeline.description import describe
-from pipeline.errors import ImageNotFound, InvalidQuery
+from pipeline.errors import ImageNotFound
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord, ImageState
 from pipeline.ingest import accept, failure_code
@@ -21,7 +21,7 @@ from webapp import schemas
 from webapp.api_form import ANY_CALL, api_errors, file_answer, filter_parameters, upload_body
 from webapp.dependencies import BackendDependency, PrincipalDependency, Running, RunningDependency
 from webapp.errors import STATUS_OF_CODE
-from webapp.forms import FormDependency, fields_of, first, one_file, read_filter
+from webapp.forms import FormDependency, fields_of, first, one_file, read_filter, read_truth
 from webapp.identity import for_pictures
 from webapp.routes.images import KnownHeader, original_response, thumbnail_response
 
@@ -31,7 +31,6 @@ LONGEST_WAIT_SECONDS = 28.0  # with taking the picture in, and the last look, be
 LOOK_SECONDS = 0.05  # between two looks at an image that is waited for; each is one read by primary key
 MOST_LISTED = 200
 DEFAULT_LISTED = 50
-TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
 
 @router.post(
@@ -49,7 +48,7 @@ def upload_image(running: RunningDependency, principal: PrincipalDependency, for
     been analyzed, after 30 s at most; when too many wait already, it is answered `waiting`.
     """
     fields = fields_of(form)
-    wait = _truth(first(fields, "wait"))
+    wait = read_truth(fields, "wait")
     sent = one_file(form)
     backend = running.backend
     with spooled(sent.file, sent.filename or "", max_bytes=backend.settings.max_upload_bytes) as upload:
@@ -170,10 +169,3 @@ def _failed(running: Running, image: ImageRecord) -> Response:
     code = failure_code(running.backend, image)
     body = describe(image) | {"error": {"code": code, "message": image.error}}
     return JSONResponse(body, STATUS_OF_CODE.get(code, 422))
-
-
-def _truth(text: str) -> bool:
-    try:
-        return TRUTHS[text.lower()]
-    except KeyError as error:
-        raise InvalidQuery("wait must be true or false.") from error

@@ -26,7 +26,10 @@ from webapp.forms import (
     one_file,
     read_filter,
     read_integer,
+    read_sort,
+    read_states,
     read_text,
+    read_weights,
 )
 from webapp.query_parts import MOST_PARTS, check_weight, read_region
 
@@ -67,14 +70,19 @@ async def read_body(request: Request, form: FormDependency) -> SearchBody:
 @router.post(
     "/search",
     response_model=schemas.SearchAnswer,
+    response_model_exclude_unset=True,
     responses=api_errors(404, 413, 415),
     openapi_extra=search_body(
         image_id="string",
         text="string",
         terms="objects",
         region="string",
+        content_weight="number",
+        words_weight="number",
         limit="integer",
         offset="integer",
+        sort="string",
+        state="strings",
         **FILTERS,
     ),
 )
@@ -83,16 +91,24 @@ def post_search(
     principal: PrincipalDependency,
     body: Annotated[SearchBody, Depends(read_body)],
 ) -> dict[str, Any]:
-    """Return the images that answer, best first; with filters only, list them, newest first.
+    """Return the images that answer, best first; with filters only, list them.
 
-    Weak hits are in the results too, marked by their `strength`.
+    A list is newest first, unless colors are asked for: then those that fit best come first, and `why` says what each
+    color has found, with the CIEDE2000 difference and the share.
+
+    Weak hits are in the results too, marked by their `strength`, unless `sort` asks for another order. A text is looked
+    for in two ways, in what pictures show and in the words of captions, tags and file names; `content_weight` and
+    `words_weight`, 0 to 2, say what each counts, and 0 leaves it out.
     """
     fields = body.fields
     query = SearchQuery(
         terms=_terms(backend, body),
         where=read_filter(fields),
+        sort=read_sort(fields),
+        states=read_states(fields),
         limit=read_integer(fields, "limit", 1, MOST_RESULTS) or DEFAULT_RESULTS,
         offset=read_integer(fields, "offset", 0, DEEPEST) or 0,
+        weights=read_weights(fields),
     )
     return describe_result(search(backend, query, principal))
 

@@ -168,6 +168,7 @@ def _page(
         display_url=display_url(image),
         original_url=f"{image_url(image)}/original",
         palette=palette_bars(image),
+        same_colors_url=f"/?palette_of={image.id}" if image.color and not deleted else "",
         categories=score_bars(image),
         keywords=word_links(image),
         facts=facts_of(image, access.origins_of(backend, image, principal), with_exif=with_exif),

@@ -16,13 +16,17 @@ from pipeline.errors import InvalidQuery, LikenessError
 from pipeline.filters import Filter
 from pipeline.images import ImageState
 from pipeline.listing import NOTHING_COUNTED, Counts, count_facets
+from pipeline.plain_queries import plain_color
 from pipeline.principals import Principal
 from pipeline.query_pictures import get_query_picture, keep_query_picture
-from pipeline.search import SearchQuery, SearchResult, search
+from pipeline.search import MOST_MATCHES, SearchQuery, SearchResult, search
+from pipeline.sorting import ONLY_READY, Sort
 from pipeline.uploads import spooled
 from webapp.adding import deleted_library, upload_url
 from webapp.chips import filter_chips
+from webapp.color_fields import color_fields
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
+from webapp.emptiness import Advice, Shown, emptiness_of
 from webapp.facets import facets_of, range_fields
 from webapp.forms import (
     Fields,
@@ -32,9 +36,11 @@ from webapp.forms import (
     one_file,
     read_filter,
     read_integer,
+    read_sort,
+    read_states,
 )
 from webapp.links import SUBJECTS, fields_query, filters_only, search_url
-from webapp.pages import Emptiness, SearchPage
+from webapp.pages import SearchPage
 from webapp.part_chips import heading_of, part_chips
 from webapp.query_parts import MOST_PARTS, Part, check_room, read_parts, readable_parts, url_of
 from webapp.rendering import page, wants_fragment
@@ -43,10 +49,20 @@ from webapp.tiles import tile_of_hit
 
 router = APIRouter(include_in_schema=False)
 
-Advice = tuple[tuple[str, str], ...]
-"""What to do next: the words and the address of each way."""
-
 PAGE_SIZE = 60  # tiles loaded at once: a few screens, and one query of the records
+WRITTEN = "captions, tags and file names"
+
+SORTS = {
+    "": "Newest first",
+    Sort.OLDEST.value: "Oldest first",
+    Sort.LARGEST.value: "Largest first",
+    Sort.TAKEN_NEWEST.value: "Taken last",
+    Sort.TAKEN_OLDEST.value: "Taken first",
+}
+"""The orders of a list, the usual one first."""
+
+SORTS_OF_MATCHES = {"": "Best match", Sort.NEWEST.value: "Newest first"} | dict(list(SORTS.items())[1:])
+
 DEEPEST = 10_000  # offset behind which nobody scrolls
 
 
@@ -67,7 +83,8 @@ def show_search(request: Request, backend: BackendDependency, principal: Princip
     only_tiles = wants_fragment(request) and request.headers.get("HX-Target") == "more"
     # For the next tiles, which stand alone, nothing is counted that nobody sees.
     where = Filter() if answer.problem else read_filter(fields)
-    counts = NOTHING_COUNTED if only_tiles else count_facets(backend, where, principal)
+    question = answer.result.question if answer.result else None
+    counts = NOTHING_COUNTED if only_tiles else count_facets(backend, where, principal, question)
     content = _page(request, backend, principal, fields, answer, offset, counts)
     return page(request, "search.html", content, block="tiles" if only_tiles else "results", status_code=status)
 
@@ -103,12 +120,19 @@ def _answer(backend: Backend, fields: Fields, principal: Principal) -> tuple[_An
             return _Answer(None, access.NO_LIBRARY), 404  # the same for one of others as for one that does not exist
     try:
         terms = tuple(part.term() for part in read_parts(fields))
-        query = SearchQuery(terms=terms, where=read_filter(fields), limit=PAGE_SIZE, offset=_offset(fields))
+        query = SearchQuery(
+            terms=terms,
+            where=read_filter(fields),
+            sort=read_sort(fields),
+            states=ONLY_READY if terms else read_states(fields),  # a state that was chosen before stays in the address
+            limit=PAGE_SIZE,
+            offset=_offset(fields),
+        )
         return _Answer(search(backend, query, principal)), 200
     except InvalidQuery as error:
         return _Answer(None, error.user_message), 422
     except LikenessError as error:
-        if not any(fields.get(name) for name in SUBJECTS):
+        if not any(fields.get(name) for name in (*SUBJECTS, "palette_of")):
             raise
         from_errors = 404 if error.code.endswith("not_found") else None
         if from_errors is None:
@@ -144,7 +168,7 @@ def _page(
     tiles = [tile_of_hit(hit, in_words=in_words) for hit in result.hits] if result else []
     strong = tuple(tile for tile in tiles if tile.strength != "weak")
     weak = tuple(tile for tile in tiles if tile.strength == "weak")
-    narrowed = bool(filters_only(fields))
+    narrowed = bool(filters_only(fields)) or bool(fields.get("state"))
     ready, waiting = counts.states[ImageState.READY], counts.states[ImageState.WAITING]
     parts = readable_parts(fields)
     labels = access.library_labels(backend, principal)
@@ -155,28 +179,53 @@ def _page(
         shell=replace(shell(request, "search"), upload_url=upload_url(fields, addable) or "/upload"),
         text=first(fields, "text"),
         asked=asked,
-        chips=(*part_chips(backend, principal, fields, parts), *filter_chips(fields, labels)),
+        chips=(
+            *part_chips(backend, principal, fields, parts),
+            *filter_chips(backend, principal, fields, labels, asked=asked),
+        ),
         heading=heading_of(parts, is_narrowed=narrowed),
         clear_url="/",
         query_fields=tuple((name, value) for name in ("picture", "like") for value in fields.get(name, ())),
         add_to=urlencode(fields_query(fields)) if asked and len(parts) < MOST_PARTS else "",
-        facets=facets_of(counts.facets, fields, ready, labels),
+        facets=facets_of(counts, fields, labels, asked=asked),
         ranges=range_fields(fields),
+        colors=color_fields(backend, principal, fields),
         tiles=strong,
         weak_tiles=weak,
-        weak_count=max(counts.passing - len(strong) - len(fields.get("like", ())), len(weak)),
-        summary=_summary(result, len(strong), counts.passing, asked=asked),
+        weak_count=_weak_count(result, counts.passing - len(fields.get("like", ())), len(strong), len(weak)),
+        summary=_summary(result, len(strong), _listed(fields, counts), asked=asked),
         verdict=_verdict(result, asked=asked),
         hint=_hint(result, backend.encoder.name),
         problem=answer.problem,
-        empty=_emptiness(answer, advice, asked=asked, ready=ready, waiting=waiting, strong=strong, weak=weak),
+        empty=emptiness_of(
+            result,
+            fields,
+            Shown(ready, waiting, any_open=bool(strong), any_weak=bool(weak)),
+            advice,
+            plain=lambda: plain_color(backend, [part.term() for part in parts], principal),
+        ),
         library_is_empty=is_empty,
         libraries=tuple(addable.items()) if is_empty else (),
         deleted_library=deleted_library(backend, principal) if is_empty else None,
         more_url=search_url(fields, offset=str(offset + PAGE_SIZE)) if result and _goes_on(result, offset) else None,
         permalink=search_url(fields),
+        sorts=tuple(SORTS_OF_MATCHES.items() if asked else SORTS.items()),
+        sort="" if first(fields, "sort") == Sort.BEST else first(fields, "sort"),
+        counted=_counted(counts, asked=asked),
         may_change=access.may_change_any(principal),
     )
+
+
+def _counted(counts: Counts, *, asked: bool) -> str:
+    """Return what the facets count, where that could be taken for something else."""
+    if counts.are_of_matches:
+        return f"How many of the matches, out of the {MOST_MATCHES:,} nearest"
+    return "How many of all pictures" if asked else ""
+
+
+def _weak_count(result: SearchResult | None, passing: int, strong: int, weak: int) -> int:
+    """Return how many weaker matches there are; what only words can find is not all that passes the filters."""
+    return weak if result and result.by_words_alone else max(passing - strong, weak)
 
 
 def _goes_on(result: SearchResult, offset: int) -> bool:
@@ -206,8 +255,10 @@ def _pictures(number: int) -> str:
 def _hint(result: SearchResult | None, encoder: str) -> str:
     if not result or not result.ignored:
         return ""
+    if result.by_words_alone:
+        return f"The encoder {encoder} knows none of these words: they were looked for in {WRITTEN} only."
     words = ", ".join(f"“{word}”" for word in result.ignored[:5])
-    return f"The encoder {encoder} knows names of things only, so {words} did not count."
+    return f"The encoder {encoder} knows names of things only, so {words} counted in {WRITTEN} only."
 
 
 def _upload_advice(fields: Fields, addable: Mapping[str, str]) -> Advice:
@@ -215,38 +266,10 @@ def _upload_advice(fields: Fields, addable: Mapping[str, str]) -> Advice:
     return (("Upload pictures", address),) if address else ()
 
 
-def _emptiness(
-    answer: _Answer,
-    advice: Advice,
-    *,
-    asked: bool,
-    ready: int,
-    waiting: int,
-    strong: tuple[object, ...],
-    weak: tuple[object, ...],
-) -> Emptiness | None:
-    if answer.problem or strong:
-        return None
-    if waiting and not weak:
-        return Emptiness(
-            "Nothing yet",
-            f"{waiting:,} {_pictures(waiting)} are still being analyzed. They appear here as soon as they are done.",
-            (("See what is running", "/status"),),
-        )
-    if not ready:
-        return Emptiness(
-            "The library is empty",
-            "There is nothing to find yet. Pictures that are added are found at once.",
-            advice,
-        )
-    if asked and weak:
-        return Emptiness("No good match", "Nothing here looks much like it. The nearest pictures are below.")
-    if asked:
-        return Emptiness(
-            "Nothing found", "There is no other picture, or none passes the filters.", (("Show all pictures", "/"),)
-        )
-    return Emptiness(
-        "No picture passes these filters",
-        "Take one of them away, or begin again.",
-        (("Clear all filters", "/"), *advice),
-    )
+def _listed(fields: Fields, counts: Counts) -> int:
+    """Return how many pictures a list has: those in the states that were asked."""
+    try:
+        states = read_states(fields)
+    except InvalidQuery:
+        return 0
+    return sum(counts.passing if state is ImageState.READY else counts.unfinished.get(state, 0) for state in states)

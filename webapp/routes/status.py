@@ -19,10 +19,11 @@ from pipeline.principals import Principal
 from webapp.dependencies import VERSION, BackendDependency, PrincipalDependency, RunningDependency, shell
 from webapp.flash import leave_notice
 from webapp.forms import FormDependency, fields_of, first
-from webapp.language import as_number, marked, ngettext, translated
+from webapp.language import as_number, marked, marked_forms, ngettext, translated
 from webapp.language import gettext as _
 from webapp.pages import EncoderChange, Fact, FailedImage, StatusPage, StoreHealth
 from webapp.rendering import page
+from webapp.sentences import said as translate_error
 from webapp.wording import as_size, sentences
 
 router = APIRouter(include_in_schema=False)
@@ -37,6 +38,10 @@ STATE_WORDS = {
 }
 MEASURED_HERE = marked("measured on the pictures of this server")
 MEASURED_ELSEWHERE = marked("provisional, measured once on other pictures")
+LEFT_OUT = marked_forms(
+    "%(number)s picture, which no search finds; the log says why, and uploading one again has it tried again",
+    "%(number)s pictures, which no search finds; the log says why, and uploading one again has it tried again",
+)
 STEERED = {
     "pause": marked("The change of encoder rests."),
     "resume": marked("The change of encoder goes on."),
@@ -92,8 +97,9 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
     reports = check_stores(backend)
     queue = queue_says()
     database_is_up = next(report.healthy for report in reports if report.name == DATABASE)
-    counts, figures, failed, change = dict.fromkeys(ImageState, 0), None, [], None
+    counts, figures, failed, change, left_out = dict.fromkeys(ImageState, 0), None, [], None, 0
     if database_is_up:
+        left_out = encoder_switch.count_left_out(backend) if principal.may_administrate() else 0
         change = _change(encoder_switch.filling(backend), with_numbers=principal.may_administrate())
         counts = listing.count_states(backend, principal)
         figures = listing.figures(backend, principal, since=datetime.now(UTC) - RECENT)
@@ -107,7 +113,7 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
         remaining=_remaining(waiting, figures.analyzed_recently if figures else 0),
         failed=tuple(FailedImage(f"/images/{image.id}", image.filename, image.error or "") for image in failed),
         failed_count=counts[ImageState.FAILED],
-        encoder_facts=_encoder_facts(backend, principal),
+        encoder_facts=_encoder_facts(backend, principal, left_out),
         encoder_advice=_(ADVICE[backend.encoder.name]) if backend.encoder.name in ADVICE else "",
         stores=tuple(
             StoreHealth(report.name, report.address if with_addresses else "", report.healthy, report.sentence)
@@ -125,15 +131,18 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
     )
 
 
-def _encoder_facts(backend: Backend, principal: Principal) -> tuple[Fact, ...]:
-    facts = (
+def _encoder_facts(backend: Backend, principal: Principal, left_out: int) -> tuple[Fact, ...]:
+    facts: tuple[Fact, ...] = (
         Fact(_("Encoder"), backend.encoder.name),
         Fact(_("Numbers per picture"), as_number(backend.encoder.dimension)),
         Fact(_("Words such as “very similar”"), _(MEASURED_HERE if backend.measured_bands else MEASURED_ELSEWHERE)),
     )
     if not principal.may_administrate():
         return facts
-    return (*facts, Fact(_("Fingerprint"), backend.encoder.fingerprint[:16]))
+    facts = (*facts, Fact(_("Fingerprint"), backend.encoder.fingerprint[:16]))
+    if left_out:
+        facts = (*facts, Fact(_("Could not be embedded"), ngettext(*LEFT_OUT, left_out)))
+    return facts
 
 
 def _headline(reports: list[StoreReport], queue: QueueReport | None, waiting: int, failed: int) -> str:
@@ -161,23 +170,28 @@ def _change(filling: Filling | None, *, with_numbers: bool) -> EncoderChange | N
     """Return how far a change is. How many pictures all libraries have is told to who looks after the server."""
     if filling is None:
         return None
-    said = (
-        _(
-            "%(done)s of %(total)s pictures are embedded. Searches go on with the present encoder.",
-            done=as_number(filling.done),
-            total=as_number(filling.total),
-        )
-        if with_numbers
-        else _(
-            "%(percent)s%% of the pictures are embedded. Searches go on with the present encoder.",
-            percent=round(100 * filling.share),
-        )
-    )
+    said = sentences(_embedded(filling, with_numbers=with_numbers), _("Searches go on with the present encoder."))
     if filling.resting:
         said = sentences(said, _("It rests."))
+        if with_numbers and filling.trouble:
+            said = sentences(said, translate_error(filling.trouble))
     elif filling.seconds_left is not None:
         said = sentences(said, _duration(filling.seconds_left))
     return EncoderChange(filling.name, filling.share, said, filling.resting)
+
+
+def _embedded(filling: Filling, *, with_numbers: bool) -> str:
+    if not with_numbers:
+        return _("%(percent)s%% of the pictures are embedded.", percent=round(100 * filling.share))
+    numbers = {"done": as_number(filling.done), "total": as_number(filling.total)}
+    if filling.left_out:
+        left_out = as_number(filling.left_out)
+        return _(
+            "%(done)s of %(total)s pictures are done; %(left_out)s of them could not be embedded.",
+            left_out=left_out,
+            **numbers,
+        )
+    return _("%(done)s of %(total)s pictures are embedded.", **numbers)
 
 
 def _remaining(waiting: int, analyzed_recently: int) -> str:

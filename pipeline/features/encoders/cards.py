@@ -7,8 +7,12 @@ somebody else's business: a card says where files come from, `pipeline.weights` 
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import math
+import re
+import string
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from pipeline.errors import ModelUnusable
@@ -25,6 +29,30 @@ RESIZE_MODES = ("shortest", "longest", "squash")
 INTERPOLATIONS = ("bicubic", "bilinear")
 TEXT_CLEANINGS = ("clip", "canonical", "whitespace", "none")
 """What is done with a text before it is cut into tokens, by open_clip's names: `lower` there is `clip` here."""
+
+
+NAME_LETTERS = frozenset(string.ascii_lowercase + string.digits + "-._")
+LONGEST_NAME = 64  # characters, for which the database has room
+
+MOST_NUMBERS = 16_000
+"""Of a vector: what pgvector keeps. The largest models that we know have 1,664."""
+
+MOST_PIXELS = 4_096  # of a side that a network looks at; those we know have 512 at most
+MOST_TOKENS = 4_096  # of a text; those we know have 77 at most
+MOST_IDS = 2**31  # of which each fits into the narrowest input that a network may have
+
+SHA256 = re.compile("[0-9a-f]{64}")
+UNPRINTABLE = ("Cc", "Cs")  # Unicode's control characters, NUL among them, and halves of a character
+
+_KINDS: Mapping[object, tuple[type, ...]] = {
+    str: (str,),
+    int: (int,),
+    bool: (bool,),
+    str | None: (str, type(None)),
+    int | None: (int, type(None)),
+    Mapping[str, Any]: (dict,),
+}
+"""What JSON may have where a card has this."""
 
 
 @dataclass(frozen=True)
@@ -143,23 +171,48 @@ def read_card(values: Mapping[str, Any]) -> ModelCard:
             }
         )
         _check(card)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         name = values.get("name") if isinstance(values, Mapping) else None
         raise ModelUnusable(
-            f"The card of the model {name or 'in this folder'} cannot be used. Please pull or export it again.",
+            f"The card of the model {name if isinstance(name, str) else 'in this folder'} cannot be used: "
+            f"{_reason(error)}. Please pull or export it again.",
             detail=repr(error),
         ) from error
     return card
 
 
+def check_name(name: str) -> None:
+    """Return when a model may be called `name`: it is also that of its folder. Raises ModelUnusable."""
+    if not name or set(name) - NAME_LETTERS or name.startswith(".") or len(name) > LONGEST_NAME:
+        raise ModelUnusable(
+            f"A model cannot be called {name!r:.80}. Please choose a name of at most {LONGEST_NAME} small letters, "
+            "digits, -, _ and dots, which does not begin with a dot."
+        )
+
+
 def _preprocessing(values: Mapping[str, Any]) -> Preprocessing:
-    mean, std = (tuple(float(number) for number in values[name]) for name in ("mean", "std"))
+    mean, std = (tuple(_number(number) for number in values[name]) for name in ("mean", "std"))
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:  # noqa: PLR2004 - red, green, blue
-        raise ValueError("mean and std must have three numbers")
+        raise ValueError("mean and std must have three numbers, and std positive ones")
     return Preprocessing(**{**values, "mean": mean, "std": std})
 
 
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r:.80} is no number")
+    return float(value)
+
+
+def _reason(error: Exception) -> str:
+    """Return what a person can read; what Python says of a missing or strange field is for the log."""
+    return str(error) if type(error) is ValueError else "a value is missing, unknown, or of another kind"
+
+
 def _check(card: ModelCard) -> None:
+    """Raise ValueError for a value that is none of its kind, or out of all proportion."""
+    for record in (card.preprocessing, card.tokenizing, *card.files, card):
+        _check_kinds(record)
+    check_name(card.name)
     for word, known in (
         (card.preprocessing.resize, RESIZE_MODES),
         (card.preprocessing.interpolation, INTERPOLATIONS),
@@ -167,12 +220,42 @@ def _check(card: ModelCard) -> None:
         *((file.role, ROLES) for file in card.files),
     ):
         if word not in known:
-            raise ValueError(f"{word} is none of {', '.join(known)}")
-    if not card.name or set(card.name) - set("abcdefghijklmnopqrstuvwxyz0123456789-._") or card.name.startswith("."):
-        raise ValueError("a name has small letters, digits, - and . only")
-    for file in card.files:
+            raise ValueError(f"{word!r:.80} is none of {', '.join(known)}")
+    for what, size, most in (
+        ("dimension", card.dimension, MOST_NUMBERS),
+        ("size", card.preprocessing.size, MOST_PIXELS),
+        ("context_length", card.tokenizing.context_length, MOST_TOKENS),
+    ):
+        if not 1 <= size <= most:
+            raise ValueError(f"{what} is {size!r:.80}, which is not between 1 and {most:,}")
+    for token in (card.tokenizing.pad_id, card.tokenizing.end_id or 0):
+        if not 0 <= token < MOST_IDS:
+            raise ValueError(f"{token!r:.80} is the number of no token")
+    _check_files(card.files)
+    as_json(card).encode()  # whatever is in `extra` has to be written and shown
+
+
+def _check_kinds(record: Any) -> None:
+    for one in fields(record):
+        value, kinds = getattr(record, one.name), _KINDS.get(one.type)
+        if kinds and type(value) not in kinds:
+            raise ValueError(f"{one.name} is {value!r:.80}")
+        if isinstance(value, str) and any(unicodedata.category(letter) in UNPRINTABLE for letter in value):
+            raise ValueError(f"{one.name} has characters that cannot be shown")
+
+
+def _check_files(files: Sequence[ModelFile]) -> None:
+    for file in files:
         parts = file.path.replace("\\", "/").split("/")
-        if not all(parts) or {".", ".."} & set(parts) or ":" in file.path:
-            raise ValueError(f"{file.path} leads out of the folder")
-    if card.dimension < 1 or card.preprocessing.size < 1 or card.tokenizing.context_length < 1:
-        raise ValueError("sizes must be positive")
+        if not all(parts) or any(part.startswith(".") for part in parts) or ":" in file.path:
+            raise ValueError(f"{file.path!r:.80} is no place in the folder of a model")
+        if file.bytes is not None and file.bytes < 1:
+            raise ValueError(f"bytes is {file.bytes!r:.80}")
+        if file.sha256 is not None and not SHA256.fullmatch(file.sha256):
+            raise ValueError(f"{file.sha256!r:.80} is no SHA-256")
+    places = [CARD_FILE, *(file.path for file in files)]
+    if len(set(places)) < len(places):
+        raise ValueError("two files have one place")
+    roles = sorted(file.role for file in files if file.role != OTHER)
+    if roles != sorted((IMAGE, TEXT, TOKENIZER)):
+        raise ValueError(f"its files must be one each of {IMAGE}, {TEXT} and {TOKENIZER}")

@@ -17,12 +17,14 @@ class TextEmbedding:
     """The embedding of a text, (dimension,) float32 of unit length, and how much of the text it stands for.
 
     `understood` and `ignored` are the words of the text, in order. An encoder with a whole text tower
-    ignores none; `lite` knows only the things its classifier names.
+    ignores none; `lite` knows only the things its classifier names. `is_broad` is true of a text that stands for so
+    many kinds of things that its cosines are much smaller than those of the name of one.
     """
 
     vector: Embedding
     understood: tuple[str, ...]
     ignored: tuple[str, ...]
+    is_broad: bool = False
 
 
 @dataclass(frozen=True)

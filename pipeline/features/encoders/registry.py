@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.errors import ModelUnusable
 from pipeline.features.encoders import clip, lite
-from pipeline.features.encoders.cards import ModelCard
+from pipeline.features.encoders.cards import ModelCard, check_name
 from pipeline.features.encoders.catalog import CATALOG
 from pipeline.features.encoders.lite_space import DIMENSION
 from pipeline.features.encoders.model_folder import check_sizes, installed_card, installed_names
@@ -66,6 +66,13 @@ def find(name: str, models_dir: Path | None = None) -> Model:
     if card is None:
         raise ModelUnusable(f"There is no encoder named {name}. Please choose one of: {', '.join(names(models_dir))}.")
     return _model(card)
+
+
+def check_new_name(name: str) -> None:
+    """Return when a model of one's own may be called `name`. Raises ModelUnusable, also for a name of the list."""
+    check_name(name)
+    if name in names():
+        raise ModelUnusable(f"{name} is the name of a model that Likeness knows. Please choose another name.")
 
 
 def open_encoder(name: str, models_dir: Path) -> Encoder:
