@@ -29,6 +29,7 @@ from pipeline import health  # noqa: E402
 from pipeline.access import DEEDS  # noqa: E402
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, EXIF_FIELDS, SCHEMES  # noqa: E402
 from pipeline.principals import Role, Scope  # noqa: E402
+from pipeline.shapes import ORIENTATIONS  # noqa: E402
 from pipeline.stores.records_audit import Event  # noqa: E402
 from webapp import pages_accounts, pages_libraries, wording  # noqa: E402
 from webapp.language import ERRORS  # noqa: E402
@@ -41,7 +42,7 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "gettext": None, "mark
     "marked_forms": (1, 2)
 }
 FOR_THE_SHELL = re.compile(
-    r"webapp/(app|cli|script_words|api_form|oidc_settings|pages_)|webapp/routes/api_|pipeline/("
+    r"webapp/(app|cli|script_words|api_form|oidc_settings|pages_|filter_help)|webapp/routes/api_|pipeline/("
     r"audit|backend|bulk_import|celery|decoder_messages|doctor|encoder_choice|evaluation|export|folder_walk|labelled_folder|"
     r"migrating|model_|moving|patience|reindexing|reconcile|settings|spreadsheets|telling|weights|worker|"
     r"features/category|features/encoders/(?!clip_text|lite_text)|features/stripping|"
@@ -79,7 +80,8 @@ def vocabularies() -> Iterator[tuple[str, str]]:
     """Yield each word that `translated` may be asked for, with its context."""
     for context, words in {
         "category": CATEGORIES,
-        "color": COLOR_NAMES,
+        "color_name": COLOR_NAMES,
+        "orientation": ORIENTATIONS,
         "scheme": SCHEMES,
         "side": SIDES,
         "scope": [

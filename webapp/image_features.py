@@ -22,7 +22,7 @@ def palette_bars(image: ImageRecord) -> tuple[PaletteBar, ...]:
     return tuple(
         PaletteBar(
             hex=swatch.hex,
-            name=translated(COLOR_NAMES[name], "color"),
+            name=translated(COLOR_NAMES[name], "color_name"),
             share=swatch.share,
             percent=as_percent(swatch.share),
             find_url=f"/?{urlencode({'color': swatch.hex})}",
