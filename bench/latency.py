@@ -115,6 +115,15 @@ def questions(client: httpx.Client, files: list[Path], ids: list[str]) -> dict[s
         "category alone, newest first": by(category=lambda: chance.choice(CATEGORIES)),
         "color of one's own alone, newest first": by(color=any_color),
         "the search page, with its facets": lambda: client.get("/", params={"text": any_word()}).raise_for_status(),
+        "the same with 1,200 pictures at once": lambda: client.get(
+            "/", params={"text": any_word(), "shown": 1200}
+        ).raise_for_status(),
+        "the first 1,000 results as CSV": lambda: client.get(
+            "/results.csv", params={"text": any_word()}
+        ).raise_for_status(),
+        "the first 1,000 results as JSON": lambda: client.get(
+            "/results.json", params={"text": any_word()}
+        ).raise_for_status(),
         "the page of an image": lambda: client.get(f"/images/{chance.choice(ids)}").raise_for_status(),
         "a thumbnail": lambda: client.get(f"/images/{chance.choice(ids)}/thumbnail").raise_for_status(),
     }

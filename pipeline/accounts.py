@@ -17,6 +17,7 @@ from pipeline.stores import (
     records_libraries,
     records_people,
     records_principals,
+    records_searches,
     records_sessions,
 )
 from pipeline.stores.database import Connection
@@ -297,6 +298,7 @@ def _add(
     who = principal or Principal(plain, {}, person.id, address=address)
     records_audit.add(connection, who, Event.PERSON_ADDED, plain, administrator=person.administrator)
     if first:
+        records_searches.adopt(connection, person.id)
         for library in records_libraries.without_owner(connection):
             records_libraries.set_role(connection, library, person.id, Role.OWNER)
             records_audit.add(connection, who, Event.MEMBER_ADDED, plain, library=library, role=Role.OWNER)

@@ -13,8 +13,19 @@ from typing import Any
 from celery import Celery, signals
 from celery.beat import ScheduleEntry, Scheduler
 
+from pipeline import notifying
 from pipeline.backend import Backend, open_backend
-from pipeline.celery_broker import ANALYZE, FILL, FILL_SECONDS, RECONCILE, RING, SWEEP, Broker, celery_application
+from pipeline.celery_broker import (
+    ANALYZE,
+    FILL,
+    FILL_SECONDS,
+    NOTIFY,
+    RECONCILE,
+    RING,
+    SWEEP,
+    Broker,
+    celery_application,
+)
 from pipeline.current_backend import CurrentBackend
 from pipeline.doorbell import MOST_MESSAGES, top_up
 from pipeline.errors import ConfigurationError, LikenessError
@@ -93,6 +104,12 @@ def fill() -> None:
     _process.attempt(lambda worker: worker.fill_encoder(most_seconds=FILL_SECONDS))
 
 
+@app.task(name=NOTIFY)  # type: ignore[untyped-decorator]
+def notify() -> None:
+    """Compare saved searches with what has come in, and tell webhooks what is due."""
+    _process.attempt(lambda worker: notifying.once(worker.backend))
+
+
 @app.task(name=RING)  # type: ignore[untyped-decorator]
 def ring() -> None:
     """Ring for what waits. The beat of ours does it itself; this is for those who run another scheduler."""
@@ -145,12 +162,17 @@ class Sweeper(Scheduler):  # type: ignore[misc]
         try:
             if entry.task == RING:
                 _ring(self._opened())
-            elif entry.task == FILL and not _is_filling(self._opened()):
+            elif self._has_nothing_for(entry.task):
                 return
             elif self._broker.count() < MOST_MESSAGES:
                 super().apply_entry(entry, producer)
         except LikenessError as error:
             log.warning("skipped %s: %s", entry.name, error)
+
+    def _has_nothing_for(self, task: str) -> bool:
+        if task == FILL:
+            return not _is_filling(self._opened())
+        return task == NOTIFY and not notifying.is_anything_due(self._opened(), settings)
 
     def _opened(self) -> Database:
         if self._database is None:

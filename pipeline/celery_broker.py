@@ -27,9 +27,13 @@ RING = "likeness.ring"
 RECONCILE = "likeness.reconcile"
 SWEEP = "likeness.sweep"
 FILL = "likeness.fill"
+NOTIFY = "likeness.notify"
 
 FILL_SECONDS = 5.0
 """For which one message has a worker fill the next encoder, and between two messages while one is being filled."""
+
+NOTIFY_SECONDS = 5.0
+"""Between two looks of the beat whether saved searches are to be compared with new pictures, or webhooks to be told."""
 
 RING_SECONDS = 10.0
 """Between two looks of the beat for what waits though its message was lost or its worker died: with a lease of 30 s
@@ -92,6 +96,7 @@ def celery_application(settings: Settings) -> Celery:
         beat_schedule={
             "ring": {"task": RING, "schedule": RING_SECONDS, "last_run_at": LONG_AGO},
             "fill": {"task": FILL, "schedule": FILL_SECONDS},
+            "notify": {"task": NOTIFY, "schedule": NOTIFY_SECONDS},
             "reconcile": {"task": RECONCILE, "schedule": settings.reconcile_seconds},
             "sweep": {"task": SWEEP, "schedule": SWEEP_AT},
         },

@@ -4,10 +4,40 @@ The HTTP API, the shell and exports say the same, because they all ask here. Sha
 as they are kept, not rounded: filters compare the values that are told.
 """
 
-from pipeline.features.picture import Category, Palette
+from pipeline.features.picture import COLOR_NAMES, Category, Palette
 from pipeline.images import ImageRecord
 from pipeline.judging import Hit
 from pipeline.search import SearchResult
+
+_PLAIN = (
+    "id",
+    "library",
+    "library_id",
+    "state",
+    "error",
+    "filename",
+    "media_type",
+    "bytes",
+    "width",
+    "height",
+    "sha256",
+    "caption",
+    "created_at",
+    "taken_at",
+    "encoder",
+)
+FLAT_COLUMNS = (
+    *_PLAIN,
+    "tags",
+    "category",
+    "category_confidence",
+    "scheme",
+    "brightness",
+    "saturation",
+    "palette",
+    *(f"share_{name}" for name in COLOR_NAMES),
+)
+"""What a row of a table tells of an image, in this order."""
 
 SIMILARITY_DIGITS = 4  # embeddings are kept as float16, which has about three digits
 
@@ -38,6 +68,19 @@ def describe(image: ImageRecord) -> dict[str, object]:
         "keywords": [{"word": keyword.word, "similarity": keyword.similarity} for keyword in image.keywords],
         "color": _color(image.color) if image.color else None,
     }
+
+
+def describe_flat(image: ImageRecord) -> dict[str, object]:
+    """Return an image as a row of a table: values for `FLAT_COLUMNS`, without those that are not known."""
+    known = describe(image)
+    row: dict[str, object] = {name: known[name] for name in _PLAIN} | {"tags": "; ".join(image.tags)}
+    if image.category:
+        row |= {"category": image.category.name, "category_confidence": image.category.confidence}
+    if image.color:
+        row |= {name: getattr(image.color, name) for name in ("scheme", "brightness", "saturation")}
+        row["palette"] = "; ".join(f"{swatch.hex} {swatch.share:.3f}" for swatch in image.color.swatches)
+        row |= {f"share_{name}": share for name, share in image.color.names.items()}
+    return row
 
 
 def describe_hit(hit: Hit) -> dict[str, object]:

@@ -15,10 +15,12 @@ LikenessError
 │  └─ LinkNotFound          a link that works once was used, has expired, or never was one
 ├─ NotLoggedIn              nobody said who asks, or a session, token or password is no good
 ├─ NotAllowed               who asks may see it, but not do this
-├─ TooManyAttempts          passwords were tried too often; `retry_seconds` says when to come back
+├─ TooManyAttempts          too many passwords, or too much at once; `retry_seconds` says when to come back
 ├─ Conflict                 it cannot be done as things stand: a name is taken, the last owner would be gone
 ├─ InvalidQuery             a search that cannot be run as asked
+│  └─ AddressUnusable       no picture could be fetched from an address; nobody is told why
 ├─ StoreUnavailable         a database, object store or vector engine did not answer; try again later
+├─ ReceiverUnavailable      the receiver of a webhook did not take what was sent; it is sent again
 ├─ ProviderUnavailable      the provider of single sign-on did not answer; try again later
 ├─ DecoderUnavailable       no decoder process could be had in time; try again later
 ├─ ModelUnusable            weights are missing, damaged or of another shape; the operator must act
@@ -113,8 +115,16 @@ class InvalidQuery(LikenessError):
     code = "invalid_query"
 
 
+class AddressUnusable(InvalidQuery):
+    code = "address_unusable"
+
+
 class StoreUnavailable(LikenessError):
     code = "store_unavailable"
+
+
+class ReceiverUnavailable(LikenessError):
+    code = "receiver_unavailable"
 
 
 class ProviderUnavailable(LikenessError):

@@ -19,9 +19,8 @@ from typing import IO, BinaryIO, Protocol, Self
 
 from pipeline.access import visible
 from pipeline.backend import Backend
-from pipeline.description import describe
+from pipeline.description import FLAT_COLUMNS, describe, describe_flat
 from pipeline.errors import ConfigurationError, ObjectNotFound
-from pipeline.features.picture import COLOR_NAMES
 from pipeline.file_names import SafeNames
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord
@@ -39,35 +38,7 @@ CSV_NAME = "metadata.csv"
 JSON_NAME = "metadata.json"
 
 
-PLAIN_COLUMNS = [
-    "id",
-    "library",
-    "library_id",
-    "state",
-    "error",
-    "filename",
-    "media_type",
-    "bytes",
-    "width",
-    "height",
-    "sha256",
-    "caption",
-    "created_at",
-    "taken_at",
-    "encoder",
-]
-COLUMNS = (
-    "file",
-    *PLAIN_COLUMNS,
-    "tags",
-    "category",
-    "category_confidence",
-    "scheme",
-    "brightness",
-    "saturation",
-    "palette",
-    *(f"share_{name}" for name in COLOR_NAMES),
-)
+COLUMNS = ("file", *FLAT_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -221,18 +192,5 @@ class _Metadata:
         known = {"file": exported.file, **describe(exported.image), "exif": exported.image.exif, "sources": sources}
         self._json.write(self._between + json.dumps(known, ensure_ascii=False))
         self._between = ",\n"
-        self._writer.writerow({name: as_cell(value) for name, value in _flat(exported).items()})
-
-
-def _flat(exported: Exported) -> dict[str, object]:
-    image = exported.image
-    known = describe(image)
-    row: dict[str, object] = {"file": exported.file, "tags": "; ".join(image.tags)}
-    row |= {name: known[name] for name in PLAIN_COLUMNS}
-    if image.category:
-        row |= {"category": image.category.name, "category_confidence": image.category.confidence}
-    if image.color:
-        row |= {name: getattr(image.color, name) for name in ("scheme", "brightness", "saturation")}
-        row["palette"] = "; ".join(f"{swatch.hex} {swatch.share:.3f}" for swatch in image.color.swatches)
-        row |= {f"share_{name}": share for name, share in image.color.names.items()}
-    return row
+        row = {"file": exported.file, **describe_flat(exported.image)}
+        self._writer.writerow({name: as_cell(value) for name, value in row.items()})

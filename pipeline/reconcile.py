@@ -23,6 +23,7 @@ from pipeline.stores import (
     records_embeddings,
     records_encoders,
     records_listing,
+    records_matches,
     records_people,
     records_queries,
     records_repair,
@@ -39,6 +40,9 @@ PURGE_BATCH = 500  # images purged in one transaction, so that others need not w
 REQUEUE_BATCH = 5000  # images that wait again after one transaction
 READ_BATCH = 500  # images that get the category and keywords of the encoder in use in one transaction
 SWEEP_BATCH = 500  # objects or images compared in one transaction
+MATCHES_KEPT = (
+    1000  # of each saved search; its feed tells the last fifty, and those that may not be seen are passed over
+)
 UPLOAD_LIST_DAYS = 7  # how long the list of an upload can be looked at again
 
 
@@ -87,6 +91,7 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
     _read_again(backend)
     with backend.database.write() as connection:
         queries = records_queries.forget_before(connection, now - timedelta(days=backend.settings.query_picture_days))
+        records_matches.trim(connection, MATCHES_KEPT)
         records_uploads.forget_before(connection, now - timedelta(days=UPLOAD_LIST_DAYS))
         records_people.forget_expired_links(connection, now)
         records_sessions.forget_expired(connection, now)

@@ -75,8 +75,13 @@ def strength(similarity: float, bands: SimilarityBands, *, by_picture: bool) -> 
 def in_bands(similarity: float, bands: SimilarityBands, *, by_picture: bool) -> float:
     """Return where a cosine lies: 0 is where the possible ones begin, 1 where the strong ones do."""
     strong = bands.picture_strong if by_picture else bands.text_strong
-    possible = bands.picture_possible if by_picture else bands.text_possible
+    possible = least_possible(bands, by_picture=by_picture)
     return (similarity - possible) / max(strong - possible, 1e-6)
+
+
+def least_possible(bands: SimilarityBands, *, by_picture: bool) -> float:
+    """Return the cosine below which everything is weak."""
+    return bands.picture_possible if by_picture else bands.text_possible
 
 
 def judge(

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.errors import ConfigurationError
+from pipeline.public_addresses import read_allowed
 
 PREFIX = "LIKENESS_"
 SECRET_FIELDS = ("database_url", "objects_url", "vectors_url", "queue_url", "secret_key", "oidc_client_secret")
@@ -102,6 +103,14 @@ class Settings(BaseSettings):
     query_picture_days: float = Field(
         1.0, gt=0, description="Days for which a search by picture can be opened again by its address."
     )
+    fetch_urls: bool = Field(
+        True, description="Whether pictures to search with are fetched from addresses on the web that people give."
+    )
+    fetch_allow: str = Field(
+        "",
+        description="Names, addresses or networks, comma separated, each perhaps with a port, that may be fetched from "
+        "although they are not public, such as `images.internal,10.2.0.0/16,10.3.0.9:9000`.",
+    )
     max_waiting_uploads: int = Field(
         4, ge=0, description="Uploads with `wait=true` that may wait at once; others are answered at once."
     )
@@ -129,6 +138,14 @@ class Settings(BaseSettings):
     session_days: float = Field(30.0, gt=0, description="Days after which a session that is not used ends.")
     strip_originals: bool = Field(
         False, description="Whether originals are downloaded without their metadata, such as the place they show."
+    )
+    webhooks: bool = Field(
+        True, description="Whether new matches of saved searches may be sent to addresses that people give."
+    )
+    webhook_allow: str = Field(
+        "",
+        description="Hosts or networks, comma separated, that webhooks may reach although they are not public, such as "
+        "`hooks.internal,10.1.0.0/16`.",
     )
     oidc_issuer: str = Field(
         "", description="Address of an OpenID Connect provider for single sign-on; needs the extra `oidc`."
@@ -189,11 +206,25 @@ class Settings(BaseSettings):
             raise ValueError(f"it must have at least {SHORTEST_SECRET_KEY} characters")
         return key
 
+    @field_validator("fetch_allow")
+    @classmethod
+    def _are_places(cls, listed: str) -> str:
+        read_allowed(listed)
+        return listed
+
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, listed: str) -> str:
         for part in filter(None, (part.strip() for part in listed.split(","))):
             ip_network(part, strict=False)
+        return listed
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _are_hosts_or_networks(cls, listed: str) -> str:
+        for part in filter(None, (part.strip() for part in listed.split(","))):
+            if "/" in part:
+                ip_network(part, strict=False)
         return listed
 
     @model_validator(mode="after")

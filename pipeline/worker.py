@@ -19,6 +19,7 @@ from pipeline.current_backend import CurrentBackend
 from pipeline.errors import DecoderUnavailable, ImageRejected, LikenessError, ObjectNotFound, StoreUnavailable
 from pipeline.images import ImageRecord
 from pipeline.ingest import analyze
+from pipeline.notifying import Notifier
 from pipeline.reconcile import reconcile
 from pipeline.stores import records_queue
 from pipeline.stores.database import Writing
@@ -57,7 +58,14 @@ class Worker:
         return self._current.now
 
     def run(self) -> None:
-        """Work until `stop` is called, repairing now and then. A store that is down is waited for."""
+        """Work until `stop` is called, repairing now and then. A store that is down is waited for.
+
+        Beside it saved searches are compared with what has been analyzed.
+        """
+        with Notifier(self._current):
+            self._run()
+
+    def _run(self) -> None:
         next_repair = 0.0
         next_sweep = time.monotonic() + FIRST_SWEEP_SECONDS
         while not self._stop.is_set():

@@ -1,9 +1,10 @@
 // The start of every script of the pages. Each page works without any of it; this makes it quicker and kinder.
-// Here: what is small and everywhere. Dropping and pasting: drop.js. Uploads: upload.js. Grids: grid.js. Zoom: zoom.js.
-// The part of a picture: region.js.
+// Here: what is small and everywhere. Dropping and pasting: drop.js. Addresses in place of pictures: addresses.js.
+// Uploads: upload.js. Grids: grid.js. The way back to them: places.js. The part of a picture: region.js. Zoom: zoom.js.
 
 import "./drop.js";
 import "./grid.js";
+import "./places.js";
 import "./region.js";
 import "./upload.js";
 import { words } from "./words.js";
@@ -182,6 +183,22 @@ document.addEventListener("click", (event) => {
   };
   dialog.showModal();
 });
+
+// Menus close as people expect it; without this script they close as they opened.
+function closeMenus(except) {
+  const open = [...document.querySelectorAll("[data-menu][open]")].filter((menu) => !menu.contains(except));
+  for (const menu of open) menu.open = false;
+  return open;
+}
+
+document.addEventListener("click", (event) => closeMenus(event.target));
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const closed = closeMenus(null);
+  if (closed.length === 0) return;
+  event.preventDefault();
+  closed[0].querySelector("summary").focus();
+}, { capture: true });
 
 document.addEventListener("submit", (event) => {
   if (event.target.id === "search") document.getElementById("filters")?.hidePopover?.();

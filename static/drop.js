@@ -1,10 +1,12 @@
-// Pictures that are dropped, pasted or chosen: one is searched for, several are uploaded.
+// Pictures that are dropped, pasted or chosen: one is searched for, several are uploaded. Of a picture on another page
+// sometimes only its address comes.
 
+import { addressIn, fetches, mayBeAddress, searchAt } from "./addresses.js";
+import { showLooking } from "./looking.js";
 import { uploadFiles } from "./upload.js";
 
 // Both are missing on the pages of who is not logged in; there is nothing to search or to add to.
 const overlay = document.getElementById("drop");
-const looking = document.getElementById("looking");
 const onUploadPage = () => document.querySelector(".upload-page") !== null;
 
 /** Send one picture with the form of the search box, and show that something happens. */
@@ -13,17 +15,8 @@ function searchFor(file) {
   const chosen = new DataTransfer();
   chosen.items.add(file);
   form.elements.file.files = chosen.files;
-  showLooking(file);
+  showLooking(file.name, file);
   form.submit();
-}
-
-function showLooking(file) {
-  const picture = document.getElementById("looking-picture");
-  picture.hidden = true;
-  picture.onload = () => { picture.hidden = false; };
-  picture.src = URL.createObjectURL(file);
-  document.getElementById("looking-name").textContent = file.name;
-  looking.hidden = false;
 }
 
 function receive(files, target) {
@@ -44,13 +37,19 @@ let ownDrag = false;
 document.addEventListener("dragstart", () => { ownDrag = true; });
 document.addEventListener("dragend", () => { ownDrag = false; });
 
-const bringsFiles = (event) => overlay && !ownDrag && [...event.dataTransfer.types].includes("Files");
+const brings = (event, kind) => overlay && !ownDrag && [...event.dataTransfer.types].includes(kind);
+const searchTarget = overlay?.querySelector('[data-drop="search"]');
+
+/** Whether what is dragged is the address of a picture and no more. It cannot be added, only searched with. */
+const bringsAddress = (event) => fetches && searchTarget && !brings(event, "Files") && brings(event, "text/uri-list");
 const targetUnder = (event) => event.target.closest?.("[data-drop]");
 
 document.addEventListener("dragover", (event) => {
-  if (!bringsFiles(event)) return;
+  const onlyAddress = bringsAddress(event);
+  if (!onlyAddress && !brings(event, "Files")) return;
   event.preventDefault();
   overlay.hidden = false;
+  overlay.classList.toggle("only-search", onlyAddress);
   const under = targetUnder(event);
   for (const target of overlay.querySelectorAll("[data-drop]")) target.classList.toggle("over", target === under);
 });
@@ -65,6 +64,11 @@ document.addEventListener("drop", async (event) => {
   if (!overlay) return;
   const target = targetUnder(event)?.dataset.drop;
   overlay.hidden = true;
+  const address = bringsAddress(event) ? addressIn(event.dataTransfer) : "";
+  if (address) {
+    searchAt(address);
+    return;
+  }
   const folders = [...event.dataTransfer.items].some((item) => item.webkitGetAsEntry?.()?.isDirectory);
   receive(await droppedFiles(event.dataTransfer), folders ? "upload" : target);
 });
@@ -92,26 +96,33 @@ async function filesOf(entry) {
 
 document.addEventListener("paste", (event) => {
   const pictures = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
-  if (pictures.length === 0) return;
+  if (pictures.length > 0) {
+    event.preventDefault();
+    receive(pictures, null);
+    return;
+  }
+  const words = event.clipboardData?.getData("text/plain").trim() ?? "";
+  if (!mayBeAddress(words) || !replacesAll(event.target)) return;
   event.preventDefault();
-  receive(pictures, null);
+  searchAt(words);
 });
+
+/** Whether what is pasted is all that will be in the search box, or goes into no field at all. */
+function replacesAll(target) {
+  if (document.querySelector("dialog[open]")) return false;
+  const field = target.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
+  if (!field) return true;
+  return field.id === "text" && field.selectionEnd - field.selectionStart === field.value.length;
+}
 
 document.addEventListener("change", (event) => {
   const input = event.target;
   if (input.type !== "file" || input.files.length === 0) return;
   if (input.form.matches("[data-picture-search]")) {
-    showLooking(input.files[0]);
+    showLooking(input.files[0].name, input.files[0]);
     input.form.submit();
   } else if (input.form.matches("[data-upload]")) {
     uploadFiles([...input.files]);
     input.value = "";
   }
-});
-
-// Coming back by the back button shows the page as it was left, which was under "Looking…".
-window.addEventListener("pageshow", () => {
-  if (!looking) return;
-  looking.hidden = true;
-  document.getElementById("picture-search").reset();
 });

@@ -14,25 +14,22 @@ const typing = (target) => target.closest("input:not([type=checkbox]), textarea,
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "ArrowDown" && event.target.id === "text" && goTo(tiles()[0])) event.preventDefault();
   if (event.key === "Escape" && typing(event.target)) event.target.blur();
   if (typing(event.target) || document.querySelector("dialog[open]")) return;
+  if (event.key.length === 1 && !lettersWork()) return;
   const handler = KEYS[event.key] ?? KEYS[event.key.toLowerCase()];
   if (handler?.(event)) event.preventDefault();
 });
 
 const KEYS = {
-  "/": () => {
-    const words = document.getElementById("text");
-    words?.focus();
-    words?.select();
-    return words !== null;
-  },
+  "/": () => toBox(),
   "?": () => {
     const keys = document.getElementById("keys");
     keys?.showModal();
     return keys !== null;
   },
-  Escape: () => clear(),
+  Escape: (event) => clear() || (here(event) !== null && toBox()),
   ArrowRight: (event) => step(event, 1),
   ArrowLeft: (event) => step(event, -1),
   ArrowDown: (event) => climb(event, 1),
@@ -51,6 +48,13 @@ const KEYS = {
 };
 
 const here = (event) => event.target.closest(".tile");
+
+function toBox() {
+  const words = document.getElementById("text");
+  words?.focus();
+  words?.select();
+  return words !== null;
+}
 
 function goTo(tile) {
   tile?.querySelector(".tile-link").focus();
@@ -80,6 +84,31 @@ function climb(event, direction) {
   inRow.sort((a, b) => Math.abs(middle(a.box) - middle(from)) - Math.abs(middle(b.box) - middle(from)));
   return goTo(inRow[0].other);
 }
+
+// ---- Keys of one letter can be switched off: whoever speaks to the machine sends them by accident (WCAG 2.1.4).
+
+const LETTERS = "likeness-letter-keys";
+const letterSwitch = document.getElementById("letter-keys");
+let lettersOff = false; // Where a browser keeps nothing, it holds for this page.
+
+function lettersWork() {
+  try {
+    return !lettersOff && localStorage.getItem(LETTERS) !== "off";
+  } catch {
+    return !lettersOff;
+  }
+}
+
+if (letterSwitch) letterSwitch.checked = lettersWork();
+letterSwitch?.addEventListener("change", () => {
+  lettersOff = !letterSwitch.checked;
+  try {
+    if (lettersOff) localStorage.setItem(LETTERS, "off");
+    else localStorage.removeItem(LETTERS);
+  } catch {
+    // Then it is forgotten with this page.
+  }
+});
 
 // ---- Selection
 

@@ -12,6 +12,7 @@ from command import wait_until
 from pictures import picture_bytes
 from putting import putting
 from redis_server import RedisServer
+from saved import found, save
 
 from pipeline.backend import Backend, open_backend
 from pipeline.doorbell import Doorbell, open_broker, top_up
@@ -19,6 +20,7 @@ from pipeline.errors import ConfigurationError, StoreUnavailable
 from pipeline.images import ImageState
 from pipeline.settings import Settings, read_settings
 from pipeline.stores import records_listing
+from pipeline.worker import Worker
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +122,18 @@ def test_the_beat_rings_for_what_was_forgotten(accepting, redis):
 
     with celery("beat", "--pidfile=", environment=environment(accepting.settings)):
         wait_until(lambda: redis.messages() == 2)
+
+
+def test_the_beat_has_saved_searches_compared_with_what_came_in(accepting):
+    search = save(accepting)
+    accept(accepting, 2)
+    Worker(accepting).drain()
+
+    with (
+        celery("worker", environment=environment(accepting.settings)),
+        celery("beat", "--pidfile=", environment=environment(accepting.settings)),
+    ):
+        wait_until(lambda: len(found(accepting, search)) == 2)
 
 
 def test_a_worker_without_a_queue_is_told_in_one_sentence(settings):

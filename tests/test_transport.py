@@ -1,6 +1,5 @@
 """Who is let in from where: addresses, certificates and proxies, on real servers that listen on this machine."""
 
-import ipaddress
 import json
 import re
 import socket
@@ -11,18 +10,14 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from email.message import Message
 from pathlib import Path
 from threading import Thread
 
 import pytest
 import uvicorn
+from certificates import made_pair
 from command import CommandHere, CommandLine, wait_until
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from webapp.cli_transport import address_of, bind, server_config, trusted_networks
 
@@ -139,39 +134,6 @@ def test_an_address_is_shown_as_a_browser_takes_it() -> None:
 
 
 # ---- Certificates
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A certificate for 127.0.0.1 that signs itself, and its key, as files."""
-
-    certificate: Path
-    key: Path
-
-
-def made_pair(folder: Path, password: bytes | None = None) -> Pair:
-    folder.mkdir()
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "likeness")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    locked = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    pem, key_format = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    pair = Pair(folder / "certificate.pem", folder / "key.pem")
-    pair.certificate.write_bytes(certificate.public_bytes(pem))
-    pair.key.write_bytes(key.private_bytes(pem, key_format, locked))
-    return pair
 
 
 def test_with_a_certificate_it_is_https_and_stays_so(command: CommandLine, tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ MEANING = {
     413: "Too many bytes or pixels.",
     415: "Not a picture that can be read.",
     422: "A damaged picture, or a wrong parameter.",
+    429: "Too much at once; Retry-After says when to try again.",
     503: "A store is down; Retry-After says when to try again.",
 }
 

@@ -27,8 +27,10 @@ from webapp.routes import (
     api_images,
     api_libraries,
     api_search,
+    api_searches,
     api_status,
     audit,
+    feeds,
     health,
     images,
     invitations,
@@ -38,7 +40,9 @@ from webapp.routes import (
     oidc,
     people,
     regions,
+    results,
     search,
+    searches,
     selection,
     status,
     trash,
@@ -116,6 +120,7 @@ def create_app(
     errors.install(app)
     for module in (
         search,
+        results,
         uploads,
         images,
         regions,
@@ -125,6 +130,7 @@ def create_app(
         api_images,
         api_libraries,
         api_search,
+        api_searches,
         api_status,
         api_docs,
         health,
@@ -136,6 +142,8 @@ def create_app(
         libraries,
         invitations,
         language,
+        searches,
+        feeds,
     ):
         app.include_router(module.router)
     mount_static(app)

@@ -14,6 +14,7 @@ from pipeline.backend import Backend
 from pipeline.current_backend import CurrentBackend
 from pipeline.doorbell import Doorbell
 from pipeline.errors import StoreUnavailable
+from pipeline.fetching import Fetcher
 from pipeline.health import MoveWatch
 from pipeline.principals import Action, Principal
 from pipeline.worker import Worker
@@ -74,10 +75,12 @@ class Running:
     doorbell: Doorbell
     thread: Thread | None = field(default=None)
     moves: MoveWatch = field(init=False)
+    fetcher: Fetcher = field(init=False)
     pictures: PictureWatch = field(default_factory=PictureWatch)
 
     def __post_init__(self) -> None:
         self.moves = MoveWatch(self.backend)
+        self.fetcher = Fetcher(self.backend.settings)
 
     @property
     def backend(self) -> Backend:
@@ -139,6 +142,7 @@ def shell(
         person=who.name if visitor.has_accounts and visitor.is_known else "",
         has_accounts=visitor.has_accounts,
         may_upload=who.libraries(Action.UPLOAD) != frozenset(),
+        may_fetch=running.fetcher.is_on,
         has_libraries=who.roles is None or bool(who.roles),
         may_administrate=who.may_administrate(),
         may_read_audit=who.may_administrate() or who.libraries(Action.MANAGE) != frozenset(),

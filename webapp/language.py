@@ -30,7 +30,7 @@ ERRORS = "error"  # the context of the messages that `webapp.sentences` looks up
 COOKIE_SECONDS = 365 * 24 * 3600
 MOST_ASKED = 20  # languages read from one header; browsers send a handful
 MOST_KEPT = 4096  # numbers as they are written: a page of tiles has the same ones again and again
-FOR_PROGRAMS = ("/api/", "/metrics", "/livez", "/readyz")
+FOR_PROGRAMS = ("/api/", "/feeds/", "/results.", "/metrics", "/livez", "/readyz")
 READ_BY_PEOPLE = "/api/v1/docs"
 VARY = "Accept-Language, Cookie"
 

@@ -1,5 +1,6 @@
 """Addresses of searches: what was asked, kept, added or taken away."""
 
+import re
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import Request
@@ -7,7 +8,7 @@ from fastapi import Request
 from webapp.forms import FILTER_FIELDS, Fields
 
 LOGIN = "/login"
-
+WEB_ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
 SUBJECTS = ("text", "like", "picture")
 """The fields that say what to compare with; the others narrow."""
 
@@ -36,6 +37,17 @@ def without_value(fields: Fields, name: str, value: str) -> str:
 def filters_only(fields: Fields) -> dict[str, list[str]]:
     """Return the fields that narrow."""
     return {name: list(fields[name]) for name in FILTER_FIELDS if fields.get(name)}
+
+
+def saving_urls(fields: Fields) -> tuple[tuple[str, str], ...]:
+    """Return the formats in which the results of a search can be saved, each with its address."""
+    query = search_url(fields).removeprefix("/")
+    return (("CSV", f"/results.csv{query}"), ("JSON", f"/results.json{query}"))
+
+
+def is_web_address(text: str) -> bool:
+    """Whether a text is nothing but an address on the web, and so not words to be searched for."""
+    return WEB_ADDRESS.fullmatch(text) is not None
 
 
 def is_own_address(address: str) -> bool:

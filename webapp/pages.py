@@ -130,11 +130,12 @@ class Shell:
 
     `csrf_token` goes into every form that is posted; "" where no session could be misused. `person` is the name of who
     is logged in, "" when nobody is or there are no accounts. `bare` leaves out all that only members can use.
-    `upload_url` leads to where pictures are added, into the library that is being looked at. `moved` is the sentence
-    for who looks after the server when the data is elsewhere, `outage` that for everybody when pictures cannot be seen.
+    `may_fetch` is whether pictures are fetched from addresses. `upload_url` leads to where pictures are added, into the
+    library that is being looked at. `moved` is the sentence for who looks after the server when the data is elsewhere,
+    `outage` that for everybody when pictures cannot be seen.
     """
 
-    active: Literal["search", "upload", "status", "libraries", "account", "people", "audit", ""]
+    active: Literal["search", "upload", "status", "libraries", "searches", "account", "people", "audit", ""]
     encoder: str
     formats: str
     max_upload: str
@@ -145,6 +146,7 @@ class Shell:
     person: str = ""
     has_accounts: bool = False
     may_upload: bool = True
+    may_fetch: bool = True
     has_libraries: bool = True
     may_administrate: bool = False
     may_read_audit: bool = False
@@ -162,10 +164,12 @@ class SearchPage:
     of the query when the filter form is sent; `add_to` is the whole query of this search, for a picture that is added
     to it, "" where none can be. `tiles` are the strong and possible ones (or all, when nothing was asked); `weak_tiles`
     are folded behind `weak_count`. `summary` is announced: "24 pictures, 12 ms". `hint` tells what of the text was not
-    understood. `problem` is the sentence for a search that could not be run. `more_url` loads the next tiles.
-    `sorts` are the orders there are (value, label), and `sort` the one that is chosen. `counted` says what the facets
-    count. `may_change` is false for who may change none of the pictures. `libraries`, `library` and `deleted_library`
-    are for the first pictures, as in UploadPage.
+    understood. `problem` is the sentence for a search that could not be run. `more_url` loads the next tiles, which
+    `announcement` tells. `fetch_url` is the address of a picture that was typed in place of words; nothing has been
+    fetched yet. `saving_urls` are (format, address) of the results as a file. `sorts` are the orders there are (value,
+    label), and `sort` the one that is chosen. `counted` says what the facets count. `may_change` is false for who may
+    change none of the pictures. `libraries`, `library` and `deleted_library` are for the first pictures, as in
+    UploadPage.
     """
 
     shell: Shell
@@ -192,6 +196,9 @@ class SearchPage:
     sorts: tuple[tuple[str, str], ...] = ()
     sort: str = ""
     counted: str = ""
+    fetch_url: str = ""
+    saving_urls: tuple[tuple[str, str], ...] = ()
+    announcement: str = ""
     may_change: bool = True
     libraries: tuple[tuple[str, str], ...] = ()
     library: str = ""

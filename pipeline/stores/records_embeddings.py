@@ -104,8 +104,8 @@ def activate_encoder(connection: Connection, encoder: EncoderRow) -> None:
     )
 
 
-def put(connection: Connection, row: int, encoder: str, vector: npt.NDArray[np.float32]) -> None:
-    """Write the embedding of an image, replacing the one there was.
+def put(connection: Connection, row: int, encoder: str, vector: npt.NDArray[np.float32]) -> int:
+    """Write the embedding of an image, replacing the one there was; return the number of this change.
 
     Raises ImageRejected for one that is not all numbers, also when only float16 is too small for them: engines refuse
     such a vector, or would find it everywhere and nowhere.
@@ -114,9 +114,11 @@ def put(connection: Connection, row: int, encoder: str, vector: npt.NDArray[np.f
         half = vector.astype(np.float16)
     if not np.isfinite(half).all():
         raise ImageRejected(NOT_NUMBERS)
-    values = {"change": _next_changes(connection, 1)[0], "vector": half.tobytes()}
+    number = _next_changes(connection, 1)[0]
+    values = {"change": number, "vector": half.tobytes()}
     added = insert_into(connection, embeddings).values(image_row=row, encoder=encoder, region=WHOLE, **values)
     connection.execute(added.on_conflict_do_update(index_elements=list(embeddings.primary_key), set_=values))
+    return number
 
 
 def note_unreadable(connection: Connection, row: int, encoder: str) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from pipeline.stores.protocols import Neighbor
 from pipeline.stores.tables import frozen_results, insert_into, query_pictures
+from pipeline.stores.tables_searches import saved_searches
 
 
 @dataclass(frozen=True)
@@ -101,5 +102,6 @@ def frozen(connection: Connection, key: str, filter_digest: str) -> list[Neighbo
 
 
 def forget_before(connection: Connection, moment: datetime) -> int:
-    """Remove the pictures kept before `moment` with their results; return how many."""
-    return connection.execute(query_pictures.delete().where(query_pictures.c.created_at < moment)).rowcount
+    """Remove the pictures kept before `moment` with their results, but for those of saved searches; return how many."""
+    is_saved = sa.exists().where(saved_searches.c.picture_key == query_pictures.c.key)
+    return connection.execute(query_pictures.delete().where(query_pictures.c.created_at < moment, ~is_saved)).rowcount

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from pipeline.features.picture import COLOR_NAMES, Facts, Features
 from pipeline.images import ImageRecord, ImageState
-from pipeline.stores import records_embeddings, records_images, records_words
+from pipeline.stores import records_arrivals, records_embeddings, records_images, records_words
 from pipeline.stores.tables import UtcTime, color_share_column, images, keywords_json, palette
 
 ANALYSIS_VERSION = 3
@@ -178,7 +178,8 @@ def complete(
                 for position, swatch in enumerate(color.swatches)
             ],
         )
-    records_embeddings.put(connection, row, encoder, features.embedding)
+    number = records_embeddings.put(connection, row, encoder, features.embedding)
+    records_arrivals.note(connection, row, number)
     records_words.refresh(connection, [row])
     return True
 

@@ -3,7 +3,7 @@
 All of it is about a library called "shared". Viewer, uploader, moderator and owner are its members; the stranger owns
 another library; the administrator looks after people and is in no library. The tokens belong to the owner and were
 made for one scope each; those to moderate and to manage can read as well. A picture named by `{image_id}` was uploaded
-by somebody else again, so that nobody owns it but by role.
+by somebody else again, so that nobody owns it but by role; a saved search named by `{search_id}` is kept by them too.
 
 `L` is a redirect to the login. A number is the status of the answer. Whatever is answered with less than 400 has
 worked; of all others the test makes sure that nothing was changed and nothing told.
@@ -29,6 +29,8 @@ GET    /                                                    L    200  200  200  
 POST   /search                                              401  303  303  303  303  303  303   401  401  401  401
 POST   /language                                            303  303  303  303  303  303  303   303  303  303  303
 GET    /region                                              L    422  422  422  422  422  422   L    L    L    L
+GET    /results.json                                        L    200  200  200  200  200  200   L    L    L    L
+GET    /results.csv                                         L    200  200  200  200  200  200   L    L    L    L
 GET    /pictures/{key}                                      L    200  200  200  200  200  200   L    L    L    L
 GET    /upload                                              L    200  200  200  200  200  200   L    L    L    L
 GET    /upload/changes                                      L    200  200  200  200  200  200   L    L    L    L
@@ -68,6 +70,11 @@ GET    /api/v1/libraries/{library}/members                  401  200  200  200  
 POST   /api/v1/libraries/{library}/members                  401  403  403  403  201  404  404   403  403  403  201
 PATCH  /api/v1/libraries/{library}/members/{person_id}      401  403  403  403  200  404  404   403  403  403  200
 DELETE /api/v1/libraries/{library}/members/{person_id}      401  403  403  403  204  404  404   403  403  403  204
+GET    /api/v1/searches                                     401  200  200  200  200  200  200   200  403  200  200
+POST   /api/v1/searches                                     401  201  201  201  201  201  201   403  403  403  201
+GET    /api/v1/searches/{search_id}                         401  404  404  404  404  404  404   404  403  404  404
+PATCH  /api/v1/searches/{search_id}                         401  404  404  404  404  404  404   403  403  403  404
+DELETE /api/v1/searches/{search_id}                         401  404  404  404  404  404  404   403  403  403  404
 GET    /api/v1/docs                                         L    200  200  200  200  200  200   200  200  200  200
 GET    /api/v1/openapi.json                                 200  200  200  200  200  200  200   200  200  200  200
 
@@ -103,6 +110,18 @@ POST   /people/{person_id}/activate                         401  403  403  403  
 POST   /people/{person_id}/administrator                    401  403  403  403  403  403  303   401  401  401  401
 GET    /audit                                               L    403  403  403  200  200  200   L    L    L    L
 GET    /audit.csv                                           L    403  403  403  200  200  200   L    L    L    L
+
+GET    /searches                                            L    200  200  200  200  200  200   L    L    L    L
+POST   /searches                                            401  303  303  303  303  303  303   401  401  401  401
+POST   /searches/{search_id}/rename                         401  404  404  404  404  404  404   401  401  401  401
+POST   /searches/{search_id}/pause                          401  404  404  404  404  404  404   401  401  401  401
+POST   /searches/{search_id}/delete                         401  404  404  404  404  404  404   401  401  401  401
+POST   /searches/{search_id}/feed                           401  404  404  404  404  404  404   401  401  401  401
+POST   /searches/{search_id}/webhook                        401  404  404  404  404  404  404   401  401  401  401
+POST   /searches/{search_id}/webhook/remove                 401  404  404  404  404  404  404   401  401  401  401
+POST   /searches/{search_id}/webhook/retry                  401  404  404  404  404  404  404   401  401  401  401
+GET    /feeds/{feed_key}.atom                               200  200  200  200  200  200  200   200  200  200  200
+GET    /feeds/{feed_key}.json                               200  200  200  200  200  200  200   200  200  200  200
 
 GET    /libraries                                           L    200  200  200  200  200  200   L    L    L    L
 POST   /libraries                                           401  303  303  303  303  303  303   401  401  401  401

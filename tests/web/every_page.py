@@ -13,6 +13,7 @@ from tests.web.samples import (
     upload_page,
 )
 from tests.web.samples_people import member_pages
+from tests.web.samples_searches import searches_pages
 from webapp.dependencies import MOVED_ALREADY
 from webapp.pages import StatusPage
 
@@ -40,4 +41,5 @@ def every_page() -> dict[str, tuple[str, object]]:
         "trash": ("trash.html", trash_page()),
         "api-docs": ("api_docs.html", api_docs_page()),
     }
+    found |= {f"searches-{name}": ("searches.html", value) for name, value in searches_pages().items()}
     return found | member_pages()

@@ -203,6 +203,16 @@ def search_pages() -> dict[str, pages.SearchPage]:
         "weak": search_page(0, asked=True, weak=9, verdict="weak"),
         "none": search_page(0, asked=True, empty=nothing, weak=4, verdict="none", summary="Nothing similar · 9 ms"),
         "problem": search_page(0, problem="The color “blau” is not a color code. Write it like #3a6ea5."),
+        "address": search_page(
+            0,
+            asked=True,
+            text="https://pictures.example/cat.jpg",
+            summary="",
+            fetch_url="https://pictures.example/" + "long/" * 100 + HOSTILE,
+        ),
+        "saved": search_page(
+            12, asked=True, saving_urls=(("CSV", "/results.csv?text=dog"), ("JSON", "/results.json?text=dog"))
+        ),
         "hint": search_page(
             5,
             text="dog wearing a zyxw",

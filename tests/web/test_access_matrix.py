@@ -15,13 +15,15 @@ import sqlalchemy as sa
 from pictures import picture_bytes
 from starlette.testclient import TestClient
 
-from pipeline import accounts, curation, libraries, members, sessions
+from pipeline import accounts, curation, libraries, members, saved_feeds, saved_searches, sessions
 from pipeline.backend import Backend
+from pipeline.filters import Filter
 from pipeline.images import ImageRecord
 from pipeline.ingest import accept
 from pipeline.principals import OWNER, Principal, Role, Scope
 from pipeline.query_pictures import keep_query_picture
-from pipeline.stores import records_libraries
+from pipeline.search import SearchQuery
+from pipeline.stores import records_libraries, tables_searches
 from pipeline.stores.records_people import Person
 from pipeline.stores.tables import metadata
 from pipeline.stores.tables_people import login_failures
@@ -70,6 +72,7 @@ class World:
         """Give everybody the role they begin with, and no other, whatever the request before has changed."""
         with self.backend.database.write() as connection:
             connection.execute(login_failures.delete())
+            connection.execute(tables_searches.saved_searches.delete())  # nobody keeps more than a hundred
             for name, person in self.people.items():
                 for library in records_libraries.roles_of(connection, person.id):
                     if name != "stranger" or library == self.shared:
@@ -145,6 +148,17 @@ class World:
     def new_link_id(self) -> str:
         self.new_invitation_secret()
         return members.list_invitations(self.backend, self.as_person("bystander"), self.shared)[0].link_id
+
+    def new_search_id(self) -> str:
+        query = SearchQuery(where=Filter(libraries=(self.shared,)))
+        fields = {"library": [self.shared]}
+        return saved_searches.save(self.backend, self.as_person("bystander"), SECRET_CAPTION, fields, query).id
+
+    def new_feed_key(self) -> str:
+        query = SearchQuery(where=Filter(categories=("animal",)))
+        fields = {"category": ["animal"]}
+        saved = saved_searches.save(self.backend, self.as_person("bystander"), "animals", fields, query)
+        return saved_feeds.make_feed(self.backend, self.as_person("bystander"), saved.id)
 
     def new_session_id(self) -> str:
         return sessions.begin(self.backend, self.now("bystander"), address="", browser="", how="a test").session_id
@@ -229,6 +243,11 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
         "POST /people": {"name": fresh},
         "POST /people/{person_id}/administrator": {"administrator": "1"},
         "POST /status/encoder": {"do": "pause"},
+        "POST /searches": {"name": fresh, "query": "/?category=animal"},
+        "POST /searches/{search_id}/rename": {"name": fresh},
+        "POST /searches/{search_id}/webhook": {"address": "http://127.0.0.1/"},
+        "POST /api/v1/searches": {"name": fresh, "query": {"category": "animal"}},
+        "PATCH /api/v1/searches/{search_id}": {"name": fresh},
         "POST /libraries": {"name": fresh},
         "POST /libraries/{library}/rename": {"name": fresh},
         "POST /libraries/{library}/delete": {"confirmed": "1"},

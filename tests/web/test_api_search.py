@@ -280,7 +280,8 @@ def test_an_identical_picture_must_pass_the_filters_too(library: TestClient) -> 
         pytest.param(b'{"terms": [{"text": "cat"}, {"text": "cat", "weight": -1}]}', id="terms cancel each other"),
         pytest.param(b'{"terms": [' + b",".join([b'{"text": "cat"}'] * 11) + b"]}", id="many terms"),
         pytest.param(b'{"region": "0,0,1,1", "text": "cat"}', id="region without picture"),
-        pytest.param(b'{"url": "http://example.org/a.jpg"}', id="url"),
+        pytest.param(b'{"url": "ftp://example.org/a.jpg"}', id="url that is not of the web"),
+        pytest.param(b'{"url": ["http://a.example/a.jpg", "http://a.example/b.jpg"]}', id="two urls"),
     ],
 )
 def test_a_search_that_cannot_be_run_is_422_and_says_why(library: TestClient, body: bytes) -> None:

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from tests.web.conftest import LIBRARY, LOCAL, upload
 from webapp import schemas, schemas_libraries
 from webapp.forms import FILTER_FIELDS
-from webapp.routes import api_docs, api_images, api_libraries, api_search, api_status
+from webapp.routes import api_docs, api_images, api_libraries, api_search, api_searches, api_status
 
 CALLS = {
     ("post", "/api/v1/images"),
@@ -26,6 +26,11 @@ CALLS = {
     ("get", "/api/v1/images/{image_id}/original"),
     ("get", "/api/v1/images/{image_id}/thumbnail"),
     ("post", "/api/v1/search"),
+    ("get", "/api/v1/searches"),
+    ("post", "/api/v1/searches"),
+    ("get", "/api/v1/searches/{search_id}"),
+    ("patch", "/api/v1/searches/{search_id}"),
+    ("delete", "/api/v1/searches/{search_id}"),
     ("get", "/api/v1/libraries"),
     ("post", "/api/v1/libraries"),
     ("get", "/api/v1/libraries/{library}"),
@@ -56,7 +61,7 @@ def test_every_call_is_listed_and_nothing_else(document: dict[str, Any]) -> None
 
 
 def test_every_route_below_api_v1_is_in_the_document() -> None:
-    routers = (api_images.router, api_libraries.router, api_search.router, api_status.router)
+    routers = (api_images.router, api_libraries.router, api_search.router, api_searches.router, api_status.router)
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     assert {(method.lower(), route.path) for route in routes for method in route.methods} == CALLS
     assert all(route.include_in_schema for route in routes)

@@ -2,21 +2,25 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.datastructures import FormData
 
+from pipeline import access
 from pipeline.backend import Backend
 from pipeline.description import describe_result
 from pipeline.errors import InvalidQuery
+from pipeline.fetching import Fetcher
+from pipeline.principals import Principal
 from pipeline.query_pictures import read_query_picture
 from pipeline.questions import Term
 from pipeline.search import SearchQuery, search
 from pipeline.uploads import spooled
 from webapp import schemas
 from webapp.api_form import ANY_CALL, FILTERS, api_errors, search_body
-from webapp.dependencies import BackendDependency, PrincipalDependency
+from webapp.dependencies import BackendDependency, PrincipalDependency, RunningDependency
 from webapp.forms import (
     Fields,
     FormDependency,
@@ -40,7 +44,7 @@ DEFAULT_RESULTS = 20
 DEEPEST = 10_000
 LARGEST_JSON_BYTES = 1 << 20
 
-NO_URL = "This version does not fetch pictures from addresses. Please send the picture itself as file."
+ONE_ADDRESS = "Only one address can be searched with. Please send one url."
 
 
 class SearchBody:
@@ -71,9 +75,10 @@ async def read_body(request: Request, form: FormDependency) -> SearchBody:
     "/search",
     response_model=schemas.SearchAnswer,
     response_model_exclude_unset=True,
-    responses=api_errors(404, 413, 415),
+    responses=api_errors(404, 413, 415, 429),
     openapi_extra=search_body(
         image_id="string",
+        url="string",
         text="string",
         terms="objects",
         region="string",
@@ -87,6 +92,7 @@ async def read_body(request: Request, form: FormDependency) -> SearchBody:
     ),
 )
 def post_search(
+    running: RunningDependency,
     backend: BackendDependency,
     principal: PrincipalDependency,
     body: Annotated[SearchBody, Depends(read_body)],
@@ -99,10 +105,11 @@ def post_search(
     Weak hits are in the results too, marked by their `strength`, unless `sort` asks for another order. A text is looked
     for in two ways, in what pictures show and in the words of captions, tags and file names; `content_weight` and
     `words_weight`, 0 to 2, say what each counts, and 0 leaves it out.
+
+    With `url` the picture at that address is fetched.
     """
     fields = body.fields
     query = SearchQuery(
-        terms=_terms(backend, body),
         where=read_filter(fields),
         sort=read_sort(fields),
         states=read_states(fields),
@@ -110,28 +117,36 @@ def post_search(
         offset=read_integer(fields, "offset", 0, DEEPEST) or 0,
         weights=read_weights(fields),
     )
+    # Last of all: an address is fetched only for a search that can be run.
+    query = replace(query, terms=_terms(backend, running.fetcher, principal, body))
     return describe_result(search(backend, query, principal))
 
 
-def _terms(backend: Backend, body: SearchBody) -> tuple[Term, ...]:
-    if first(body.fields, "url"):
-        raise InvalidQuery(NO_URL)
+def _terms(backend: Backend, fetcher: Fetcher, principal: Principal, body: SearchBody) -> tuple[Term, ...]:
     terms = list(_weighted(body.terms))
     if text := read_text(body.fields):
         terms.append(Term(text=text))
+    image_id = first(body.fields, "image_id")
     sent_region = first(body.fields, "region")
     region = read_region(sent_region) if sent_region else None
-    if body.form is not None and files_of(body.form):
+    addresses = body.fields.get("url", ())
+    files = files_of(body.form) if body.form is not None else []
+    if len(addresses) > 1:
+        raise InvalidQuery(ONE_ADDRESS)
+    if region and (bool(files), bool(addresses), bool(image_id)).count(True) != 1:
+        raise InvalidQuery("region needs one picture: sent as file, or named by image_id or url.")
+    if image_id:
+        terms.append(Term(image_id=image_id, region=region))
+    if len(terms) + len(addresses) + len(files) > MOST_PARTS:
+        raise InvalidQuery(f"A search can have {MOST_PARTS} parts.")
+    if body.form is not None and files:
         sent = one_file(body.form)
         with spooled(sent.file, sent.filename or "", max_bytes=backend.settings.max_upload_bytes) as upload:
             terms.append(Term(picture=read_query_picture(backend, upload, region=region)))
-        region = None  # it is said of the file, where there is one
-    if image_id := first(body.fields, "image_id"):
-        terms.append(Term(image_id=image_id, region=region))
-    elif region:
-        raise InvalidQuery("region needs a picture: send one as file, or name one as image_id.")
-    if len(terms) > MOST_PARTS:
-        raise InvalidQuery(f"A search can have {MOST_PARTS} parts.")
+    for address in addresses:
+        access.check_reading(principal)
+        with fetcher.fetched(address, principal.name) as upload:
+            terms.append(Term(picture=read_query_picture(backend, upload, region=region)))
     return tuple(terms)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from pipeline import access
 from pipeline.backend import Backend
 from pipeline.errors import InvalidQuery, LikenessError
+from pipeline.fetching import OFF
 from pipeline.filters import Filter
 from pipeline.images import ImageState
 from pipeline.listing import NOTHING_COUNTED, Counts, count_facets
@@ -25,13 +27,14 @@ from pipeline.uploads import spooled
 from webapp.adding import deleted_library, upload_url
 from webapp.chips import filter_chips
 from webapp.color_fields import color_fields
-from webapp.dependencies import BackendDependency, PrincipalDependency, shell
+from webapp.dependencies import BackendDependency, PrincipalDependency, RunningDependency, shell
 from webapp.emptiness import Advice, Shown, emptiness_of
 from webapp.facets import facets_of, range_fields
 from webapp.forms import (
     Fields,
     FormDependency,
     fields_of,
+    files_of,
     first,
     one_file,
     read_filter,
@@ -41,7 +44,7 @@ from webapp.forms import (
 )
 from webapp.language import as_number, marked, ngettext
 from webapp.language import gettext as _
-from webapp.links import SUBJECTS, fields_query, filters_only, search_url
+from webapp.links import SUBJECTS, fields_query, filters_only, is_web_address, saving_urls, search_url
 from webapp.pages import SearchPage
 from webapp.part_chips import heading_of, part_chips
 from webapp.query_parts import MOST_PARTS, Part, check_room, read_parts, readable_parts, url_of
@@ -66,22 +69,31 @@ SORTS = {
 
 SORTS_OF_MATCHES = {"": marked("Best match"), Sort.NEWEST.value: marked("Newest first")} | dict(list(SORTS.items())[1:])
 
+MOST_SHOWN = 1200  # tiles that are there again at once on the way back; twenty loads, as many as people scroll through
 DEEPEST = 10_000  # offset behind which nobody scrolls
+
+EITHER_OR = "A picture was sent and an address as well. Please choose one of them."
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What was found, or the sentence why nothing could be looked for."""
+    """What was found, or the sentence why nothing could be looked for.
+
+    `address` is that of a picture in place of words; it is fetched only when a form asks for it.
+    """
 
     result: SearchResult | None
     problem: str = ""
+    address: str = ""
 
 
 @router.get("/")
-def show_search(request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+def show_search(
+    request: Request, running: RunningDependency, backend: BackendDependency, principal: PrincipalDependency
+) -> Response:
     """Show what the address asks for: a page, its results, or the next tiles."""
-    fields = _with_library_ids(backend, principal, fields_of(request.query_params))
-    answer, status = _answer(backend, fields, principal)
+    fields = with_library_ids(backend, principal, fields_of(request.query_params))
+    answer, status = _answer(backend, fields, principal, may_fetch=running.fetcher.is_on)
     offset = _offset(fields)
     only_tiles = wants_fragment(request) and request.headers.get("HX-Target") == "more"
     # For the next tiles, which stand alone, nothing is counted that nobody sees.
@@ -89,20 +101,33 @@ def show_search(request: Request, backend: BackendDependency, principal: Princip
     question = answer.result.question if answer.result else None
     counts = NOTHING_COUNTED if only_tiles else count_facets(backend, where, principal, question)
     content = _page(request, backend, principal, fields, answer, offset, counts)
-    return page(request, "search.html", content, block="tiles" if only_tiles else "results", status_code=status)
+    response = page(request, "search.html", content, block="tiles" if only_tiles else "results", status_code=status)
+    if only_tiles and answer.result:
+        # The address says how much is shown, so that whoever comes back to it finds all of that, and their place in it.
+        response.headers["HX-Replace-Url"] = _shown_url(request, fields, offset + PAGE_SIZE)
+    return response
 
 
 @router.post("/search")
-def search_by_picture(backend: BackendDependency, principal: PrincipalDependency, form: FormDependency) -> Response:
-    """Keep the picture for a day and lead to the address of its search, or of the search that it is added to."""
+def search_by_picture(
+    running: RunningDependency, backend: BackendDependency, principal: PrincipalDependency, form: FormDependency
+) -> Response:
+    """Keep a picture, or the one at an address, for a day and lead to its search, or to the one that it is added to."""
     access.check_reading(principal)
     fields = fields_of(form)
     before = fields_of(QueryParams(first(fields, "add_to")))
     parts = read_parts(before)
     check_room(parts)
-    sent = one_file(form)
-    with spooled(sent.file, sent.filename or "", max_bytes=backend.settings.max_upload_bytes) as upload:
-        kept = keep_query_picture(backend, upload)
+    url = first(fields, "url")
+    if url and files_of(form):
+        raise InvalidQuery(EITHER_OR)
+    if url:
+        with running.fetcher.fetched(url, principal.name) as upload:
+            kept = keep_query_picture(backend, upload)
+    else:
+        sent = one_file(form)
+        with spooled(sent.file, sent.filename or "", max_bytes=backend.settings.max_upload_bytes) as upload:
+            kept = keep_query_picture(backend, upload)
     added = [*parts, Part("picture", kept.key)]
     return RedirectResponse(url_of({**filters_only(fields), **filters_only(before)}, added), 303)
 
@@ -116,21 +141,29 @@ def show_query_picture(key: str, backend: BackendDependency, principal: Principa
     return Response(kept.thumbnail, media_type="image/webp", headers=headers)
 
 
-def _answer(backend: Backend, fields: Fields, principal: Principal) -> tuple[_Answer, int]:
+def query_of(fields: Fields, *, limit: int = PAGE_SIZE, offset: int = 0) -> SearchQuery:
+    """Return what the fields of an address ask for. Raises InvalidQuery naming the field that is wrong."""
+    terms = tuple(part.term() for part in read_parts(fields))
+    return SearchQuery(
+        terms=terms,
+        where=read_filter(fields),
+        sort=read_sort(fields),
+        states=ONLY_READY if terms else read_states(fields),  # a state that was chosen before stays in the address
+        limit=limit,
+        offset=offset,
+    )
+
+
+def _answer(backend: Backend, fields: Fields, principal: Principal, *, may_fetch: bool) -> tuple[_Answer, int]:
     if asked := fields.get("library"):
         known = access.library_labels(backend, principal)
         if any(library not in known for library in asked):
             return _Answer(None, access.NO_LIBRARY), 404  # the same for one of others as for one that does not exist
     try:
-        terms = tuple(part.term() for part in read_parts(fields))
-        query = SearchQuery(
-            terms=terms,
-            where=read_filter(fields),
-            sort=read_sort(fields),
-            states=ONLY_READY if terms else read_states(fields),  # a state that was chosen before stays in the address
-            limit=PAGE_SIZE,
-            offset=_offset(fields),
-        )
+        if is_web_address(text := first(fields, "text")):
+            read_filter(fields)  # which goes with the picture and must be as it should, too
+            return (_Answer(None, address=text), 200) if may_fetch else (_Answer(None, OFF), 422)
+        query = query_of(fields, limit=_shown(fields), offset=_offset(fields))
         return _Answer(search(backend, query, principal)), 200
     except InvalidQuery as error:
         return _Answer(None, error.user_message), 422
@@ -143,7 +176,7 @@ def _answer(backend: Backend, fields: Fields, principal: Principal) -> tuple[_An
         return _Answer(None, error.user_message), from_errors
 
 
-def _with_library_ids(backend: Backend, principal: Principal, fields: Fields) -> Fields:
+def with_library_ids(backend: Backend, principal: Principal, fields: Fields) -> Fields:
     """Return the fields with the ids of libraries instead of their names, as the facets and every link have them."""
     asked = fields.get("library", ())
     return {**fields, "library": access.library_ids(backend, asked, principal)} if asked else fields
@@ -154,6 +187,23 @@ def _offset(fields: Fields) -> int:
         return read_integer(fields, "offset", 0, DEEPEST) or 0
     except InvalidQuery:
         return 0
+
+
+def _shown(fields: Fields) -> int:
+    """Return how many tiles are shown at once: as many as were loaded when the address was left; whole pages."""
+    if _offset(fields):
+        return PAGE_SIZE
+    try:
+        wanted = read_integer(fields, "shown", 0, DEEPEST) or PAGE_SIZE
+    except InvalidQuery:
+        return PAGE_SIZE
+    return min(ceil(wanted / PAGE_SIZE) * PAGE_SIZE, MOST_SHOWN)
+
+
+def _shown_url(request: Request, fields: Fields, shown: int) -> str:
+    """Return the address at which `shown` tiles are there at once; the weak ones are unfolded where they were."""
+    weak = "1" if request.query_params.get("weak") == "1" else None
+    return search_url(fields, shown=str(min(shown, MOST_SHOWN)), weak=weak)
 
 
 def _page(
@@ -176,6 +226,7 @@ def _page(
     parts = readable_parts(fields)
     labels = access.library_labels(backend, principal)
     is_empty = not asked and not narrowed and not ready and not waiting and not answer.problem
+    end = offset + _shown(fields)
     addable = access.upload_libraries(backend, principal)
     advice = _upload_advice(fields, addable)
     return SearchPage(
@@ -200,6 +251,7 @@ def _page(
         verdict=_verdict(result, asked=asked),
         hint=_hint(result, backend.encoder.name),
         problem=answer.problem,
+        fetch_url=answer.address,
         empty=emptiness_of(
             result,
             fields,
@@ -210,13 +262,19 @@ def _page(
         library_is_empty=is_empty,
         libraries=tuple(addable.items()) if is_empty else (),
         deleted_library=deleted_library(backend, principal) if is_empty else None,
-        more_url=search_url(fields, offset=str(offset + PAGE_SIZE)) if result and _goes_on(result, offset) else None,
+        more_url=search_url(fields, offset=str(end)) if result and _goes_on(result, end) else None,
+        saving_urls=saving_urls(fields) if tiles else (),
+        announcement=_announcement(offset + len(tiles)) if offset else "",
         permalink=search_url(fields),
         sorts=tuple((value, _(words)) for value, words in (SORTS_OF_MATCHES if asked else SORTS).items()),
         sort="" if first(fields, "sort") == Sort.BEST else first(fields, "sort"),
         counted=_counted(counts, asked=asked),
         may_change=access.may_change_any(principal),
     )
+
+
+def _announcement(shown: int) -> str:
+    return ngettext("%(number)s picture is shown", "%(number)s pictures are shown", shown)
 
 
 def _counted(counts: Counts, *, asked: bool) -> str:
@@ -231,9 +289,9 @@ def _weak_count(result: SearchResult | None, passing: int, strong: int, weak: in
     return weak if result and result.by_words_alone else max(passing - strong, weak)
 
 
-def _goes_on(result: SearchResult, offset: int) -> bool:
+def _goes_on(result: SearchResult, end: int) -> bool:
     """Whether there is a next page; an offset that is too deep would be read as none, and begin again at the top."""
-    return result.has_more and offset + PAGE_SIZE <= DEEPEST
+    return result.has_more and end <= DEEPEST
 
 
 def _verdict(result: SearchResult | None, *, asked: bool) -> Literal["match", "weak", "none", ""]:

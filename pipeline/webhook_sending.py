@@ -1,0 +1,217 @@
+"""Sending one webhook: to an address that may be reached, over a connection to the very place that was checked.
+
+People give these addresses, and the server that sends stands where they may not reach: so a host must have public
+addresses only, unless it is allowed by name or network, and it is not looked up a second time between the check and
+the connection. Redirects are not followed, no proxy is used, and of the answer nothing but its status is read.
+"""
+
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from pipeline.errors import InvalidQuery, ReceiverUnavailable
+
+LONGEST_ADDRESS = 2000
+ANSWER_SECONDS = 10.0
+"""From the first connection to the status of the answer; receivers are to take the matches in and work afterwards."""
+
+PORTS = {"http": 80, "https": 443}
+EMBEDDED_IN_IPV6 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 through NAT64, RFC 6052
+GONE = 410
+OK, REDIRECT, BAD = 200, 300, 400
+
+NO_ADDRESS = "The address of a webhook looks like https://example.org/hook, without a name and password in it."
+TOO_LONG = f"The address of a webhook can have {LONGEST_ADDRESS:,} characters."
+NOT_PUBLIC = "The host {host} has no public address, so nothing is sent there. Whoever runs this server can allow it."
+NOT_FOUND = "The host {host} cannot be found."
+NOT_REACHED = "The receiver could not be reached."
+NO_TLS = "The receiver could not prove who it is: its certificate is not valid, or it speaks no TLS."
+TOO_SLOW = f"The receiver did not answer within {ANSWER_SECONDS:g} seconds."
+NO_HTTP = "The receiver did not answer as a web server does."
+REDIRECTED = "The receiver answered with a redirect ({status}), which is not followed. Please give the final address."
+REFUSED = "The receiver answered with status {status}."
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Hosts and networks that may be reached although they are not public."""
+
+    listed: str = ""
+
+    def host(self, host: str) -> bool:
+        """Whether a host is allowed by its name, whatever its addresses are."""
+        return host in self._parts()
+
+    def address(self, address: Address) -> bool:
+        """Whether an address is allowed: it is public, or in one of the networks."""
+        return is_public(address) or any(
+            address in ipaddress.ip_network(part, strict=False) for part in self._parts() if _is_network(part)
+        )
+
+    def _parts(self) -> list[str]:
+        return [part.strip().lower() for part in self.listed.split(",") if part.strip()]
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is one of the internet, also behind the forms in which IPv6 carries one of IPv4."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if address in EMBEDDED_IN_IPV6:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(inner)
+    return address.is_global and not address.is_multicast
+
+
+def check(address: str, allowed: Allowed) -> str:
+    """Return an address that webhooks may be sent to, as it is kept. Raises InvalidQuery, saying what is wrong."""
+    text = address.strip()
+    if len(text) > LONGEST_ADDRESS:
+        raise InvalidQuery(TOO_LONG)
+    parts = _split(text)
+    try:
+        _places(parts, allowed)
+    except ReceiverUnavailable as error:
+        raise InvalidQuery(error.user_message, detail=error.detail) from error
+    return parts._replace(fragment="").geturl()
+
+
+def host_of(address: str) -> str:
+    """Return the host of an address, for people and logs: the rest of it may be secret."""
+    return urlsplit(address).hostname or ""
+
+
+def send(
+    address: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    allowed: Allowed,
+    seconds: float = ANSWER_SECONDS,
+) -> None:
+    """Post `body` to `address`; return when the receiver has answered that it took it.
+
+    Raises ReceiverUnavailable with a sentence for everything else; `detail` is "410" when it wants no more.
+    """
+    try:
+        parts = _split(address)
+    except InvalidQuery as error:
+        raise ReceiverUnavailable(error.user_message) from error
+    deadline = time.monotonic() + seconds
+    with _in_words(deadline), _connected(parts, _places(parts, allowed), deadline) as connection:
+        target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+        connection.request("POST", target, body, {**headers, "Host": _host_header(parts)})
+        status = connection.getresponse().status
+        _left(deadline)  # an answer that was cut off is none
+    if OK <= status < REDIRECT:
+        return
+    sentence = REDIRECTED if REDIRECT <= status < BAD else REFUSED
+    raise ReceiverUnavailable(sentence.format(status=status), detail=str(status))
+
+
+@contextmanager
+def _in_words(deadline: float) -> Iterator[None]:
+    """Turn what a network raises into a sentence. After the deadline everything is slowness."""
+    try:
+        yield
+    except ssl.SSLError as error:
+        raise ReceiverUnavailable(_or_too_slow(NO_TLS, deadline), detail=str(error)) from error
+    except OSError as error:
+        raise ReceiverUnavailable(_or_too_slow(NOT_REACHED, deadline), detail=str(error)) from error
+    except (http.client.HTTPException, ValueError) as error:
+        raise ReceiverUnavailable(_or_too_slow(NO_HTTP, deadline), detail=repr(error)) from error
+
+
+def _or_too_slow(sentence: str, deadline: float) -> str:
+    return TOO_SLOW if time.monotonic() >= deadline else sentence
+
+
+def _split(address: str) -> SplitResult:
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in PORTS and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError as error:
+        raise InvalidQuery(NO_ADDRESS) from error
+    if not usable or parts.username is not None or not address.isascii() or not address.isprintable() or " " in address:
+        raise InvalidQuery(NO_ADDRESS)
+    return parts
+
+
+def _places(parts: SplitResult, allowed: Allowed) -> list[str]:
+    """Return the addresses of a host, every one of which may be reached. Raises ReceiverUnavailable."""
+    host = parts.hostname or ""
+    try:
+        found = socket.getaddrinfo(host, _port(parts), type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise ReceiverUnavailable(NOT_FOUND.format(host=host), detail=str(error)) from error
+    places = list(dict.fromkeys(str(place[0]) for *_, place in found))
+    if not allowed.host(host) and not all(allowed.address(ipaddress.ip_address(place)) for place in places):
+        raise ReceiverUnavailable(NOT_PUBLIC.format(host=host))
+    return places
+
+
+@contextmanager
+def _connected(parts: SplitResult, places: list[str], deadline: float) -> Iterator[http.client.HTTPConnection]:
+    """Give a connection to one of the places, which ends at the deadline whatever the other side does."""
+    connection = http.client.HTTPConnection(parts.hostname or "", _port(parts))
+    connection.sock = _connect(places, _port(parts), deadline)
+    # Time is counted between two bytes by sockets themselves, so a receiver could answer forever, byte by byte.
+    end = threading.Timer(max(0.0, deadline - time.monotonic()), _shut, (connection,))
+    end.daemon = True
+    end.start()
+    try:
+        if parts.scheme == "https":
+            secured = ssl.create_default_context().wrap_socket(
+                connection.sock, server_hostname=parts.hostname, do_handshake_on_connect=False
+            )
+            connection.sock = secured  # before the handshake, which has to end in time as well
+            secured.do_handshake()
+        yield connection
+    finally:
+        end.cancel()
+        connection.close()
+
+
+def _connect(places: list[str], port: int, deadline: float) -> socket.socket:
+    for place in places[:-1]:
+        with suppress(OSError):  # the next one may answer
+            return socket.create_connection((place, port), _left(deadline) / len(places))
+    return socket.create_connection((places[-1], port), _left(deadline))
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _shut(connection: http.client.HTTPConnection) -> None:
+    with suppress(OSError):  # closed already
+        # That of the plain socket: TLS has a farewell of its own, which whoever reads at this moment must not meet.
+        socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or PORTS[parts.scheme]
+
+
+def _host_header(parts: SplitResult) -> str:
+    return parts.netloc
+
+
+def _is_network(part: str) -> bool:
+    try:
+        ipaddress.ip_network(part, strict=False)
+    except ValueError:
+        return False
+    return True
