@@ -42,7 +42,7 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "gettext": None, "mark
     "marked_forms": (1, 2)
 }
 FOR_THE_SHELL = re.compile(
-    r"webapp/(app|cli|script_words|api_form|oidc_settings|pages_|filter_help)|webapp/routes/api_|pipeline/("
+    r"webapp/(app|cli|script_words|api_form|oidc_settings|pages_|filter_help|schemas)|webapp/routes/api_|pipeline/("
     r"audit|backend|bulk_import|celery|decoder_messages|doctor|encoder_choice|evaluation|export|folder_walk|labelled_folder|"
     r"migrating|model_|moving|patience|reindexing|reconcile|settings|spreadsheets|telling|weights|worker|"
     r"features/category|features/encoders/(?!clip_text|lite_text)|features/stripping|"

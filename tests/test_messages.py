@@ -20,7 +20,14 @@ TOKENS = re.compile(f"({JINJA}|{TAG})", re.DOTALL)
 WORDED = re.compile(
     r'\b(?:aria-label|title|placeholder|data-placeholder|data-ask|data-ask-more|data-label|alt)="([^"]*)"'
 )
-SAME_EVERYWHERE = {"Likeness", "· Likeness", "Ctrl", "Enter", "Shift", "Esc", "API"}
+SAME_EVERYWHERE = {"Likeness", "· Likeness", "Ctrl", "Enter", "Shift", "Esc", "API"} | {
+    "#3a6ea5",
+    "2.5 MB",
+    "https://example.org/hook",
+}
+
+
+"""Names, keys, and examples of what is typed."""
 
 
 @pytest.fixture(scope="module")

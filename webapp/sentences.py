@@ -66,7 +66,9 @@ def _filled(message: str, values: Mapping[str, str], language: Language) -> str:
 
 
 def _value(value: str, language: Language) -> str:
-    """Return what stands in a placeholder; a few are words of ours, such as "5 minutes"."""
+    """Return what stands in a placeholder: our own sentences and words, such as "5 minutes", are translated."""
+    if value.endswith("."):
+        return _whole(value, language) or value
     number = NUMBER.search(value)
     message = NUMBER.sub("{number}", value, count=1)
     translation = language.messages.pgettext(VALUES, message)
