@@ -7,7 +7,7 @@ BIN := .venv/bin
 PORT ?= 8000
 PICTURES ?=
 
-.PHONY: help run test check format bench browser
+.PHONY: help run test check format messages bench browser
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ check: .venv/develop ## format, lint, types, import rules, and the files for con
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python deploy/check.py
+
+messages: .venv/develop ## bring the catalogues of the languages up to date with the source
+	$(BIN)/python deploy/messages.py
 
 format: .venv/develop ## put the code into its form
 	$(BIN)/ruff check --fix-only .

@@ -40,10 +40,15 @@ class Record:
     detail: Mapping[str, object]
 
     @property
-    def detail_words(self) -> str:
-        """The details to be read: "role: viewer, before: owner"; without those that say nothing, as a count of 0."""
+    def details(self) -> dict[str, str]:
+        """The details to be read, in words by name; without those that say nothing, as a count of 0."""
         told = {name: value for name, value in self.detail.items() if name not in UNREAD and not _is_none(value)}
-        return ", ".join(f"{name.replace('_', ' ')}: {_words(value)}" for name, value in told.items())
+        return {name.replace("_", " "): _words(value) for name, value in told.items()}
+
+    @property
+    def detail_words(self) -> str:
+        """The details as one line: "role: viewer, before: owner"."""
+        return ", ".join(f"{name}: {words}" for name, words in self.details.items())
 
 
 def read(backend: Backend, principal: Principal, *, offset: int, limit: int) -> list[Record]:

@@ -17,10 +17,11 @@ from pipeline.stores import records_embeddings
 from pipeline.stores.charge import GivenUp, given_up
 from pipeline.stores.database_address import without_secrets
 
-DATABASE = "Database"
+DATABASE, OBJECTS, VECTORS = "Database", "Picture files", "Vector index"
 CHECK_SECONDS = 4.0  # for all stores together: orchestrators and people are answered within five
 
 MOVE = "Place of the data"
+NAMES = (DATABASE, OBJECTS, VECTORS, MOVE)
 
 LOOK_SECONDS = 5.0  # between two looks at whether the data has moved away: one statement that finds a row or two
 
@@ -52,8 +53,8 @@ def check_stores(backend: Backend, *, seconds: float = CHECK_SECONDS) -> list[St
     database = backend.database
     asked = [
         (DATABASE, without_secrets(database.url), _ask(lambda: _read(backend))),
-        ("Picture files", backend.objects.address, _ask(backend.objects.check)),
-        ("Vector index", backend.vectors.address, _ask(backend.vectors.check)),
+        (OBJECTS, backend.objects.address, _ask(backend.objects.check)),
+        (VECTORS, backend.vectors.address, _ask(backend.vectors.check)),
     ]
     move = _ask(lambda: _refuse_if_given_up(backend))
     wait([*(sentence for _, _, sentence in asked), move], seconds)

@@ -7,6 +7,7 @@ import "./grid.js";
 import "./places.js";
 import "./region.js";
 import "./upload.js";
+import { words } from "./words.js";
 import "./zoom.js";
 
 // A step back that was taken before this script was there has changed the address, but not the page.
@@ -21,30 +22,30 @@ if (secret) history.replaceState(history.state, "", secret.dataset.pageUrl);
 for (const box of document.querySelectorAll("[data-placeholder]")) box.placeholder = box.dataset.placeholder;
 
 /** Say something to screen readers, and to nobody else. */
-function say(words) {
-  document.getElementById("live").textContent = words;
+function say(text) {
+  document.getElementById("live").textContent = text;
 }
 
 const LONGEST_READ_ALOUD = 20; // Letters: a color code is, a token or an address is not.
 
-async function copy(button, words) {
+async function copy(button, text) {
   try {
-    await navigator.clipboard.writeText(words);
-    say(words.length > LONGEST_READ_ALOUD ? "Copied" : `Copied ${words}`);
-    flash(button, "Copied");
+    await navigator.clipboard.writeText(text);
+    say(text.length > LONGEST_READ_ALOUD ? words("copied") : words("copied_what", { what: text }));
+    flash(button, words("copied"));
   } catch {
     // Outside of localhost the clipboard needs HTTPS; then the words are shown to be copied by hand.
-    window.prompt("Copy this:", words);
+    window.prompt(words("copy_this"), text);
   }
 }
 
 const COPIED_MILLISECONDS = 1500;
 
-function flash(button, words) {
+function flash(button, text) {
   const place = button.querySelector("span") ?? button;
   if (place.dataset.before !== undefined) return;
   place.dataset.before = place.textContent;
-  place.textContent = words;
+  place.textContent = text;
   setTimeout(() => {
     place.textContent = place.dataset.before;
     delete place.dataset.before;
@@ -114,7 +115,9 @@ for (const failure of ["htmx:sendError", "htmx:timeout"]) {
     if (event.detail.requestConfig?.elt.hasAttribute("data-poll")) return;
     const card = document.createElement("div");
     card.className = "notice-card";
-    card.innerHTML = "<p>Likeness does not answer. Is it still running?</p>";
+    const sentence = document.createElement("p");
+    sentence.textContent = words("no_answer");
+    card.append(sentence);
     document.getElementById("notice").replaceChildren(card);
   });
 }
@@ -156,11 +159,11 @@ document.addEventListener("htmx:oobBeforeSwap", (event) => {
 
 // Words that were removed as a chip also leave the box, unless somebody is typing there.
 document.addEventListener("htmx:afterSettle", (event) => {
-  const words = document.getElementById("text");
+  const box = document.getElementById("text");
   const results = document.getElementById("results");
   if (!results || event.target !== results) return;
   document.querySelector("#notice .message")?.remove(); // An error of a search before this one is over.
-  if (document.activeElement !== words) words.value = results.dataset.text;
+  if (document.activeElement !== box) box.value = results.dataset.text;
   // Where the control that was used is gone, as the last chip is, the keyboard goes on from the results.
   if (document.activeElement === document.body) results.focus({ preventScroll: true });
 });

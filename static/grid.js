@@ -1,5 +1,7 @@
 // Grids of pictures: keys that move between them, and the selection.
 
+import { counted } from "./words.js";
+
 const tiles = () => [...document.querySelectorAll(".tile")].filter((tile) => tile.checkVisibility?.() ?? true);
 const boxes = () => [...document.querySelectorAll(".tile-select input")];
 const boxOf = (tile) => tile.querySelector(".tile-select input");
@@ -127,12 +129,10 @@ function clear() {
   return before.length > 0;
 }
 
-const pictures = (number) => `${number.toLocaleString()} picture${number === 1 ? "" : "s"}`;
-
 function count() {
   const number = chosen().length;
   const place = document.getElementById("selection-count");
-  if (place && number > 0) place.textContent = `${pictures(number)} selected`;
+  if (place && number > 0) place.textContent = counted("selected", number);
 }
 
 document.addEventListener("click", (event) => {
@@ -176,8 +176,8 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   const number = chosen().length;
   const dialog = document.getElementById("confirm");
-  document.getElementById("confirm-question").textContent = `Delete ${pictures(number)}?`;
-  document.getElementById("confirm-yes").textContent = `Delete ${pictures(number)}`;
+  document.getElementById("confirm-question").textContent = counted("delete_question", number);
+  document.getElementById("confirm-yes").textContent = counted("delete", number);
   dialog.returnValue = "no";
   dialog.onclose = () => {
     if (dialog.returnValue === "yes") sendDeletion(button.form);

@@ -1,5 +1,7 @@
 // Uploads with progress: a few at a time, one card a file, tried again while the server is busy.
 
+import { around, words, written } from "./words.js";
+
 const AT_ONCE = 3;
 const MOST_TRIES = 8;
 const PAUSE_SECONDS = 2;
@@ -124,7 +126,7 @@ function next() {
 
 function send(job) {
   running.add(job);
-  show(job, "sending", "Sending…");
+  show(job, "sending", words("sending"));
   const form = new FormData();
   form.append("batch", page().dataset.batch);
   const library = document.getElementById("upload-library")?.value;
@@ -140,10 +142,10 @@ function send(job) {
   request.upload.onprogress = (event) => {
     if (event.lengthComputable) progress(job, event.loaded / event.total);
   };
-  request.upload.onload = () => show(job, "sending", "Sent; being checked…");
+  request.upload.onload = () => show(job, "sending", words("being_checked"));
   request.onload = () => received(job, request);
-  request.onerror = () => tryLater(job, PAUSE_SECONDS * job.tries, "The connection was lost");
-  request.onabort = () => over(job, "canceled", "Canceled");
+  request.onerror = () => tryLater(job, PAUSE_SECONDS * job.tries, words("connection_lost"));
+  request.onabort = () => over(job, "canceled", words("canceled"));
   request.send(form);
 }
 
@@ -158,18 +160,19 @@ function received(job, request) {
   const card = parsed.querySelector(".card[id]");
   if (card) accept(job, card);
   else if (request.status === 503 || request.status === 429) {
-    tryLater(job, Number(request.getResponseHeader("Retry-After")) || PAUSE_SECONDS, "The server is busy");
+    tryLater(job, Number(request.getResponseHeader("Retry-After")) || PAUSE_SECONDS, words("server_busy"));
   } else if (request.status === 401) {
     over(job, "refused", sentenceWithLogin());
-  } else over(job, "refused", parsed.querySelector("#problem p:last-of-type")?.textContent ?? "The server could not take this file.");
+  } else over(job, "refused", parsed.querySelector("#problem p:last-of-type")?.textContent ?? words("refused"));
 }
 
 /** In another tab, because leaving this page would lose the files. */
 function sentenceWithLogin() {
   const link = document.createElement("a");
-  Object.assign(link, { href: LOG_IN, target: "_blank", textContent: "Log in again" });
+  Object.assign(link, { href: LOG_IN, target: "_blank", textContent: words("log_in_again") });
   const sentence = document.createElement("span"); // As one piece, beside which an icon may stand.
-  sentence.append("You have been logged out. ", link, ", then try again.");
+  const [before, after] = around("logged_out", "link");
+  sentence.append(before, link, after);
   return sentence;
 }
 
@@ -196,10 +199,10 @@ function accept(job, card) {
 function tryLater(job, seconds, reason) {
   running.delete(job);
   if (job.tries >= MOST_TRIES) {
-    over(job, "refused", `${reason}. Try again when it is back.`);
+    over(job, "refused", words("try_when_back", { reason }));
     return;
   }
-  show(job, "queued", `${reason}; trying again in ${seconds} s`);
+  show(job, "queued", words("trying_again", { reason, seconds }));
   running.add(job); // It keeps its place, so that a busy server is not asked by all the others meanwhile.
   job.timer = setTimeout(() => send(job), seconds * 1000);
 }
@@ -227,7 +230,7 @@ function showTotals() {
   if (!sending) return;
   const open = waiting.length + running.size;
   sending.hidden = open === 0;
-  document.getElementById("sending-words").textContent = `Sending: ${finished.toLocaleString()} of ${total.toLocaleString()}`;
+  document.getElementById("sending-words").textContent = words("sending_part", { done: written(finished), all: written(total) });
   const part = [...running].reduce((sum, job) => sum + job.sent, 0);
   document.getElementById("sending-bar").value = total ? (finished + part) / total : 0;
 }
@@ -239,16 +242,16 @@ function cancel(job) {
   const place = waiting.indexOf(job);
   if (place >= 0) {
     waiting.splice(place, 1);
-    over(job, "canceled", "Canceled");
+    over(job, "canceled", words("canceled"));
   } else if (job.request?.readyState === XMLHttpRequest.DONE || job.request?.readyState === XMLHttpRequest.UNSENT) {
-    over(job, "canceled", "Canceled");
+    over(job, "canceled", words("canceled"));
   } else job.request.abort();
 }
 
 async function sendAgain(job) {
   job.tries = 0;
   finished -= 1;
-  show(job, "queued", "Waiting to be sent");
+  show(job, "queued", words("waiting"));
   try {
     await renewToken();
   } catch {
@@ -263,7 +266,7 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-cancel]")) cancel(job);
   if (event.target.closest("[data-again]")) sendAgain(job);
   if (event.target.closest("[data-cancel-all]")) {
-    for (const waits of waiting.splice(0)) over(waits, "canceled", "Canceled");
+    for (const waits of waiting.splice(0)) over(waits, "canceled", words("canceled"));
     [...running].forEach(cancel);
   }
 });

@@ -43,6 +43,7 @@ HOMES = {
     "fastapi": ("webapp/",),
     "starlette": ("webapp/",),
     "jinja2": ("webapp/",),
+    "babel": ("webapp/language.py", "webapp/wording.py"),
 }
 """Where a library may be imported. So a change of library, or of its version, is a change of few files."""
 

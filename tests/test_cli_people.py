@@ -97,7 +97,7 @@ def test_with_a_public_address_a_link_is_whole(here: CommandHere) -> None:
         assert done.stderr == ""
 
 
-@pytest.mark.parametrize("name", ["two words", "", "x" * 65, "a\nb", "pаypal"])  # noqa: RUF001 - a Cyrillic letter
+@pytest.mark.parametrize("name", ["two words", "", "x" * 65, "a\nb", "pаypal"])
 def test_a_name_that_cannot_be_is_refused_before_a_password_is_read(here: CommandHere, name: str) -> None:
     said = failed(typed(here, f"{TOO_SHORT}\n", "user", "add", name, "--password-stdin"))
     assert said.startswith(("The name of an account has", "The letters of a name are"))

@@ -152,7 +152,7 @@ def test_the_environment_names_no_proxy_for_it(server, other, fetcher, monkeypat
 # ---- Where nobody is led to
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "１２７.0.0.1"])  # noqa: RUF001, S104
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "１２７.0.0.1"])  # noqa: S104
 def test_this_machine_is_not_asked(server, fetcher, host):
     server.put("/a", PICTURE)
 

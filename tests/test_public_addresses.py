@@ -101,7 +101,7 @@ def test_whatever_python_calls_not_global_is_not_public_either():
         ("http://example.org/\"><b>'", "http", "example.org", 80, "/%22%3E%3Cb%3E'"),
         ("http://93.184.216.34/a", "http", "93.184.216.34", 80, "/a"),
         ("http://[2001:DB8:0:0::1]:8080/a", "http", "2001:db8::1", 8080, "/a"),
-        ("http://１２７.0.0.1/a", "http", "127.0.0.1", 80, "/a"),  # noqa: RUF001 - wide digits are digits
+        ("http://１２７.0.0.1/a", "http", "127.0.0.1", 80, "/a"),
         ("http://127。0。0。1/a", "http", "127.0.0.1", 80, "/a"),
         ("http://ⓛocalhost/a", "http", "localhost", 80, "/a"),
     ],

@@ -18,6 +18,7 @@ from webapp import errors
 from webapp.cookies import Signer
 from webapp.dependencies import VERSION, Running
 from webapp.identity import check_csrf, identify
+from webapp.language import Speaking
 from webapp.oidc_settings import open_provider
 from webapp.rendering import mount_static
 from webapp.routes import (
@@ -33,6 +34,7 @@ from webapp.routes import (
     health,
     images,
     invitations,
+    language,
     libraries,
     login,
     oidc,
@@ -139,6 +141,7 @@ def create_app(
         audit,
         libraries,
         invitations,
+        language,
         searches,
         feeds,
     ):
@@ -149,4 +152,5 @@ def create_app(
     with_files["/upload"] = one_file * PAGE_UPLOAD_FILES
     app.add_middleware(ServerTiming)
     app.add_middleware(Guard, max_body_bytes=with_files, default_body_bytes=FORM_BYTES, public_url=settings.public_url)
+    app.add_middleware(Speaking)
     return app

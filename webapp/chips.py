@@ -12,6 +12,8 @@ from pipeline.shapes import FORMATS
 from webapp.color_fields import color_label, hex_of, without_color
 from webapp.facets import SCHEME_SWATCHES, SIZE_LABELS, STATE_WORDS, SWATCHES
 from webapp.forms import Fields, first
+from webapp.language import gettext as _
+from webapp.language import marked, translated
 from webapp.links import search_url, without_value
 from webapp.pages import Chip
 from webapp.tiles import thumbnail_url
@@ -32,27 +34,27 @@ CHOICES = (
     "state",
 )
 WORDS = {
-    "taken_year": "taken in {}",
-    "uploader": "added by {}",
-    "tag": "tag: {}",
-    "without_tag": "without tag: {}",
+    "taken_year": marked("taken in %(value)s"),
+    "uploader": marked("added by %(value)s"),
+    "tag": marked("tag: %(value)s"),
+    "without_tag": marked("without tag: %(value)s"),
 }
 LABELS: dict[str, Mapping[str, str]] = {"size": SIZE_LABELS, "format": FORMATS, "state": STATE_WORDS}
 TYPED = {
-    "min_brightness": "brightness from {}",
-    "max_brightness": "brightness up to {}",
-    "min_saturation": "saturation from {}",
-    "max_saturation": "saturation up to {}",
-    "created_after": "added from {}",
-    "created_before": "added until {}",
-    "taken_after": "taken from {}",
-    "taken_before": "taken until {}",
-    "min_width": "at least {} px wide",
-    "max_width": "at most {} px wide",
-    "min_height": "at least {} px high",
-    "max_height": "at most {} px high",
-    "min_bytes": "file from {}",
-    "max_bytes": "file up to {}",
+    "min_brightness": marked("brightness from %(value)s"),
+    "max_brightness": marked("brightness up to %(value)s"),
+    "min_saturation": marked("saturation from %(value)s"),
+    "max_saturation": marked("saturation up to %(value)s"),
+    "created_after": marked("added from %(value)s"),
+    "created_before": marked("added until %(value)s"),
+    "taken_after": marked("taken from %(value)s"),
+    "taken_before": marked("taken until %(value)s"),
+    "min_width": marked("at least %(value)s px wide"),
+    "max_width": marked("at most %(value)s px wide"),
+    "min_height": marked("at least %(value)s px high"),
+    "max_height": marked("at most %(value)s px high"),
+    "min_bytes": marked("file from %(value)s"),
+    "max_bytes": marked("file up to %(value)s"),
 }
 
 
@@ -69,7 +71,7 @@ def filter_chips(
     chips += [_choice_chip(fields, name, value, library_labels) for name in names for value in fields.get(name, ())]
     for name, words in TYPED.items():
         chips += [
-            Chip("filter", words.format(value), search_url(fields, **{name: None}))
+            Chip("filter", _(words, value=value), search_url(fields, **{name: None}))
             for value in fields.get(name, ())[:1]
         ]
     return tuple(chips)
@@ -80,8 +82,10 @@ def _palette_chip(backend: Backend, principal: Principal, fields: Fields, image_
     try:
         image = get_image(backend, image_id, principal)
     except NotFound:
-        return Chip("filter", "colors of a picture that is gone", without)
-    return Chip("filter", f"colors of {image.filename}", without, thumbnail_url(image, THUMBNAIL_SIZES[0]))
+        return Chip("filter", _("colors of a picture that is gone"), without)
+    return Chip(
+        "filter", _("colors of %(name)s", name=image.filename), without, thumbnail_url(image, THUMBNAIL_SIZES[0])
+    )
 
 
 def _color_chip(fields: Fields, value: str) -> Chip:
@@ -91,9 +95,11 @@ def _color_chip(fields: Fields, value: str) -> Chip:
 
 def _choice_chip(fields: Fields, name: str, value: str, library_labels: Mapping[str, str]) -> Chip:
     color = {**SWATCHES, **SCHEME_SWATCHES}.get(value) if name in {"color_name", "scheme"} else None
-    label = WORDS.get(name, "{}").format(LABELS.get(name, {}).get(value, value))
+    label = _(LABELS[name][value]) if value in LABELS.get(name, {}) else translated(value, name)
+    if name in WORDS:
+        label = _(WORDS[name], value=value)
     if name == "monochrome":
-        label = "black and white"
+        label = _("black and white")
     if name == "library":
-        label = f"in {library_labels.get(value, value)}"
+        label = _("in %(library)s", library=library_labels.get(value, value))
     return Chip("filter", label, without_value(fields, name, value), color=color)

@@ -16,6 +16,8 @@ from pipeline.features.color_names import name_indices
 from pipeline.features.picture import COLOR_NAMES
 from pipeline.principals import Principal
 from webapp.forms import HEX_COLOR, MOST_COLORS, Fields, first
+from webapp.language import gettext as _
+from webapp.language import translated
 from webapp.links import search_url
 from webapp.pages_colors import ColorFields, ColorRow, PaletteOf, ShareOption
 from webapp.wording import as_percent
@@ -65,7 +67,8 @@ def hex_of(value: str) -> str | None:
 
 
 def _row(fields: Fields, number: int, value: str) -> ColorRow:
-    code, _, share = value.partition(":")
+    code = value.partition(":")[0]
+    share = value.partition(":")[2]
     color = _code(value) or code
     offered = ["", *SHARES]
     if share not in offered:
@@ -73,10 +76,10 @@ def _row(fields: Fields, number: int, value: str) -> ColorRow:
     return ColorRow(
         number=number,
         hex=color,
-        name=COLOR_NAMES[int(name_indices(np.asarray(hex_to_lab(color))))],
+        name=translated(COLOR_NAMES[int(name_indices(np.asarray(hex_to_lab(color))))], "color_name"),
         value=value,
         options=tuple(
-            ShareOption(f"{color}:{part}" if part else color, _percent(part) if part else "any share", part == share)
+            ShareOption(f"{color}:{part}" if part else color, _percent(part) if part else _("any share"), part == share)
             for part in offered
         ),
         remove_url=without_color(fields, value),
@@ -90,7 +93,7 @@ def _palette_of(backend: Backend, principal: Principal, fields: Fields) -> Palet
     try:
         image = get_image(backend, image_id, principal)
     except NotFound:
-        return PaletteOf(image_id, "a picture that is gone", (), "")
+        return PaletteOf(image_id, _("a picture that is gone"), (), "")
     swatches = image.color.swatches if image.color else ()
     asked = [("color", f"{swatch.hex}:{round(swatch.share, SHARE_DIGITS)}") for swatch in swatches[:MOST_COLORS]]
     kept = {name: fields.get(name, ()) for name in BELONGING if name != "color_share"}

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 from pipeline.search import SearchResult
 from webapp.forms import Fields
+from webapp.language import gettext as _
+from webapp.language import marked, ngettext
 from webapp.links import SUBJECTS, filters_only, search_url
 from webapp.pages import Emptiness
+from webapp.wording import sentences
 
 Advice = tuple[tuple[str, str], ...]
 """What to do next: the words and the address of each way."""
 
-NO_PICTURE_HAS_ALL = "No picture has all of these words. Those that have some are folded below."
-SHOW_ALL = ("Show all pictures", "/")
+NO_PICTURE_HAS_ALL = marked("No picture has all of these words. Those that have some are folded below.")
 
 
 @dataclass(frozen=True)
@@ -35,18 +37,18 @@ def emptiness_of(
     if result is None or shown.any_open:
         return None
     if shown.waiting and not shown.any_weak:
-        return Emptiness("Nothing yet", _still_waiting(shown.waiting), (("See what is running", "/status"),))
+        return Emptiness(_("Nothing yet"), _still_waiting(shown.waiting), ((_("See what is running"), "/status"),))
     if not shown.ready:
         return Emptiness(
-            "The library is empty",
-            "There is nothing to find yet. Pictures that are added are found at once.",
+            _("The library is empty"),
+            _("There is nothing to find yet. Pictures that are added are found at once."),
             advice,
         )
     if not any(fields.get(name) for name in SUBJECTS):
         return Emptiness(
-            "No picture passes these filters",
-            "Take one of them away, or begin again.",
-            (("Clear all filters", "/"), *advice),
+            _("No picture passes these filters"),
+            _("Take one of them away, or begin again."),
+            ((_("Clear all filters"), "/"), *advice),
         )
     return _nothing_alike(result, fields, shown, plain)
 
@@ -54,11 +56,11 @@ def emptiness_of(
 def _nothing_shown(result: SearchResult, fields: Fields) -> Emptiness:
     if fields.get("sort") and result.verdict != "match":
         return Emptiness(
-            "No good match",
-            "Nothing here is surely like it. In another order than the best match only good matches are shown.",
-            (("Show the nearest pictures", search_url(fields, sort=None)),),
+            _("No good match"),
+            _("Nothing here is surely like it. In another order than the best match only good matches are shown."),
+            ((_("Show the nearest pictures"), search_url(fields, sort=None)),),
         )
-    return Emptiness("Nothing found", "There is no other picture, or none passes the filters.", _ways(fields))
+    return Emptiness(_("Nothing found"), _("There is no other picture, or none passes the filters."), _ways(fields))
 
 
 def _nothing_alike(result: SearchResult, fields: Fields, shown: Shown, plain: Callable[[], str | None]) -> Emptiness:
@@ -66,45 +68,56 @@ def _nothing_alike(result: SearchResult, fields: Fields, shown: Shown, plain: Ca
         return _nothing_shown(result, fields)
     if color := plain():
         return Emptiness(
-            "This picture is too plain",
-            "It is hardly more than one color, so there is nothing in it to recognize. Try one with more to see, or "
-            "look for its color.",
-            (("Look for its color", search_url({}, color=color)),),
+            _("This picture is too plain"),
+            _(
+                "It is hardly more than one color, so there is nothing in it to recognize. Try one with more to see, "
+                "or look for its color."
+            ),
+            ((_("Look for its color"), search_url({}, color=color)),),
         )
     if shown.waiting:
         return Emptiness(
-            "Nothing alike so far",
-            f"{_still_waiting(shown.waiting)} What comes nearest until then is folded below.",
-            (("See what is running", "/status"), *_ways(fields)),
+            _("Nothing alike so far"),
+            sentences(_still_waiting(shown.waiting), _("What comes nearest until then is folded below.")),
+            ((_("See what is running"), "/status"), *_ways(fields)),
         )
     if result.by_words_alone:
-        return Emptiness("No good match", NO_PICTURE_HAS_ALL, _ways(fields))
+        return Emptiness(_("No good match"), _(NO_PICTURE_HAS_ALL), _ways(fields))
     what = _what_to_try(fields)
     if result.verdict == "weak":
         return Emptiness(
-            "No good match",
-            f"Nothing here is surely like it. What comes nearest is folded below. {what}",
+            _("No good match"),
+            sentences(_("Nothing here is surely like it. What comes nearest is folded below."), what),
             _ways(fields),
         )
-    return Emptiness("Nothing alike", f"No picture here is like what you asked for. {what}", _ways(fields))
+    return Emptiness(
+        _("Nothing alike"), sentences(_("No picture here is like what you asked for."), what), _ways(fields)
+    )
 
 
 def _what_to_try(fields: Fields) -> str:
     if not (fields.get("like") or fields.get("picture")):
-        return "Try another word for it, or a picture."
+        return _("Try another word for it, or a picture.")
     if fields.get("text"):
-        return "Try the picture or the words alone."
-    return "Try another picture of it, or a word for what it shows."
+        return _("Try the picture or the words alone.")
+    return _("Try another picture of it, or a word for what it shows.")
 
 
 def _ways(fields: Fields) -> Advice:
     """Return how to go on: without the filters, if there are any, or to everything."""
     if not filters_only(fields):
-        return (SHOW_ALL,)
+        return (_show_all(),)
     subjects = {name: fields[name] for name in SUBJECTS if fields.get(name)}
-    return (("Search without the filters", search_url(subjects)), SHOW_ALL)
+    return ((_("Search without the filters"), search_url(subjects)), _show_all())
 
 
 def _still_waiting(waiting: int) -> str:
-    pictures = "1 picture is" if waiting == 1 else f"{waiting:,} pictures are"
-    return f"{pictures} still being analyzed. What is done appears here at once."
+    return ngettext(
+        "%(number)s picture is still being analyzed. What is done appears here at once.",
+        "%(number)s pictures are still being analyzed. What is done appears here at once.",
+        waiting,
+    )
+
+
+def _show_all() -> tuple[str, str]:
+    return (_("Show all pictures"), "/")

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from pipeline import errors
 from webapp.dependencies import shell
 from webapp.identity import recognize
+from webapp.language import gettext, marked
 from webapp.links import login_url
 from webapp.pages import ErrorPage
 from webapp.rendering import page, wants_fragment
@@ -53,19 +54,19 @@ STATUS: dict[type[errors.LikenessError], int] = {
 }
 
 TITLES = {
-    400: "This request could not be read",
-    401: "Please log in",
-    403: "This is not allowed",
-    404: "There is nothing here",
-    405: "This cannot be done here",
-    409: "This cannot be done as things stand",
-    413: "This is too large",
-    415: "This is not a picture Likeness can read",
-    422: "This could not be used",
-    429: "Too much at once",
-    503: "This does not work at the moment",
+    400: marked("This request could not be read"),
+    401: marked("Please log in"),
+    403: marked("This is not allowed"),
+    404: marked("There is nothing here"),
+    405: marked("This cannot be done here"),
+    409: marked("This cannot be done as things stand"),
+    413: marked("This is too large"),
+    415: marked("This is not a picture Likeness can read"),
+    422: marked("This could not be used"),
+    429: marked("Too much at once"),
+    503: marked("This does not work at the moment"),
 }
-UNEXPECTED_TITLE = "Likeness made an error"
+UNEXPECTED_TITLE = marked("Likeness made an error")
 UNEXPECTED = "Something went wrong inside Likeness. The log says more; please try again."
 NOTHING_THERE = "There is nothing at this address. The search page shows everything there is."
 LOGGED_OUT = "You have been logged out. What you sent was not kept: please log in and send it again."
@@ -98,7 +99,9 @@ def answer(request: Request, status: int, code: str, sentence: str) -> Response:
         return JSONResponse({"error": {"code": code, "message": sentence}}, status, headers=headers)
     recognize(request)
     again = _same_address(request) if status == UNAVAILABLE else ""
-    content = ErrorPage(shell(request), TITLES.get(status, UNEXPECTED_TITLE), sentence, status, retry_url=again)
+    content = ErrorPage(
+        shell(request), gettext(TITLES.get(status, UNEXPECTED_TITLE)), sentence, status, retry_url=again
+    )
     response = page(request, "error.html", content, status_code=status)
     response.headers.update(headers)
     return response
@@ -145,7 +148,7 @@ def _ask_to_log_in(request: Request) -> Response:
     """Say that a form came too late, and lead by the login back to the page that it was on, if that was one of ours."""
     before = request.headers.get("referer", "")
     is_ours = before.startswith(str(request.base_url))
-    content = ErrorPage(shell(request), TITLES[401], LOGGED_OUT, 401, login_url(before if is_ours else ""))
+    content = ErrorPage(shell(request), gettext(TITLES[401]), LOGGED_OUT, 401, login_url(before if is_ours else ""))
     return page(request, "error.html", content, status_code=401)
 
 

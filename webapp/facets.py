@@ -11,6 +11,8 @@ from pipeline.images import ImageState
 from pipeline.listing import Counts, Facets
 from pipeline.shapes import FORMATS, ORIENTATIONS, SIZES
 from webapp.forms import Fields, first
+from webapp.language import gettext as _
+from webapp.language import marked, translated
 from webapp.pages import Facet, FacetOption, RangeFields
 
 SWATCHES = {
@@ -34,18 +36,18 @@ SCHEME_SWATCHES = {"warm": "#e8853b", "cool": "#3b8fe8", "neutral": "#9a9a96"}
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 SIZE_LABELS = {
-    "small": "small, under 0.5 MP",
-    "medium": "medium, 0.5 to 2 MP",
-    "large": "large, 2 to 8 MP",
-    "huge": "huge, over 8 MP",
+    "small": marked("small, under 0.5 MP"),
+    "medium": marked("medium, 0.5 to 2 MP"),
+    "large": marked("large, 2 to 8 MP"),
+    "huge": marked("huge, over 8 MP"),
 }
 """What the bounds of `shapes.SIZE_PIXELS` are called on pages."""
 
 STATE_WORDS = {
-    ImageState.WAITING.value: "waiting to be analyzed",
-    ImageState.FAILED.value: "could not be analyzed",
-    ImageState.HELD.value: "held back",
-    ImageState.READY.value: "analyzed",
+    ImageState.WAITING.value: marked("waiting to be analyzed"),
+    ImageState.FAILED.value: marked("could not be analyzed"),
+    ImageState.HELD.value: marked("held back"),
+    ImageState.READY.value: marked("analyzed"),
 }
 
 UNFOLDED = frozenset({"category", "color_name", "scheme"})
@@ -66,26 +68,34 @@ def facets_of(counts: Counts, fields: Fields, library_labels: Mapping[str, str],
     found = counts.facets if not states or ImageState.READY in states else Facets()
     black_and_white = {MONOCHROME: found.monochrome} if found.monochrome else {}
     groups = [
-        _facet("category", "Category", _options(fields, "category", found.category, CATEGORIES)),
-        _facet("color_name", "Color", _options(fields, "color_name", found.color_name, COLOR_NAMES), "swatches"),
-        _facet("scheme", "Mood", _options(fields, "scheme", found.scheme, SCHEMES), "swatches"),
+        _facet("category", _("Category"), _options(fields, "category", found.category, CATEGORIES)),
+        _facet("color_name", _("Color"), _options(fields, "color_name", found.color_name, COLOR_NAMES), "swatches"),
+        _facet("scheme", _("Mood"), _options(fields, "scheme", found.scheme, SCHEMES), "swatches"),
         _facet(
             "monochrome",
-            "Black and white",
-            _options(fields, "monochrome", black_and_white, (MONOCHROME,), {MONOCHROME: "only black and white"}),
+            _("Black and white"),
+            _options(fields, "monochrome", black_and_white, (MONOCHROME,), {MONOCHROME: _("only black and white")}),
         ),
-        _facet("orientation", "Shape", _options(fields, "orientation", found.orientation, ORIENTATIONS)),
-        _facet("size", "Size", _options(fields, "size", found.size, SIZES, SIZE_LABELS)),
-        _facet("format", "Format", _options(fields, "format", found.format, tuple(found.format), FORMATS)),
-        _facet("taken_year", "Year taken", _options(fields, "taken_year", found.taken_year, tuple(found.taken_year))),
-        _facet("tag", "Tag", _options(fields, "tag", found.tag, tuple(found.tag))),
-        _facet("without_tag", "Without tag", _uncounted(fields, "without_tag")),
-        _facet("uploader", "Added by", _options(fields, "uploader", found.uploader, tuple(found.uploader))),
-        _facet("library", "Library", _options(fields, "library", found.library, tuple(found.library), library_labels)),
+        _facet("orientation", _("Shape"), _options(fields, "orientation", found.orientation, ORIENTATIONS)),
+        _facet("size", _("Size"), _options(fields, "size", found.size, SIZES, _spoken(SIZE_LABELS))),
+        _facet("format", _("Format"), _options(fields, "format", found.format, tuple(found.format), FORMATS)),
+        _facet(
+            "taken_year", _("Year taken"), _options(fields, "taken_year", found.taken_year, tuple(found.taken_year))
+        ),
+        _facet("tag", _("Tag"), _options(fields, "tag", found.tag, tuple(found.tag))),
+        _facet("without_tag", _("Without tag"), _uncounted(fields, "without_tag")),
+        _facet("uploader", _("Added by"), _options(fields, "uploader", found.uploader, tuple(found.uploader))),
+        _facet(
+            "library", _("Library"), _options(fields, "library", found.library, tuple(found.library), library_labels)
+        ),
     ]
     if not asked:
-        groups.append(_facet("state", "State", _states(fields, counts)))
+        groups.append(_facet("state", _("State"), _states(fields, counts)))
     return tuple(group for group in groups if group.options and not _says_nothing(group, found.counted))
+
+
+def _spoken(labels: Mapping[str, str]) -> dict[str, str]:
+    return {value: _(label) for value, label in labels.items()}
 
 
 def _facet(
@@ -107,7 +117,7 @@ def _states(fields: Fields, counts: Counts) -> tuple[FacetOption, ...]:
     numbers = {state.value: number for state, number in counts.unfinished.items()}
     if ImageState.READY in fields.get("state", ()):
         numbers[ImageState.READY.value] = counts.passing
-    return _options(fields, "state", numbers, tuple(STATE_WORDS), STATE_WORDS)
+    return _options(fields, "state", numbers, tuple(STATE_WORDS), _spoken(STATE_WORDS))
 
 
 def _uncounted(fields: Fields, name: str) -> tuple[FacetOption, ...]:
@@ -135,7 +145,7 @@ def _options(
     return tuple(
         FacetOption(
             value=value,
-            label=labels.get(value, value),
+            label=labels[value] if value in labels else translated(value, name),
             count=counts.get(value, 0),
             chosen=value in chosen,
             color={**SWATCHES, **SCHEME_SWATCHES}.get(value) if name in {"color_name", "scheme"} else None,

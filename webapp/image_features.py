@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.features.color_names import name_indices
 from pipeline.features.picture import COLOR_NAMES
 from pipeline.images import ImageRecord
+from webapp.language import translated
 from webapp.pages import PaletteBar, ScoreBar, WordLink
 from webapp.wording import as_percent
 
@@ -21,7 +22,7 @@ def palette_bars(image: ImageRecord) -> tuple[PaletteBar, ...]:
     return tuple(
         PaletteBar(
             hex=swatch.hex,
-            name=COLOR_NAMES[name],
+            name=translated(COLOR_NAMES[name], "color_name"),
             share=swatch.share,
             percent=as_percent(swatch.share),
             find_url=f"/?{urlencode({'color': swatch.hex})}",
@@ -37,7 +38,7 @@ def score_bars(image: ImageRecord) -> tuple[ScoreBar, ...]:
         return ()
     ordered = sorted(image.category.scores.items(), key=lambda item: -item[1])
     return tuple(
-        ScoreBar(name, score, as_percent(score), f"/?{urlencode({'category': name})}")
+        ScoreBar(translated(name, "category"), score, as_percent(score), f"/?{urlencode({'category': name})}")
         for name, score in ordered
         if score >= SMALLEST_SCORE
     )

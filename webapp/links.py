@@ -7,6 +7,7 @@ from fastapi import Request
 
 from webapp.forms import FILTER_FIELDS, Fields
 
+LOGIN = "/login"
 WEB_ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
 SUBJECTS = ("text", "like", "picture")
 """The fields that say what to compare with; the others narrow."""
@@ -54,11 +55,20 @@ def is_own_address(address: str) -> bool:
     return address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
 
 
+def here_url(request: Request) -> str:
+    """Return the page that is being shown, for a form that leads back to it; "/" where it was the answer to another."""
+    if request.method != "GET" or not is_own_address(request.url.path):
+        return "/"
+    if request.url.path == LOGIN:  # where to go afterwards is kept only if it is one of our addresses
+        return login_url(request.query_params.get("next", ""))
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+
+
 def login_url(wanted: str) -> str:
     """Return where to log in and be led to the `wanted` address of this server afterwards."""
     parts = urlsplit(wanted)
     way = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    return f"/login?{urlencode({'next': way})}" if way not in {"", "/"} and is_own_address(way) else "/login"
+    return f"{LOGIN}?{urlencode({'next': way})}" if way not in {"", "/"} and is_own_address(way) else LOGIN
 
 
 def absolute_url(request: Request, path: str) -> str:

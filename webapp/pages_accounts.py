@@ -110,6 +110,7 @@ SCOPE_CHOICES = (
     ScopeChoice("moderate", "Moderate", "Read, and change and delete pictures, those of others too."),
     ScopeChoice("manage", "Manage", "Read, and look after members and libraries; delete for good."),
 )
+"""In English, as all choices here; templates translate them."""
 
 EXPIRY_CHOICES: Choices = (("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("never", "never"))
 """Days after which a token stops working."""

@@ -7,6 +7,7 @@ addresses to which the forms are posted, with their fields, are listed at each p
 
 from dataclasses import dataclass
 
+from webapp.language import marked
 from webapp.pages import Shell
 from webapp.pages_accounts import Choices, Secret
 
@@ -17,7 +18,7 @@ ROLE_CHOICES: Choices = (
     ("owner", "Owner"),
 )
 
-SOMEBODY = "Whoever looks after this server"
+SOMEBODY = marked("Whoever looks after this server")
 """Who invites, where the invitation was made at the machine itself."""
 
 

@@ -14,10 +14,13 @@ from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.principals import Principal
 from pipeline.query_pictures import get_query_picture
 from webapp.forms import Fields
+from webapp.language import gettext as _
+from webapp.language import ngettext
 from webapp.links import fields_query
 from webapp.pages import Chip, Choice
 from webapp.query_parts import Part, swapped, url_of, with_weight, without
 from webapp.tiles import thumbnail_url
+from webapp.wording import listed
 
 MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 
@@ -34,16 +37,20 @@ def heading_of(parts: Sequence[Part], *, is_narrowed: bool) -> str:
     """Return what was asked in a few words."""
     toward = [part for part in parts if part.weight > 0]
     pictures = sum(part.kind != "text" for part in toward)
-    said = [f"Like {'this picture' if pictures == 1 else f'these {pictures} pictures'}"] if pictures else []
+    said = [ngettext("Like this picture", "Like these %(number)s pictures", pictures)] if pictures else []
     if len(parts) == 1 and pictures:
-        return "Pictures with this part" if parts[0].region else "Pictures like this one"
-    said += [f"“{part.value}”" for part in toward if part.kind == "text"]
-    away = [f"“{part.value}”" if part.kind == "text" else "a picture" for part in parts if part.weight < 0]
+        return _("Pictures with this part") if parts[0].region else _("Pictures like this one")
+    said += [_("“%(words)s”", words=part.value) for part in toward if part.kind == "text"]
+    away = _(" and ").join(
+        _("“%(words)s”", words=part.value) if part.kind == "text" else _("a picture")
+        for part in parts
+        if part.weight < 0
+    )
     if away:
-        said.append(f"{'away' if said else 'Away'} from {' and '.join(away)}")
+        said.append(_("away from %(what)s", what=away) if said else _("Away from %(what)s", what=away))
     if said:
-        return ", ".join(said)
-    return "Chosen pictures" if is_narrowed else "All pictures"
+        return listed(said)
+    return _("Chosen pictures") if is_narrowed else _("All pictures")
 
 
 def _chip(backend: Backend, principal: Principal, fields: Fields, parts: Sequence[Part], at: int) -> Chip:
@@ -72,18 +79,19 @@ def region_url(fields: Fields, at: int) -> str:
 
 
 def _bare(backend: Backend, principal: Principal, part: Part, remove_url: str) -> Chip:
-    which = "part of " if part.region else ""
     if part.kind == "text":
         return Chip("text", part.value, remove_url)
     try:
         if part.kind == "picture":
             kept = get_query_picture(backend, part.value)
-            return Chip("picture", f"{which}this picture", remove_url, f"/pictures/{kept.key}")
+            label = _("part of this picture") if part.region else _("this picture")
+            return Chip("picture", label, remove_url, f"/pictures/{kept.key}")
         image = get_image(backend, part.value, principal)
     except NotFound:
-        gone = "a picture that is no longer kept" if part.kind == "picture" else "a picture that is gone"
+        gone = _("a picture that is no longer kept") if part.kind == "picture" else _("a picture that is gone")
         return Chip("picture" if part.kind == "picture" else "image", gone, remove_url)
-    return Chip("image", f"{which}{image.filename}", remove_url, thumbnail_url(image, THUMBNAIL_SIZES[0]))
+    label = _("part of %(name)s", name=image.filename) if part.region else image.filename
+    return Chip("image", label, remove_url, thumbnail_url(image, THUMBNAIL_SIZES[0]))
 
 
 def _weights(fields: Fields, parts: Sequence[Part], at: int) -> tuple[Choice, ...]:

@@ -1,4 +1,4 @@
-"""Where the templates and the static files lie, in an installed package as in a working copy."""
+"""Where the templates, the static files and the languages lie, in an installed package as in a working copy."""
 
 from pathlib import Path
 
@@ -13,3 +13,4 @@ def _folder(name: str) -> Path:
 
 TEMPLATES = _folder("templates")
 STATIC = _folder("static")
+LANGUAGES = _PACKAGE / "languages"

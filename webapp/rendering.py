@@ -1,7 +1,8 @@
 """Values of `webapp.pages` become HTML here: whole pages, or the one block that htmx asks for.
 
 The static files are served from here too, under addresses that can be cached for good. What a page says is decided
-by the routes; how a number or a date is written is decided in `webapp.wording`.
+by the routes; how a number or a date is written is decided in `webapp.wording`. Templates have their words from
+`_("…")` and `ngettext("…", "…", number)`, in the language of the request.
 """
 
 import hashlib
@@ -18,10 +19,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from pipeline.stopwatch import spent_on
-from webapp import wording
+from webapp import language, wording
 from webapp.flash import COOKIE, forget_notice
+from webapp.links import here_url
 from webapp.pages import ErrorPage
 from webapp.paths import STATIC, TEMPLATES
+from webapp.script_words import script_words
 
 STATIC_PREFIX = "/static"
 HTMX_PACKAGE = "js_lib_htmx"
@@ -66,7 +69,10 @@ def page(
             html = "".join(found.blocks[wanted](found.new_context(names)))
         else:
             html = found.render(names)
-    headers = {"Vary": "HX-Request, HX-Target, HX-History-Restore-Request"}
+    headers = {
+        "Content-Language": language.present().tag,
+        "Vary": f"HX-Request, HX-Target, HX-History-Restore-Request, {language.VARY}",
+    }
     if fragment and is_error:
         headers |= ERROR_GOES_TO_THE_NOTICE
     answer = HTMLResponse(html, status_code, headers=headers)
@@ -86,6 +92,17 @@ def csrf_field(context: Context) -> Markup:
     """Return the hidden field by which a form is known to be of our own page; nothing where there is no session."""
     token = context["shell"].csrf_token
     return Markup('<input type="hidden" name="csrf_token" value="{}">').format(token) if token else Markup()
+
+
+def message(text: str, /, **values: object) -> Markup:
+    """Return a message of a template in the language of the request. It may have elements; its values are escaped."""
+    return Markup(language.present().messages.gettext(text)) % values  # noqa: S704 - catalogues are source
+
+
+def counted_message(one: str, many: str, number: int, /, **values: object) -> Markup:
+    """Return a message in the form that `number` needs; `%(number)s` is that, written for people."""
+    found = language.present().messages.ngettext(one, many, number)
+    return Markup(found) % {"number": language.as_number(number), **values}  # noqa: S704 - catalogues are source
 
 
 def mount_static(app: FastAPI) -> None:
@@ -130,6 +147,8 @@ def _build_environment() -> Environment:
     built.filters |= wording.FILTERS
     built.globals["static_url"] = static_url
     built.globals["csrf_field"] = csrf_field
+    built.globals |= {"_": message, "ngettext": counted_message, "script_words": script_words}
+    built.globals |= {"language": language.present, "languages": language.languages, "here_url": here_url}
     # A macro imported at the top of a template is unknown to a block that is rendered alone; a global is not.
     built.globals["icon"] = built.get_template("_icons.html").module.icon  # type: ignore[attr-defined]
     return built

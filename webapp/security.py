@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.errors import TooManyBytes
+from webapp.sentences import said
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +160,7 @@ def _is_link(headers: Headers) -> bool:
 def _refuse(scope: Scope, code: str, sentence: str) -> Response:
     if scope["path"].startswith("/api/"):
         return JSONResponse({"error": {"code": code, "message": sentence}}, 403)
-    return PlainTextResponse(sentence, 403)
+    return PlainTextResponse(said(sentence), 403)
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

@@ -7,27 +7,29 @@ from pipeline.images import ImageRecord
 from pipeline.judging import Hit
 from pipeline.originals import DISPLAY_PX
 from pipeline.relevance import Strength
+from webapp.language import gettext as _
+from webapp.language import marked, translated
 from webapp.pages import Tile
-from webapp.wording import as_reason
+from webapp.wording import as_reason, listed
 
 STRENGTH_WORDS: dict[Strength, str] = {
-    "strong": "very similar",
-    "possible": "similar",
-    "weak": "a little similar",
+    "strong": marked("very similar"),
+    "possible": marked("similar"),
+    "weak": marked("a little similar"),
 }
 STRENGTH_WORDS_OF_TEXT: dict[Strength, str] = {
-    "strong": "fits well",
-    "possible": "may fit",
-    "weak": "fits little",
+    "strong": marked("fits well"),
+    "possible": marked("may fit"),
+    "weak": marked("fits little"),
 }
 """A picture is not similar to a word."""
 
-WORDS_OF_COLORS = ((4.0, "fits very well"), (8.0, "fits well"))
+WORDS_OF_COLORS = ((4.0, marked("fits very well")), (8.0, marked("fits well")))
 """Distances of palettes, in units of CIEDE2000, up to which their colors fit so; 2 is just visible."""
 
-WORDS_OF_OTHER_COLORS = "fits roughly"
+WORDS_OF_OTHER_COLORS = marked("fits roughly")
 
-IDENTICAL_WORDS = "the same picture"
+IDENTICAL_WORDS = marked("the same picture")
 
 
 def image_url(image: ImageRecord) -> str:
@@ -78,8 +80,8 @@ def tile_of_hit(hit: Hit, *, in_words: bool = False) -> Tile:
             **vars(plain),
             "similarity": hit.similarity,
             "strength": hit.strength,
-            "strength_words": words,
-            "reason": "These are the very same bytes." if hit.why.get("identical") else as_reason(hit.why),
+            "strength_words": _(words),
+            "reason": _("These are the very same bytes.") if hit.why.get("identical") else as_reason(hit.why),
         }
     )
 
@@ -87,18 +89,19 @@ def tile_of_hit(hit: Hit, *, in_words: bool = False) -> Tile:
 def words_of_colors(distance: object) -> str:
     """Return how well colors fit that are so far from those asked for."""
     far = float(str(distance))
-    return next((words for limit, words in WORDS_OF_COLORS if far <= limit), WORDS_OF_OTHER_COLORS)
+    return _(next((words for limit, words in WORDS_OF_COLORS if far <= limit), WORDS_OF_OTHER_COLORS))
 
 
 def alternative_text(image: ImageRecord) -> str:
     """Return what a screen reader says instead of the picture: its caption, or what analysis saw."""
     if image.caption:
         return image.caption
-    parts = [image.category.name if image.category and image.category.name != "other" else "picture"]
+    category = image.category.name if image.category else "other"
+    parts = [_("picture") if category == "other" else translated(category, "category")]
     if image.color:
         largest = sorted(image.color.names.items(), key=lambda item: -item[1])[:2]
-        parts.append(" and ".join(name for name, share in largest if share > 0))
-    return f"{', '.join(part for part in parts if part)}: {image.filename}"
+        parts.append(_(" and ").join(translated(name, "color_name") for name, share in largest if share > 0))
+    return _("%(what)s: %(name)s", what=listed(part for part in parts if part), name=image.filename)
 
 
 def _width_at(image: ImageRecord, px: int) -> int:

@@ -27,6 +27,7 @@ MATRIX = """
                                                             anon view upld mod  own  strn admn  read upld mod  mng
 GET    /                                                    L    200  200  200  200  200  200   L    L    L    L
 POST   /search                                              401  303  303  303  303  303  303   401  401  401  401
+POST   /language                                            303  303  303  303  303  303  303   303  303  303  303
 GET    /region                                              L    422  422  422  422  422  422   L    L    L    L
 GET    /results.json                                        L    200  200  200  200  200  200   L    L    L    L
 GET    /results.csv                                         L    200  200  200  200  200  200   L    L    L    L

@@ -225,6 +225,7 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
         "POST /upload": {"file": picture, "library": world.shared},
         "GET /upload/changes": {"batch": "a"},
         "POST /images/{image_id}/edit": {"caption": "changed", "tags": "new"},
+        "POST /language": {"language": "en"},
         "POST /selection": {"action": "tag", "tags": "new", "image": world.new_image_id()},
         "POST /api/v1/images": {"file": picture, "library": world.shared},
         "PATCH /api/v1/images/{image_id}": {"caption": "changed"},

@@ -44,8 +44,8 @@ def test_without_accounts_there_is_nobody_to_log_out() -> None:
 
 
 def test_who_may_only_look_is_offered_no_change() -> None:
-    assert actions(markup_of("image-looker")) == {"/search", "/logout"}
-    assert actions(markup_of("status-looker")) == {"/search", "/logout"}
+    assert actions(markup_of("image-looker")) == {"/search", "/logout", "/language"}
+    assert actions(markup_of("status-looker")) == {"/search", "/logout", "/language"}
     offered = {e.attributes["value"] for e in markup_of("search-looker").all("button") if "value" in e.attributes}
     assert {"delete", "tag"} & offered == set()
     assert "zip" in offered

@@ -18,6 +18,8 @@ from webapp.errors import status_of
 from webapp.flash import leave_notice
 from webapp.forms import FormDependency, exact, fields_of, first, new_password
 from webapp.identity import Visitor
+from webapp.language import gettext as _
+from webapp.language import ngettext, translated
 from webapp.pages_accounts import (
     SCOPE_CHOICES,
     AccountPage,
@@ -28,7 +30,7 @@ from webapp.pages_accounts import (
 )
 from webapp.rendering import page
 from webapp.security import SECRET_PAGE
-from webapp.wording import as_browser, as_short_date, as_short_moment
+from webapp.wording import as_browser, as_short_date, as_short_moment, listed
 
 router = APIRouter(include_in_schema=False)
 
@@ -56,21 +58,21 @@ def change_password(
         if isinstance(error, TooManyAttempts):
             answer.headers["Retry-After"] = str(error.retry_seconds)
         return answer
-    return _back(f"The password is changed. You are logged out everywhere else{_still_working(working_tokens)}.")
+    return _back(_changed(working_tokens))
 
 
 @router.post("/account/sessions/revoke-others")
 def revoke_other_sessions(backend: BackendDependency, visitor: VisitorDependency) -> Response:
     """Log out everywhere else."""
     ended = sessions.end_other_sessions(backend, visitor.principal, visitor.session_id)
-    return _back(f"{ended:,} other {'session' if ended == 1 else 'sessions'} ended.")
+    return _back(ngettext("%(number)s other session ended.", "%(number)s other sessions ended.", ended))
 
 
 @router.post("/account/sessions/{session_id}/revoke")
 def revoke_session(session_id: str, backend: BackendDependency, visitor: VisitorDependency) -> Response:
     """Log out in one place."""
     sessions.revoke_session(backend, visitor.principal, session_id)
-    return _back("The session has ended.")
+    return _back(_("The session has ended."))
 
 
 @router.post("/account/tokens")
@@ -82,7 +84,7 @@ def make_token(
     name, scopes = first(fields, "name"), fields.get("scope", ())
     expires = first(fields, "expires", "90")
     try:
-        _, secret = sessions.make_token(backend, visitor.principal, name, _scopes(scopes), _days(expires))
+        secret = sessions.make_token(backend, visitor.principal, name, _scopes(scopes), _days(expires))[1]
     except (InvalidQuery, Conflict) as error:
         chosen = tuple(replace(choice, chosen=choice.value in scopes) for choice in SCOPE_CHOICES)
         content = _page(
@@ -95,7 +97,12 @@ def make_token(
             expires=expires,
         )
         return page(request, "account.html", content, status_code=status_of(error))
-    shown = Secret(f"The token “{name}”", secret, "Keep it like a password; only its hash is kept here.", "/account")
+    shown = Secret(
+        _("The token “%(name)s”", name=name),
+        secret,
+        _("Keep it like a password; only its hash is kept here."),
+        "/account",
+    )
     response = page(request, "account.html", _page(request, backend, visitor, new_token=shown))
     response.headers.update(SECRET_PAGE)
     return response
@@ -105,7 +112,7 @@ def make_token(
 def revoke_token(token_id: str, backend: BackendDependency, visitor: VisitorDependency) -> Response:
     """Let a token work no more, from now on."""
     sessions.revoke_token(backend, visitor.principal, token_id)
-    return _back("The token is revoked. It no longer works.")
+    return _back(_("The token is revoked. It no longer works."))
 
 
 def _page(request: Request, backend: Backend, visitor: Visitor, **shown: Any) -> AccountPage:
@@ -141,10 +148,10 @@ def _token(token: Token) -> TokenLine:
     return TokenLine(
         id=token.id,
         name=token.name,
-        scopes=", ".join(scope.value for scope in Scope if scope in token.scopes),
+        scopes=listed(translated(scope.value, "scope") for scope in Scope if scope in token.scopes),
         made=as_short_date(token.created_at),
-        expires=as_short_date(token.expires_at) if token.expires_at else NO_END,
-        last_used=as_short_moment(token.last_used_at) if token.last_used_at else "never",
+        expires=as_short_date(token.expires_at) if token.expires_at else _("never"),
+        last_used=as_short_moment(token.last_used_at) if token.last_used_at else _("never"),
         expired=sessions.has_expired(token),
     )
 
@@ -164,10 +171,15 @@ def _days(text: str) -> float | None:
     return float(text)
 
 
-def _still_working(tokens: int) -> str:
+def _changed(tokens: int) -> str:
+    """Return that the password is changed, and how many API tokens that has not ended."""
     if not tokens:
-        return ""
-    return f"; {tokens:,} API {'token still works' if tokens == 1 else 'tokens still work'}"
+        return _("The password is changed. You are logged out everywhere else.")
+    return ngettext(
+        "The password is changed. You are logged out everywhere else; %(number)s API token still works.",
+        "The password is changed. You are logged out everywhere else; %(number)s API tokens still work.",
+        tokens,
+    )
 
 
 def _back(notice: str) -> Response:

@@ -11,19 +11,23 @@ from pipeline import audit
 from pipeline.audit import Record
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.forms import fields_of, read_integer
+from webapp.language import gettext as _
+from webapp.language import marked, translated
 from webapp.pages_accounts import AuditLine, AuditPage
 from webapp.rendering import page
-from webapp.wording import as_short_moment
+from webapp.wording import as_short_moment, listed
 
 router = APIRouter(include_in_schema=False)
 
 PAGE_SIZE = 100
 DEEPEST = 1_000_000
-OF_ALL = (
+OF_ALL = marked(
     "What people did on this server; of libraries that are not yours, only who did what, and when. Nothing here can be "
     "changed or removed. Times are in UTC."
 )
-OF_OWN = "What people did in the libraries that you own. Nothing here can be changed or removed. Times are in UTC."
+OF_OWN = marked(
+    "What people did in the libraries that you own. Nothing here can be changed or removed. Times are in UTC."
+)
 
 
 @router.get("/audit")
@@ -34,7 +38,7 @@ def show_audit(request: Request, backend: BackendDependency, principal: Principa
     shown = records[:PAGE_SIZE]
     content = AuditPage(
         shell=shell(request, "audit"),
-        explanation=OF_ALL if principal.may_administrate() else OF_OWN,
+        explanation=_(OF_ALL if principal.may_administrate() else OF_OWN),
         lines=tuple(_line(record) for record in shown),
         older_url=f"/audit?offset={offset + PAGE_SIZE}" if len(records) > PAGE_SIZE else None,
         csv_url="/audit.csv",
@@ -55,10 +59,17 @@ def _line(record: Record) -> AuditLine:
     return AuditLine(
         at=as_short_moment(record.at),
         datetime=record.at.isoformat(),
-        who=record.actor,
-        action=record.action,
+        who=translated(record.actor, "detail"),
+        action=translated(record.action, "audit"),
         subject=record.subject,
-        library=record.library_name,
+        library=translated(record.library_name, "detail"),
         address=record.address,
-        detail=record.detail_words,
+        detail=_details(record),
+    )
+
+
+def _details(record: Record) -> str:
+    return listed(
+        _("%(name)s: %(words)s", name=translated(name, "detail"), words=translated(words, "detail"))
+        for name, words in record.details.items()
     )

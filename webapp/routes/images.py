@@ -22,6 +22,7 @@ from webapp.dependencies import BackendDependency, PrincipalDependency, RunningD
 from webapp.facts import facts_of
 from webapp.forms import FormDependency
 from webapp.image_features import palette_bars, score_bars, word_links
+from webapp.language import gettext as _
 from webapp.pages import ImagePage, Tile
 from webapp.rendering import page, wants_fragment
 from webapp.security import FILE_POLICY
@@ -159,7 +160,7 @@ def _page(
     return ImagePage(
         shell=shell(
             request,
-            notice="This picture is deleted. It is in no result any more." if deleted else "",
+            notice=_("This picture is deleted. It is in no result any more.") if deleted else "",
             undo_url=f"{image_url(image)}/restore" if deleted else "",
         ),
         image=image,

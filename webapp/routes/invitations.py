@@ -14,11 +14,12 @@ from webapp.errors import status_of
 from webapp.flash import leave_notice
 from webapp.forms import FormDependency, fields_of, first, new_password
 from webapp.identity import Visitor, address_of, let_in, public
+from webapp.language import gettext as _
 from webapp.links import login_url
 from webapp.pages_libraries import SOMEBODY, InvitationPage
 from webapp.rendering import page
 from webapp.security import SECRET_PAGE
-from webapp.wording import shortened
+from webapp.wording import sentences, shortened
 
 router = APIRouter(include_in_schema=False)
 
@@ -35,7 +36,7 @@ def accept_invitation(secret: str, backend: BackendDependency, principal: Princi
     """Join a library."""
     joined = members.accept_invitation(backend, principal, secret)
     response = RedirectResponse(f"/?library={joined.library}", 303)
-    leave_notice(response, f"You are in “{shortened(joined.library_name)}” now.")
+    leave_notice(response, _("You are in “%(library)s” now.", library=shortened(joined.library_name)))
     return response
 
 
@@ -54,7 +55,8 @@ def join_with_new_account(
         return _answer(request, visitor, invitation, secret, status_of(error), **content)
     response = RedirectResponse(f"/?library={invitation.library}", 303)
     let_in(response, request, person)
-    leave_notice(response, f"Welcome, {shortened(person.name)}. You are in “{shortened(invitation.library_name)}” now.")
+    in_library = _("You are in “%(library)s” now.", library=shortened(invitation.library_name))
+    leave_notice(response, sentences(_("Welcome, %(name)s.", name=shortened(person.name)), in_library))
     return response
 
 
@@ -67,7 +69,7 @@ def _answer(
         shell=shell(request),
         library=invitation.library_name,
         role=invitation.role,
-        inviter=invitation.inviter or SOMEBODY,
+        inviter=invitation.inviter or _(SOMEBODY),
         action_url=address,
         login_url="" if visitor.is_known else login_url(address),
         account_url="" if visitor.is_known or not invitation.may_make_account else f"{address}/account",

@@ -19,6 +19,8 @@ from webapp.errors import status_of
 from webapp.flash import leave_notice
 from webapp.forms import Fields, FormDependency, fields_of, first
 from webapp.identity import Visitor
+from webapp.language import gettext as _
+from webapp.language import marked, ngettext
 from webapp.pages_accounts import Secret
 from webapp.pages_libraries import (
     SOMEBODY,
@@ -31,7 +33,7 @@ from webapp.pages_libraries import (
 )
 from webapp.rendering import page
 from webapp.security import SECRET_PAGE
-from webapp.wording import as_date, as_short_date, shortened, with_article
+from webapp.wording import as_date, as_role, as_short_date, days_in_words, pictures_in_words, shortened, with_article
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,7 +42,7 @@ MENDABLE = (InvalidQuery, Conflict, PersonNotFound)
 
 NOT_CONFIRMED = "Nothing was deleted. Please tick the box that says so."
 NO_ACCOUNTS = "There are no accounts here, so there is nobody to invite. `likeness user add NAME` makes the first one."
-OWNERS_ONLY = "Only owners and moderators see all members."
+OWNERS_ONLY = marked("Only owners and moderators see all members.")
 
 
 # ---- All of them
@@ -64,10 +66,10 @@ def make_library(
     except MENDABLE as error:
         content = _libraries_page(request, backend, visitor, problem=error.user_message, typed_name=name)
         return page(request, "libraries.html", content, status_code=status_of(error))
-    called = f"“{shortened(made.name)}”"
+    called = shortened(made.name)
     if made.id in before:
-        return _to(f"/libraries/{made.id}", f"You already have a library called {called}.")
-    return _to(f"/libraries/{made.id}", f"The library {called} is made.")
+        return _to(f"/libraries/{made.id}", _("You already have a library called “%(name)s”.", name=called))
+    return _to(f"/libraries/{made.id}", _("The library “%(name)s” is made.", name=called))
 
 
 def _libraries_page(request: Request, backend: Backend, visitor: Visitor, **shown: Any) -> LibrariesPage:
@@ -79,16 +81,16 @@ def _libraries_page(request: Request, backend: Backend, visitor: Visitor, **show
             LibraryCard(
                 name=labels.get(library.id, library.name),
                 role=library.role if visitor.has_accounts else "",
-                pictures=_counted(library.images, "picture"),
-                members=_counted(library.members, "member") if library.members is not None else "",
+                pictures=pictures_in_words(library.images),
+                members=_members_in_words(library.members) if library.members is not None else "",
                 open_url=f"/?library={library.id}",
                 manage_url=f"/libraries/{library.id}",
-                manage_words="Manage" if library.role == Role.OWNER else "Details",
+                manage_words=_("Manage") if library.role == Role.OWNER else _("Details"),
             )
             for library in libraries.list_libraries(backend, principal)
         ),
         deleted=tuple(
-            DeletedLibrary(library.id, library.name, _counted(library.images, "picture"), as_date(library.purged_at))
+            DeletedLibrary(library.id, library.name, pictures_in_words(library.images), as_date(library.purged_at))
             for library in libraries.list_deleted(backend, principal)
         ),
         **shown,
@@ -115,7 +117,7 @@ def rename_library(
     except MENDABLE as error:
         content = _library_page(request, backend, visitor, library, rename_problem=error.user_message, typed_name=name)
         return page(request, "library.html", content, status_code=status_of(error))
-    return _to(f"/libraries/{renamed.id}", f"It is now called “{shortened(renamed.name)}”.")
+    return _to(f"/libraries/{renamed.id}", _("It is now called “%(name)s”.", name=shortened(renamed.name)))
 
 
 @router.post("/libraries/{library}/delete")
@@ -127,14 +129,15 @@ def delete_library(
     if not first(fields_of(form), "confirmed"):
         return _again(request, backend, visitor, library, InvalidQuery(NOT_CONFIRMED))
     deleted = libraries.delete(backend, visitor.principal, library)
-    return _to("/libraries", f"The library “{shortened(deleted.name)}” is deleted.")
+    return _to("/libraries", _("The library “%(name)s” is deleted.", name=shortened(deleted.name)))
 
 
 @router.post("/libraries/{library}/restore")
 def restore_library(library: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Bring back a deleted library."""
     restored = libraries.restore(backend, principal, library)
-    return _to(f"/libraries/{restored.id}", f"The library “{shortened(restored.name)}” is back, with all its pictures.")
+    back = _("The library “%(name)s” is back, with all its pictures.", name=shortened(restored.name))
+    return _to(f"/libraries/{restored.id}", back)
 
 
 @router.post("/libraries/{library}/leave")
@@ -144,7 +147,7 @@ def leave_library(library: str, request: Request, backend: BackendDependency, vi
         left = members.leave(backend, visitor.principal, library)
     except MENDABLE as error:
         return _again(request, backend, visitor, library, error)
-    return _to("/libraries", f"You have left “{shortened(left.name)}”.")
+    return _to("/libraries", _("You have left “%(name)s”.", name=shortened(left.name)))
 
 
 # ---- Its members
@@ -164,7 +167,8 @@ def add_member(
         typed = {"typed_person": name, "typed_role": first(fields, "role")}
         content = _library_page(request, backend, visitor, library, member_problem=error.user_message, **typed)
         return page(request, "library.html", content, status_code=status_of(error))
-    return _to(f"/libraries/{library}", f"{shortened(added.name)} is now {with_article(added.role)} here.")
+    said = _("%(name)s is now %(role)s here.", name=shortened(added.name), role=with_article(added.role))
+    return _to(f"/libraries/{library}", said)
 
 
 @router.post("/libraries/{library}/members/{person_id}/role")
@@ -182,7 +186,8 @@ def change_role(
         changed = members.change_role(backend, visitor.principal, library, person_id, _role(fields_of(form)))
     except MENDABLE as error:
         return _again(request, backend, visitor, library, error)
-    return _to(f"/libraries/{library}", f"{shortened(changed.name)} is now {with_article(changed.role)}.")
+    said = _("%(name)s is now %(role)s.", name=shortened(changed.name), role=with_article(changed.role))
+    return _to(f"/libraries/{library}", said)
 
 
 @router.post("/libraries/{library}/members/{person_id}/remove")
@@ -194,7 +199,7 @@ def remove_member(
         removed = members.remove(backend, visitor.principal, library, person_id)
     except MENDABLE as error:
         return _again(request, backend, visitor, library, error)
-    return _to(f"/libraries/{library}", f"{shortened(removed.name)} is no longer in it.")
+    return _to(f"/libraries/{library}", _("%(name)s is no longer in it.", name=shortened(removed.name)))
 
 
 @router.post("/libraries/{library}/invitations")
@@ -212,9 +217,9 @@ def invite(
         return _again(request, backend, visitor, library, error)
     base = backend.settings.public_url or str(request.base_url).rstrip("/")
     link = Secret(
-        f"An invitation as {with_article(role)}",
+        _("An invitation as %(role)s", role=with_article(role)),
         f"{base}/invitations/{secret}",
-        f"Send it to one person: it works once, within {INVITATION_DAYS} days.",
+        _("Send it to one person: it works once, within %(days)s days.", days=INVITATION_DAYS),
         f"/libraries/{library}",
     )
     response = page(request, "library.html", _library_page(request, backend, visitor, library, new_link=link))
@@ -226,7 +231,7 @@ def invite(
 def revoke(library: str, link_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Make a link useless."""
     members.revoke(backend, principal, library, link_id)
-    return _to(f"/libraries/{library}", "The link no longer works.")
+    return _to(f"/libraries/{library}", _("The link no longer works."))
 
 
 def _again(request: Request, backend: Backend, visitor: Visitor, library: str, error: LikenessError) -> Response:
@@ -246,11 +251,11 @@ def _library_page(request: Request, backend: Backend, visitor: Visitor, name: st
         id=info.id,
         name=info.name,
         role=info.role if visitor.has_accounts else "",
-        pictures=_counted(info.images, "picture"),
+        pictures=pictures_in_words(info.images),
         open_url=f"/?library={info.id}",
-        period=_days(backend.settings.trash_days),
+        period=days_in_words(backend.settings.trash_days),
         members=lines,
-        members_note="" if members.sees_all_members(principal, info.id) else OWNERS_ONLY,
+        members_note="" if members.sees_all_members(principal, info.id) else _(OWNERS_ONLY),
         invitations=_invitation_lines(backend, principal, info) if is_owner and visitor.has_accounts else (),
         has_members=visitor.has_accounts,
         may_manage=is_owner,
@@ -266,7 +271,9 @@ def _member_lines(listed: Sequence[Member], principal: Principal) -> tuple[Membe
             person_id=member.person_id,
             name=member.name,
             role=member.role,
-            role_words=member.role.capitalize() if member.is_active else f"{member.role.capitalize()}, deactivated",
+            role_words=as_role(member.role)
+            if member.is_active
+            else _("%(role)s, deactivated", role=as_role(member.role)),
             since=as_short_date(member.created_at),
             is_me=member.person_id == principal.person_id,
             may_change=owners != [member.person_id],
@@ -279,9 +286,9 @@ def _invitation_lines(backend: Backend, principal: Principal, info: LibraryInfo)
     return tuple(
         InvitationLine(
             id=invitation.link_id,
-            role=invitation.role.capitalize(),
+            role=as_role(invitation.role),
             until=as_date(invitation.until),
-            by=invitation.inviter or SOMEBODY,
+            by=invitation.inviter or _(SOMEBODY),
         )
         for invitation in members.list_invitations(backend, principal, info.id)
     )
@@ -297,12 +304,8 @@ def _role(fields: Fields) -> Role:
         raise InvalidQuery(f"A role is one of {', '.join(Role)}.") from error
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def _days(days: float) -> str:
-    return f"{days:g} {'day' if days == 1 else 'days'}"
+def _members_in_words(number: int) -> str:
+    return ngettext("%(number)s member", "%(number)s members", number)
 
 
 def _to(address: str, notice: str) -> Response:

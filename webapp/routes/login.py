@@ -14,6 +14,7 @@ from webapp.errors import status_of
 from webapp.flash import leave_notice
 from webapp.forms import FormDependency, exact, fields_of, first, new_password
 from webapp.identity import address_of, begin_session, browser_of, forget_session, let_in, public
+from webapp.language import gettext as _
 from webapp.links import is_own_address
 from webapp.pages_accounts import LoginPage, WelcomePage
 from webapp.rendering import page
@@ -89,7 +90,7 @@ def use_welcome(secret: str, request: Request, backend: BackendDependency, form:
     request.app.state.running.accounts_active = True
     response = RedirectResponse("/", 303)
     let_in(response, request, person)
-    leave_notice(response, f"Welcome, {person.name}.")
+    leave_notice(response, _("Welcome, %(name)s.", name=person.name))
     return response
 
 

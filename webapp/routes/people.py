@@ -15,6 +15,8 @@ from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.errors import status_of
 from webapp.flash import leave_notice
 from webapp.forms import FormDependency, fields_of, first
+from webapp.language import gettext as _
+from webapp.language import ngettext
 from webapp.links import absolute_url
 from webapp.pages_accounts import PeoplePage, PersonLine, Secret
 from webapp.rendering import page
@@ -57,14 +59,14 @@ def make_link(person_id: str, request: Request, backend: BackendDependency, prin
 def deactivate(person_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Let somebody in no more."""
     person = accounts.deactivate(backend, principal, person_id)
-    return _back(f"{shortened(person.name)} is logged out everywhere and can no longer log in.")
+    return _back(_("%(name)s is logged out everywhere and can no longer log in.", name=shortened(person.name)))
 
 
 @router.post("/people/{person_id}/activate")
 def activate(person_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Let somebody in again."""
     person = accounts.activate(backend, principal, person_id)
-    return _back(f"{shortened(person.name)} can log in again.")
+    return _back(_("%(name)s can log in again.", name=shortened(person.name)))
 
 
 @router.post("/people/{person_id}/administrator")
@@ -74,15 +76,17 @@ def set_administrator(
     """Let somebody administrate, or no more."""
     administrator = first(fields_of(form), "administrator") == "1"
     person = accounts.set_administrator(backend, principal, person_id, administrator=administrator)
-    return _back(f"{shortened(person.name)} is {'now' if administrator else 'no longer'} an administrator.")
+    if administrator:
+        return _back(_("%(name)s is now an administrator.", name=shortened(person.name)))
+    return _back(_("%(name)s is no longer an administrator.", name=shortened(person.name)))
 
 
 def _with_link(request: Request, backend: Backend, principal: Principal, person_id: str, name: str) -> Response:
     secret = accounts.password_link(backend, principal, person_id)
     link = Secret(
-        f"A link for {name} to choose a password",
+        _("A link for %(name)s to choose a password", name=name),
         absolute_url(request, f"/welcome/{secret}"),
-        f"Send it to them. It works once, for {PASSWORD_LINK_DAYS} days.",
+        _("Send it to them. It works once, for %(days)s days.", days=PASSWORD_LINK_DAYS),
         "/people?link",  # not the very address of the form, for which browsers would keep what it sent
     )
     response = page(request, "people.html", _page(request, backend, principal, new_link=link))
@@ -109,8 +113,8 @@ def _line(info: PersonInfo, principal: Principal) -> PersonLine:
         administrator=person.administrator,
         active=person.deactivated_at is None,
         made=as_short_date(person.created_at),
-        last_seen=as_short_moment(info.last_seen) if info.last_seen else "never",
-        libraries=f"{number:,} {'library' if number == 1 else 'libraries'}",
+        last_seen=as_short_moment(info.last_seen) if info.last_seen else _("never"),
+        libraries=ngettext("%(number)s library", "%(number)s libraries", number),
         is_me=person.id == principal.person_id,
     )
 

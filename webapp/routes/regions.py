@@ -13,6 +13,7 @@ from pipeline.principals import Principal
 from pipeline.query_pictures import Region, get_query_picture
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.forms import Fields, fields_of, first, read_integer, read_number
+from webapp.language import gettext as _
 from webapp.links import fields_query
 from webapp.pages import RegionPage
 from webapp.query_parts import MOST_PARTS, Part, read_parts, read_region, url_of
@@ -72,7 +73,7 @@ def _page(
     part = parts[at]
     if part.kind == "picture":
         kept = get_query_picture(backend, part.value)
-        name, address, width, height = "the picture", f"/pictures/{kept.key}", kept.width, kept.height
+        name, address, width, height = _("the picture"), f"/pictures/{kept.key}", kept.width, kept.height
     else:
         image = get_image(backend, part.value, principal)
         name, address, width, height = image.filename, display_url(image), image.width, image.height

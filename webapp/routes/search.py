@@ -42,6 +42,8 @@ from webapp.forms import (
     read_sort,
     read_states,
 )
+from webapp.language import as_number, marked, ngettext
+from webapp.language import gettext as _
 from webapp.links import SUBJECTS, fields_query, filters_only, is_web_address, saving_urls, search_url
 from webapp.pages import SearchPage
 from webapp.part_chips import heading_of, part_chips
@@ -49,22 +51,23 @@ from webapp.query_parts import MOST_PARTS, Part, check_room, read_parts, readabl
 from webapp.rendering import page, wants_fragment
 from webapp.security import FILE_POLICY
 from webapp.tiles import tile_of_hit
+from webapp.wording import listed
 
 router = APIRouter(include_in_schema=False)
 
 PAGE_SIZE = 60  # tiles loaded at once: a few screens, and one query of the records
-WRITTEN = "captions, tags and file names"
+WRITTEN = marked("captions, tags and file names")
 
 SORTS = {
-    "": "Newest first",
-    Sort.OLDEST.value: "Oldest first",
-    Sort.LARGEST.value: "Largest first",
-    Sort.TAKEN_NEWEST.value: "Taken last",
-    Sort.TAKEN_OLDEST.value: "Taken first",
+    "": marked("Newest first"),
+    Sort.OLDEST.value: marked("Oldest first"),
+    Sort.LARGEST.value: marked("Largest first"),
+    Sort.TAKEN_NEWEST.value: marked("Taken last"),
+    Sort.TAKEN_OLDEST.value: marked("Taken first"),
 }
 """The orders of a list, the usual one first."""
 
-SORTS_OF_MATCHES = {"": "Best match", Sort.NEWEST.value: "Newest first"} | dict(list(SORTS.items())[1:])
+SORTS_OF_MATCHES = {"": marked("Best match"), Sort.NEWEST.value: marked("Newest first")} | dict(list(SORTS.items())[1:])
 
 MOST_SHOWN = 1200  # tiles that are there again at once on the way back; twenty loads, as many as people scroll through
 DEEPEST = 10_000  # offset behind which nobody scrolls
@@ -261,9 +264,14 @@ def _page(
         deleted_library=deleted_library(backend, principal) if is_empty else None,
         more_url=search_url(fields, offset=str(end)) if result and _goes_on(result, end) else None,
         saving_urls=saving_urls(fields) if tiles else (),
-        announcement=f"{offset + len(tiles):,} pictures are shown" if offset else "",
+        announcement=_announcement(offset + len(tiles)) if offset else "",
         permalink=search_url(fields),
-        sorts=tuple(_sorts(asked=asked, by_colors=bool(fields.get("color") or fields.get("palette_of"))).items()),
+        sorts=tuple(
+            (value, _(words))
+            for value, words in _sorts(
+                asked=asked, by_colors=bool(fields.get("color") or fields.get("palette_of"))
+            ).items()
+        ),
         sort="" if first(fields, "sort") == Sort.BEST else first(fields, "sort"),
         counted=_counted(counts, asked=asked),
         may_change=access.may_change_any(principal),
@@ -274,14 +282,18 @@ def _sorts(*, asked: bool, by_colors: bool) -> dict[str, str]:
     """Return the orders there are, the usual one first."""
     if asked:
         return SORTS_OF_MATCHES
-    return {**SORTS_OF_MATCHES, "": "Best fit"} if by_colors else SORTS
+    return {**SORTS_OF_MATCHES, "": marked("Best fit")} if by_colors else SORTS
+
+
+def _announcement(shown: int) -> str:
+    return ngettext("%(number)s picture is shown", "%(number)s pictures are shown", shown)
 
 
 def _counted(counts: Counts, *, asked: bool) -> str:
     """Return what the facets count, where that could be taken for something else."""
     if counts.are_of_matches:
-        return f"How many of the matches, out of the {MOST_MATCHES:,} nearest"
-    return "How many of all pictures" if asked else ""
+        return _("How many of the matches, out of the %(number)s nearest", number=as_number(MOST_MATCHES))
+    return _("How many of all pictures") if asked else ""
 
 
 def _weak_count(result: SearchResult | None, passing: int, strong: int, weak: int) -> int:
@@ -301,30 +313,36 @@ def _verdict(result: SearchResult | None, *, asked: bool) -> Literal["match", "w
 def _summary(result: SearchResult | None, strong: int, passing: int, *, asked: bool) -> str:
     if result is None:
         return ""
-    if asked:
-        more = "+" if result.has_more and strong == len(result.hits) else ""
-        found = f"{strong:,}{more} {_pictures(strong)} found"
-    else:
-        found = f"{passing:,} {_pictures(passing)}"
-    return f"{found} in {max(result.took_ms, 1):.0f} ms"
-
-
-def _pictures(number: int) -> str:
-    return "picture" if number == 1 else "pictures"
+    ms = as_number(round(max(result.took_ms, 1)))
+    if not asked:
+        return ngettext("%(number)s picture in %(ms)s ms", "%(number)s pictures in %(ms)s ms", passing, ms=ms)
+    more = "+" if result.has_more and strong == len(result.hits) else ""
+    number = f"{as_number(strong)}{more}"
+    return ngettext(
+        "%(number)s picture found in %(ms)s ms", "%(number)s pictures found in %(ms)s ms", strong, number=number, ms=ms
+    )
 
 
 def _hint(result: SearchResult | None, encoder: str) -> str:
     if not result or not result.ignored:
         return ""
     if result.by_words_alone:
-        return f"The encoder {encoder} knows none of these words: they were looked for in {WRITTEN} only."
-    words = ", ".join(f"“{word}”" for word in result.ignored[:5])
-    return f"The encoder {encoder} knows names of things only, so {words} counted in {WRITTEN} only."
+        return _(
+            "The encoder %(encoder)s knows none of these words: they were looked for in %(places)s only.",
+            encoder=encoder,
+            places=_(WRITTEN),
+        )
+    return _(
+        "The encoder %(encoder)s knows names of things only, so %(words)s counted in %(places)s only.",
+        encoder=encoder,
+        words=listed(_("“%(words)s”", words=word) for word in result.ignored[:5]),
+        places=_(WRITTEN),
+    )
 
 
 def _upload_advice(fields: Fields, addable: Mapping[str, str]) -> Advice:
     address = upload_url(fields, addable)
-    return (("Upload pictures", address),) if address else ()
+    return ((_("Upload pictures"), address),) if address else ()
 
 
 def _listed(fields: Fields, counts: Counts) -> int:

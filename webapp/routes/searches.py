@@ -18,6 +18,8 @@ from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.errors import status_of
 from webapp.flash import leave_notice
 from webapp.forms import FormDependency, exact, fields_of, first
+from webapp.language import gettext as _
+from webapp.language import marked, ngettext
 from webapp.links import absolute_url, search_url
 from webapp.pages_accounts import Secret
 from webapp.pages_searches import SavedSearchPanel, SearchesPage, WebhookLine
@@ -31,8 +33,8 @@ from webapp.wording import as_short_date, as_short_moment, shortened
 
 router = APIRouter(include_in_schema=False)
 
-FEED_SENTENCE = "Whoever has it reads what this search finds, without logging in, but gets no picture by it."
-WEBHOOK_SENTENCE = "The receiver needs it to know that a message is from here."
+FEED_SENTENCE = marked("Whoever has it reads what this search finds, without logging in, but gets no picture by it.")
+WEBHOOK_SENTENCE = marked("The receiver needs it to know that a message is from here.")
 
 
 @router.get("/searches")
@@ -53,7 +55,7 @@ def save_search(
     except (InvalidQuery, Conflict, NotFound) as error:
         content = _page(request, backend, principal, problem=error.user_message)
         return page(request, "searches.html", content, status_code=status_of(error))
-    return _back(f"“{shortened(saved.name)}” is saved. It looks at what comes in from now on.")
+    return _back(_("“%(name)s” is saved. It looks at what comes in from now on.", name=shortened(saved.name)))
 
 
 @router.post("/searches/{search_id}/rename")
@@ -66,7 +68,7 @@ def rename_search(
         saved_searches.rename(backend, principal, search_id, name)
     except InvalidQuery as error:
         return _refused(request, backend, principal, search_id, error, rename_problem=True, typed=name)
-    return _back(f"It is now called “{shortened(name.strip())}”.")
+    return _back(_("It is now called “%(name)s”.", name=shortened(name.strip())))
 
 
 @router.post("/searches/{search_id}/pause")
@@ -76,14 +78,14 @@ def pause_search(
     """Let a search rest, or go on."""
     paused = first(fields_of(form), "paused") == "1"
     saved_searches.pause(backend, principal, search_id, paused=paused)
-    return _back("The search rests." if paused else "The search goes on with what comes in from now.")
+    return _back(_("The search rests.") if paused else _("The search goes on with what comes in from now."))
 
 
 @router.post("/searches/{search_id}/delete")
 def delete_search(search_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Forget a search."""
     deleted = saved_searches.delete(backend, principal, search_id)
-    return _back(f"“{shortened(deleted.name)}” is deleted.")
+    return _back(_("“%(name)s” is deleted.", name=shortened(deleted.name)))
 
 
 @router.post("/searches/{search_id}/feed")
@@ -93,11 +95,16 @@ def change_feed(
     """Make a new feed address and show it this once, or end the one there is."""
     if first(fields_of(form), "do") == "end":
         saved_feeds.end_feed(backend, principal, search_id)
-        return _back("The feed address leads nowhere any more.")
+        return _back(_("The feed address leads nowhere any more."))
     key = saved_feeds.make_feed(backend, principal, search_id)
     name = saved_searches.get_saved(backend, principal, search_id).name
     shown = tuple(
-        Secret(f"The {kind} feed of “{name}”", absolute_url(request, path), FEED_SENTENCE, "/searches")
+        Secret(
+            _("The %(kind)s feed of “%(name)s”", kind=kind, name=name),
+            absolute_url(request, path),
+            _(FEED_SENTENCE),
+            "/searches",
+        )
         for kind, path in feed_paths(key).items()
     )
     return _with_secrets(request, backend, principal, shown)
@@ -114,7 +121,7 @@ def set_webhook(
     except InvalidQuery as error:
         return _refused(request, backend, principal, search_id, error, rename_problem=False, typed=address)
     name = saved_searches.get_saved(backend, principal, search_id).name
-    shown = Secret(f"The secret of the webhook of “{name}”", secret, WEBHOOK_SENTENCE, "/searches")
+    shown = Secret(_("The secret of the webhook of “%(name)s”", name=name), secret, _(WEBHOOK_SENTENCE), "/searches")
     return _with_secrets(request, backend, principal, (shown,))
 
 
@@ -122,14 +129,14 @@ def set_webhook(
 def remove_webhook(search_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Send nothing any more."""
     saved_webhooks.remove_webhook(backend, principal, search_id)
-    return _back("Nothing is sent any more.")
+    return _back(_("Nothing is sent any more."))
 
 
 @router.post("/searches/{search_id}/webhook/retry")
 def retry_webhook(search_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Send now what waits or was given up."""
     saved_webhooks.try_again(backend, principal, search_id)
-    return _back("It is tried again now.")
+    return _back(_("It is tried again now."))
 
 
 # ---- What is shown
@@ -158,7 +165,7 @@ def _panel(backend: Backend, principal: Principal, search: SavedSearch, labels: 
         asks=" · ".join([*asks, *(chip.label for chip in chips)]),
         open_url=search_url(search.fields),
         since=as_short_date(search.created_at),
-        found=f"{count:,} new {'picture' if count == 1 else 'pictures'} found",
+        found=ngettext("%(number)s new picture found", "%(number)s new pictures found", count),
         paused=search.paused,
         problem=search.problem,
         feed_since=as_short_date(search.feed_made_at) if search.feed_made_at else "",
@@ -168,13 +175,18 @@ def _panel(backend: Backend, principal: Principal, search: SavedSearch, labels: 
 
 def _webhook_line(webhook: Webhook) -> WebhookLine:
     if webhook.stopped:
-        state = "Nothing is sent"
+        state = _("Nothing is sent")
     elif webhook.error:
-        state = f"Tried {webhook.attempts} times; the next try is at {as_short_moment(webhook.not_before)} UTC"
+        state = ngettext(
+            "Tried %(number)s times; the next try is at %(moment)s UTC",
+            "Tried %(number)s times; the next try is at %(moment)s UTC",
+            webhook.attempts,
+            moment=as_short_moment(webhook.not_before),
+        )
     elif webhook.delivered_at:
-        state = f"Last taken on {as_short_moment(webhook.delivered_at)} UTC"
+        state = _("Last taken on %(moment)s UTC", moment=as_short_moment(webhook.delivered_at))
     else:
-        state = "Nothing was sent yet"
+        state = _("Nothing was sent yet")
     return WebhookLine(webhook.address, state, webhook.error, may_try_again=webhook.stopped or bool(webhook.error))
 
 

@@ -20,11 +20,14 @@ from pipeline.zipping import zip_of_originals
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.flash import leave_notice
 from webapp.forms import Fields, FormDependency, fields_of, first
+from webapp.language import gettext as _
+from webapp.language import marked, marked_forms, ngettext
 from webapp.links import is_own_address
 from webapp.pages import SelectionPage
 from webapp.query_parts import Part, check_room, read_parts, url_of
 from webapp.rendering import page
 from webapp.tiles import tile_of_image
+from webapp.wording import sentences
 
 router = APIRouter(include_in_schema=False)
 
@@ -32,8 +35,8 @@ MOST_IMAGES = 1000
 Asked = Literal["delete", "purge"]
 ASKED: dict[str, Asked] = {"delete": "delete", "purge": "purge"}
 CONSEQUENCES: dict[Asked, str] = {
-    "delete": "They disappear from every result at once; you can undo it.",
-    "purge": "Nothing can bring them back then, except the files themselves.",
+    "delete": marked("They disappear from every result at once; you can undo it."),
+    "purge": marked("Nothing can bring them back then, except the files themselves."),
 }
 TOWARD = {"more": 1.0, "less": -0.5}
 """The weight of images that results should be more like, or less: less against than for, as in Rocchio's relevance
@@ -72,22 +75,33 @@ def _act(backend: Backend, principal: Principal, action: str, fields: Fields) ->
     images, done = _changed(backend, principal, action, fields)
     if not images:
         raise ImageNotFound(NOTHING_LEFT)
-    return f"{_counted(images)} {done}.", tuple(image.id for image in images) if action == "delete" else ()
+    return ngettext(*done, len(images)), tuple(image.id for image in images) if action == "delete" else ()
 
 
-def _changed(backend: Backend, principal: Principal, action: str, fields: Fields) -> tuple[list[ImageRecord], str]:
+def _changed(
+    backend: Backend, principal: Principal, action: str, fields: Fields
+) -> tuple[list[ImageRecord], tuple[str, str]]:
+    """Do it; return the images, and what was done in words, for one picture and for several."""
     ids = fields["image"]
     if action == "delete":
-        return curation.delete(backend, ids, principal), "deleted"
+        return curation.delete(backend, ids, principal), marked_forms(
+            "%(number)s picture deleted.", "%(number)s pictures deleted."
+        )
     if action == "purge":
-        return curation.delete(backend, ids, principal, purge=True), "deleted for good"
+        return curation.delete(backend, ids, principal, purge=True), marked_forms(
+            "%(number)s picture deleted for good.", "%(number)s pictures deleted for good."
+        )
     if action == "restore":
-        return curation.restore(backend, ids, principal), "restored"
+        return curation.restore(backend, ids, principal), marked_forms(
+            "%(number)s picture restored.", "%(number)s pictures restored."
+        )
     if action == "tag":
         tags = first(fields, "tags").split(",")
         if not any(tag.strip() for tag in tags):
             raise InvalidQuery("Please write at least one tag.")
-        return curation.add_tags(backend, ids, principal, tags), "tagged"
+        return curation.add_tags(backend, ids, principal, tags), marked_forms(
+            "%(number)s picture tagged.", "%(number)s pictures tagged."
+        )
     raise InvalidQuery("This cannot be done with a selection. It can be tagged, deleted, restored or downloaded.")
 
 
@@ -98,11 +112,15 @@ def _ask(request: Request, backend: Backend, principal: Principal, action: Asked
     if not images:
         raise ImageNotFound(NOTHING_LEFT)
     back = first(fields, "back", "/")
-    what = f"Delete {_counted(images)}{' for good' if for_good else ''}"
+    number = len(images)
+    if for_good:
+        what = ngettext("Delete %(number)s picture for good", "Delete %(number)s pictures for good", number)
+    else:
+        what = ngettext("Delete %(number)s picture", "Delete %(number)s pictures", number)
     content = SelectionPage(
         shell=shell(request),
         action=action,
-        question=f"{what}? {CONSEQUENCES[action]}",
+        question=sentences(_("%(what)s?", what=what), _(CONSEQUENCES[action])),
         button=what,
         tiles=tuple(tile_of_image(image) for image in images),
         back_url=back if is_own_address(back) else "/",
@@ -128,7 +146,3 @@ def _pack(backend: Backend, principal: Principal, ids: Sequence[str]) -> Respons
     begun = next(chunks)  # a store that is down is met here, while the answer can still say so
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return StreamingResponse(chain([begun], chunks), media_type="application/zip", headers=headers)
-
-
-def _counted(images: list[ImageRecord]) -> str:
-    return f"{len(images):,} {'picture' if len(images) == 1 else 'pictures'}"

@@ -19,32 +19,40 @@ from pipeline.principals import Principal
 from webapp.dependencies import VERSION, BackendDependency, PrincipalDependency, RunningDependency, shell
 from webapp.flash import leave_notice
 from webapp.forms import FormDependency, fields_of, first
+from webapp.language import as_number, marked, marked_forms, ngettext, translated
+from webapp.language import gettext as _
 from webapp.pages import EncoderChange, Fact, FailedImage, StatusPage, StoreHealth
 from webapp.rendering import page
-from webapp.wording import as_number, as_size
+from webapp.sentences import said as translate_error
+from webapp.wording import as_size, sentences
 
 router = APIRouter(include_in_schema=False)
 
 RECENT = timedelta(minutes=2)  # window in which the speed of the analysis is measured
 MOST_FAILED = 50
 STATE_WORDS = {
-    ImageState.READY: "ready to be found",
-    ImageState.WAITING: "being analyzed",
-    ImageState.FAILED: "failed",
-    ImageState.HELD: "held for review",
+    ImageState.READY: marked("ready to be found"),
+    ImageState.WAITING: marked("being analyzed"),
+    ImageState.FAILED: marked("failed"),
+    ImageState.HELD: marked("held for review"),
 }
-MEASURED_HERE = "measured on the pictures of this server"
-MEASURED_ELSEWHERE = "provisional, measured once on other pictures"
-LEFT_OUT = "{pictures}, which no search finds; the log says why, and uploading one again has it tried again"
+MEASURED_HERE = marked("measured on the pictures of this server")
+MEASURED_ELSEWHERE = marked("provisional, measured once on other pictures")
+LEFT_OUT = marked_forms(
+    "%(number)s picture, which no search finds; the log says why, and uploading one again has it tried again",
+    "%(number)s pictures, which no search finds; the log says why, and uploading one again has it tried again",
+)
 STEERED = {
-    "pause": "The change of encoder rests.",
-    "resume": "The change of encoder goes on.",
-    "cancel": "The change of encoder was ended. What was computed is kept for another time.",
+    "pause": marked("The change of encoder rests."),
+    "resume": marked("The change of encoder goes on."),
+    "cancel": marked("The change of encoder was ended. What was computed is kept for another time."),
 }
 ADVICE = {
-    "lite": "The lite encoder came with Likeness and knows things: animals, vehicles, food, tools. It knows little of "
-    "people, places and moods. CLIP encoders know those as well: in the shell, “likeness models list” shows them, and "
-    "“likeness models pull NAME” and “likeness models use NAME” change to one while searches go on.",
+    "lite": marked(
+        "The lite encoder came with Likeness and knows things: animals, vehicles, food, tools. It knows little of "
+        "people, places and moods. CLIP encoders know those as well: in the shell, “likeness models list” shows them, "
+        "and “likeness models pull NAME” and “likeness models use NAME” change to one while searches go on."
+    ),
 }
 
 
@@ -60,7 +68,8 @@ def retry_failed(running: RunningDependency, principal: PrincipalDependency) -> 
     number = curation.retry(running.backend, principal)
     running.ring()
     response = RedirectResponse("/status", 303)
-    leave_notice(response, f"{number:,} {'picture' if number == 1 else 'pictures'} will be analyzed again.")
+    said = ngettext("%(number)s picture will be analyzed again.", "%(number)s pictures will be analyzed again.", number)
+    leave_notice(response, said)
     return response
 
 
@@ -78,7 +87,7 @@ def steer_change(
         raise InvalidQuery("Please say whether to pause, to resume or to cancel the change of encoder.")
     running.ring()
     response = RedirectResponse("/status", 303)
-    leave_notice(response, STEERED[wish])
+    leave_notice(response, _(STEERED[wish]))
     return response
 
 
@@ -100,19 +109,19 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
     return StatusPage(
         shell=shell(request, "status"),
         headline=_headline(reports, queue, waiting, counts[ImageState.FAILED]),
-        counts=tuple((STATE_WORDS[state], as_number(number)) for state, number in counts.items() if number),
+        counts=tuple((_(STATE_WORDS[state]), as_number(number)) for state, number in counts.items() if number),
         remaining=_remaining(waiting, figures.analyzed_recently if figures else 0),
         failed=tuple(FailedImage(f"/images/{image.id}", image.filename, image.error or "") for image in failed),
         failed_count=counts[ImageState.FAILED],
         encoder_facts=_encoder_facts(backend, principal, left_out),
-        encoder_advice=ADVICE.get(backend.encoder.name, ""),
+        encoder_advice=_(ADVICE[backend.encoder.name]) if backend.encoder.name in ADVICE else "",
         stores=tuple(
             StoreHealth(report.name, report.address if with_addresses else "", report.healthy, report.sentence)
             for report in (*reports, *([queue] if queue else ()))
         ),
         sizes=(
-            Fact("Originals", as_size(figures.original_bytes) if figures else "unknown"),
-            Fact("This page took", f"{(time.perf_counter() - started) * 1000:.0f} ms"),
+            Fact(_("Originals"), as_size(figures.original_bytes) if figures else _("unknown")),
+            Fact(_("This page took"), _("%(number)s ms", number=round((time.perf_counter() - started) * 1000))),
         ),
         version=VERSION,
         waiting=bool(waiting or (change and not change.resting)),
@@ -124,59 +133,77 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
 
 def _encoder_facts(backend: Backend, principal: Principal, left_out: int) -> tuple[Fact, ...]:
     facts: tuple[Fact, ...] = (
-        Fact("Encoder", backend.encoder.name),
-        Fact("Numbers per picture", as_number(backend.encoder.dimension)),
-        Fact("Words such as “very similar”", MEASURED_HERE if backend.measured_bands else MEASURED_ELSEWHERE),
+        Fact(_("Encoder"), backend.encoder.name),
+        Fact(_("Numbers per picture"), as_number(backend.encoder.dimension)),
+        Fact(_("Words such as “very similar”"), _(MEASURED_HERE if backend.measured_bands else MEASURED_ELSEWHERE)),
     )
     if not principal.may_administrate():
         return facts
-    facts = (*facts, Fact("Fingerprint", backend.encoder.fingerprint[:16]))
+    facts = (*facts, Fact(_("Fingerprint"), backend.encoder.fingerprint[:16]))
     if left_out:
-        facts = (*facts, Fact("Could not be embedded", LEFT_OUT.format(pictures=_pictures(left_out))))
+        facts = (*facts, Fact(_("Could not be embedded"), ngettext(*LEFT_OUT, left_out)))
     return facts
 
 
 def _headline(reports: list[StoreReport], queue: QueueReport | None, waiting: int, failed: int) -> str:
-    down = [report.name.lower() for report in reports if not report.healthy]
+    down = [translated(report.name.lower(), "store") for report in reports if not report.healthy]
     if down:
-        return f"Not everything works: the {' and the '.join(down)} cannot be used."
+        return _("Not everything works: the %(stores)s cannot be used.", stores=_(" and the ").join(down))
     if queue and not queue.healthy:
-        return "Everything works but the queue; nothing is lost without it."
+        return _("Everything works but the queue; nothing is lost without it.")
     if waiting:
-        return f"Everything works. {waiting:,} {'picture waits' if waiting == 1 else 'pictures wait'} for analysis."
+        return ngettext(
+            "Everything works. %(number)s picture waits for analysis.",
+            "Everything works. %(number)s pictures wait for analysis.",
+            waiting,
+        )
     if failed:
-        return f"Everything works. {failed:,} {'picture' if failed == 1 else 'pictures'} could not be analyzed."
-    return "Everything works, and nothing waits."
+        return ngettext(
+            "Everything works. %(number)s picture could not be analyzed.",
+            "Everything works. %(number)s pictures could not be analyzed.",
+            failed,
+        )
+    return _("Everything works, and nothing waits.")
 
 
 def _change(filling: Filling | None, *, with_numbers: bool) -> EncoderChange | None:
     """Return how far a change is. How many pictures all libraries have is told to who looks after the server."""
     if filling is None:
         return None
-    numbers = f"{filling.done:,} of {filling.total:,} pictures"
-    how_many = numbers if with_numbers else f"{filling.share:.0%} of the pictures"
-    left_out = f"done; {filling.left_out:,} of them could not be " if with_numbers and filling.left_out else ""
-    said = f"{how_many} are {left_out}embedded. Searches go on with the present encoder."
+    said = sentences(_embedded(filling, with_numbers=with_numbers), _("Searches go on with the present encoder."))
     if filling.resting:
-        said += f" It rests. {filling.trouble}" if with_numbers and filling.trouble else " It rests."
+        said = sentences(said, _("It rests."))
+        if with_numbers and filling.trouble:
+            said = sentences(said, translate_error(filling.trouble))
     elif filling.seconds_left is not None:
-        said += f" {_duration(filling.seconds_left)}"
+        said = sentences(said, _duration(filling.seconds_left))
     return EncoderChange(filling.name, filling.share, said, filling.resting)
 
 
-def _pictures(number: int) -> str:
-    return f"{number:,} {'picture' if number == 1 else 'pictures'}"
+def _embedded(filling: Filling, *, with_numbers: bool) -> str:
+    if not with_numbers:
+        return _("%(percent)s%% of the pictures are embedded.", percent=round(100 * filling.share))
+    numbers = {"done": as_number(filling.done), "total": as_number(filling.total)}
+    if filling.left_out:
+        left_out = as_number(filling.left_out)
+        return _(
+            "%(done)s of %(total)s pictures are done; %(left_out)s of them could not be embedded.",
+            left_out=left_out,
+            **numbers,
+        )
+    return _("%(done)s of %(total)s pictures are embedded.", **numbers)
 
 
 def _remaining(waiting: int, analyzed_recently: int) -> str:
     if not waiting:
         return ""
     if not analyzed_recently:
-        return "The analysis is just beginning."
+        return _("The analysis is just beginning.")
     return _duration(waiting * RECENT.total_seconds() / analyzed_recently)
 
 
 def _duration(seconds: float) -> str:
     if seconds < 90:  # noqa: PLR2004 - below a minute and a half seconds are the better unit
-        return f"About {max(1, round(seconds))} seconds to go."
-    return f"About {round(seconds / 60):,} minutes to go."
+        whole = max(1, round(seconds))
+        return ngettext("About %(number)s seconds to go.", "About %(number)s seconds to go.", whole)
+    return ngettext("About %(number)s minutes to go.", "About %(number)s minutes to go.", round(seconds / 60))

@@ -7,9 +7,11 @@ from pipeline import listing
 from pipeline.principals import Action
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.forms import fields_of, read_integer
+from webapp.language import gettext as _
 from webapp.pages import TrashPage
 from webapp.rendering import page
 from webapp.tiles import tile_of_image
+from webapp.wording import days_in_words
 
 router = APIRouter(include_in_schema=False)
 
@@ -34,5 +36,7 @@ def show_trash(request: Request, backend: BackendDependency, principal: Principa
 
 def _explanation(any_images: bool, days: float) -> str:
     if not any_images:
-        return "The trash is empty. What you delete can be found here and restored."
-    return f"Deleted pictures are kept for {days:g} days. Select those that you want to have back."
+        return _("The trash is empty. What you delete can be found here and restored.")
+    return _(
+        "Deleted pictures are kept for %(days)s. Select those that you want to have back.", days=days_in_words(days)
+    )

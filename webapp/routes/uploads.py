@@ -28,12 +28,14 @@ from webapp.adding import deleted_library
 from webapp.dependencies import BackendDependency, PrincipalDependency, Running, RunningDependency, shell
 from webapp.forms import FormDependency, fields_of, files_of, first
 from webapp.identity import for_pictures
+from webapp.language import as_number, marked, ngettext
+from webapp.language import gettext as _
 from webapp.number_ranges import numbers_from, ranges_of
 from webapp.pages import Tile
 from webapp.pages_uploads import UploadCard, UploadPage
 from webapp.rendering import page, wants_fragment
 from webapp.tiles import tile_of_hit, tile_of_image
-from webapp.wording import as_size
+from webapp.wording import as_size, listed
 
 router = APIRouter(include_in_schema=False)
 
@@ -44,11 +46,11 @@ KIN = 4  # similar pictures shown on a card
 MOST_KIN_CARDS = 24  # cards that are shown with them, newest first: each costs a search, and a list may have hundreds
 SETTLING = timedelta(seconds=2)
 TOTAL_WORDS = {
-    "added": "added",
-    "existing": "already here",
-    "waiting": "being analyzed",
-    "refused": "refused",
-    "failed": "refused",
+    "added": marked("%(number)s added"),
+    "existing": marked("%(number)s already here"),
+    "waiting": marked("%(number)s being analyzed"),
+    "refused": marked("%(number)s refused"),
+    "failed": marked("%(number)s refused"),
 }
 
 
@@ -196,7 +198,7 @@ def _card(
     kin: tuple[Tile, ...] = ()
     if with_kin and outcome == "added" and image:
         kin = _kin(backend, principal, image)
-        sentence = "Added. It looks like these:" if kin else sentence
+        sentence = _("Added. It looks like these:") if kin else sentence
     return UploadCard(
         id=card.id,
         number=card.number,
@@ -214,14 +216,14 @@ def _outcome(card: Card, image: ImageRecord | None) -> tuple[str, str]:
     if card.outcome == "refused":
         return "refused", card.sentence
     if image is None:
-        return "failed", "This picture has been deleted since."
+        return "failed", _("This picture has been deleted since.")
     if image.state == ImageState.FAILED:
-        return "failed", image.error or "The analysis failed."
+        return "failed", image.error or _("The analysis failed.")
     if image.state == ImageState.WAITING:
-        return "waiting", "Kept. Being analyzed…"
+        return "waiting", _("Kept. Being analyzed…")
     if card.outcome == "existing":
-        return "existing", f"Already here, as {image.filename}."
-    return "added", "Added."
+        return "existing", _("Already here, as %(name)s.", name=image.filename)
+    return "added", _("Added.")
 
 
 def _kin(backend: Backend, principal: Principal, image: ImageRecord) -> tuple[Tile, ...]:
@@ -233,9 +235,11 @@ def _totals(outcomes: Sequence[str]) -> str:
     if not outcomes:
         return ""
     counted = Counter(TOTAL_WORDS[outcome] for outcome in outcomes)
-    files = f"{len(outcomes):,} {'file' if len(outcomes) == 1 else 'files'}"
-    words = dict.fromkeys(TOTAL_WORDS.values())
-    return f"{files}: " + ", ".join(f"{counted[word]:,} {word}" for word in words if counted[word])
+    parts = [
+        _(words, number=as_number(counted[words])) for words in dict.fromkeys(TOTAL_WORDS.values()) if counted[words]
+    ]
+    files = ngettext("%(number)s file", "%(number)s files", len(outcomes))
+    return _("%(files)s: %(parts)s", files=files, parts=listed(parts))
 
 
 def _batch(value: str) -> str:
