@@ -18,6 +18,10 @@ from pipeline.stores import records_embeddings, records_images
 from pipeline.stores.records_queries import QueryPicture
 from pipeline.words import Asked, asked_words
 
+NOTHING_TO_LEAVE = (
+    "The encoder does not know “{words}”, so nothing can lead away from it. Please take it away, or use another word."
+)
+
 NOTHING_LEFT = 1e-6  # length below which positive and negative terms have canceled each other
 """A sum of unit vectors this short has no direction; searching with it would rank by rounding errors."""
 
@@ -74,8 +78,8 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
                 with spent_on("embedding"):
                     text = backend.encoder.embed_text(term.text)
             except InvalidQuery as error:
-                if len(terms) == 1 and not term.weight > 0:  # whose words nobody looks for
-                    raise
+                if not term.weight > 0:  # whose words nobody looks for
+                    raise InvalidQuery(NOTHING_TO_LEAVE.format(words=term.text)) from error
                 refusal = refusal or error
                 ignored += term.text.split()
                 continue
