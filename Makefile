@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PORT ?= 8000
+TESTERS ?= 3
 PICTURES ?=
 
 .PHONY: help run test check format messages bench browser
@@ -16,7 +17,7 @@ run: .venv/run ## install into .venv and serve on http://127.0.0.1:8000 with eve
 	@$(BIN)/likeness serve --port $(PORT)
 
 test: .venv/develop browser ## every test, the ones in a real browser too
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n $(TESTERS) --dist loadfile
 
 check: .venv/develop ## format, lint, types, import rules, and the files for containers
 	$(BIN)/ruff format --check .

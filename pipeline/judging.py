@@ -11,7 +11,7 @@ from pipeline.features.encoders.protocol import SimilarityBands
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord
 from pipeline.questions import Question
-from pipeline.relevance import JUDGED_HITS, Strength, Verdict, bands_of_broad, graded, judge, judge_broad
+from pipeline.relevance import JUDGED_HITS, Strength, Verdict, bands_of_broad, bands_within, graded, judge, judge_broad
 from pipeline.stores import records_words
 from pipeline.stores.protocols import Neighbor
 from pipeline.why import WordMatch, explain, explain_colors, match_words, strength_with_words
@@ -86,7 +86,7 @@ def judge_search(
     `best_by_words` is the row that has most of the words, when one has any. Whatever matches by its words is a match,
     although nothing may look like it.
     """
-    bands = bands_of_broad(backend.bands) if question.is_broad else backend.bands
+    bands = bands_for(backend, question)
     nearest = sorted((one for one in first if not isnan(one.similarity)), key=lambda one: -one.similarity)
     similarities = [one.similarity for one in nearest[:JUDGED_HITS]]
     if question.is_broad:
@@ -103,6 +103,12 @@ def judge_search(
     if any(band != "weak" for band in by_words):
         return replace(as_shown, verdict="match")
     return replace(as_shown, verdict="weak" if content == "none" and best_by_words is not None else content)
+
+
+def bands_for(backend: Backend, question: Question) -> SimilarityBands:
+    """Return from which cosine on a hit of this kind of question is strong or possible."""
+    bands = bands_of_broad(backend.bands) if question.is_broad else backend.bands
+    return bands_within(bands, question.reach)
 
 
 def _searched(backend: Backend, where: Filter) -> int:

@@ -20,9 +20,10 @@ from pipeline.backend import Backend
 from pipeline.errors import InvalidQuery, NotAllowed, NotFound
 from pipeline.features.encoders.protocol import SimilarityBands
 from pipeline.filters import Filter
+from pipeline.judging import bands_for
 from pipeline.principals import Principal
 from pipeline.questions import Term, ask
-from pipeline.relevance import Strength, bands_of_broad, least_possible, strength
+from pipeline.relevance import Strength, least_possible, strength
 from pipeline.saved_searches import owner_now
 from pipeline.stores import (
     records_arrivals,
@@ -129,21 +130,21 @@ def _with_question(
 ) -> _Asked:
     """Return the search with what it asks: its vector as it was kept, or embedded anew after a change of encoder.
 
-    Texts are read each time, which takes less than a picture: what they mean may be broad, and their words are looked
-    for. Raises NotFound when an image that it compares with does not exist for its owner any more.
+    Texts and what leads away are read each time, which takes less than a picture: what texts mean may be broad, and
+    their words are looked for. Raises NotFound when an image that it compares with does not exist for its owner any
+    more.
     """
     likes = {term.image_id for term in terms if term.image_id}
     if likes:
         with backend.database.read() as connection:
             if not records_searches.are_present(connection, likes, owner):
                 raise NotFound(LIKE_GONE)
-    in_words = any(term.text is not None for term in terms)
-    if search.vector is not None and search.encoder == backend.encoder.fingerprint and not in_words:
+    is_plain = all(term.text is None and term.weight > 0 for term in terms)
+    if search.vector is not None and search.encoder == backend.encoder.fingerprint and is_plain:
         kept = np.frombuffer(search.vector, np.float32)
         return _Asked(search, where, kept, search.by_picture, bands=backend.bands)
     question = ask(backend, terms, owner)
-    bands = bands_of_broad(backend.bands) if question.is_broad else backend.bands
-    return _Asked(search, where, question.vector, question.by_picture, question.words, bands)
+    return _Asked(search, where, question.vector, question.by_picture, question.words, bands_for(backend, question))
 
 
 def _changed(asked: _Asked, encoder: str) -> dict[str, object]:

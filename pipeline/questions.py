@@ -18,6 +18,10 @@ from pipeline.stores import records_embeddings, records_images
 from pipeline.stores.records_queries import QueryPicture
 from pipeline.words import Asked, asked_words
 
+NOTHING_TO_LEAVE = (
+    "The encoder does not know “{words}”, so nothing can lead away from it. Please take it away, or use another word."
+)
+
 NOTHING_LEFT = 1e-6  # length below which positive and negative terms have canceled each other
 """A sum of unit vectors this short has no direction; searching with it would rank by rounding errors."""
 
@@ -44,7 +48,8 @@ class Question:
 
     `vector` is None when there are only texts of which the encoder understands nothing. `refusal` is what it said to
     such a text; it is to be raised when nothing has the words either. `is_broad` is true where only words were asked
-    that stand for very many kinds of things.
+    that stand for very many kinds of things. `reach` is how long what is asked for is, of the length of the whole
+    question, 0 to 1: what leads away makes all cosines smaller by it.
     """
 
     vector: npt.NDArray[np.float32] | None
@@ -55,11 +60,12 @@ class Question:
     words: tuple[Asked, ...] = ()
     refusal: InvalidQuery | None = None
     is_broad: bool = False
+    reach: float = 1.0
 
 
 def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Question:
     """Return what `terms` ask for. Raises InvalidQuery, ImageNotFound or QueryPictureNotFound with its sentence."""
-    total = np.zeros(backend.encoder.dimension, np.float64)
+    total, toward = np.zeros((2, backend.encoder.dimension), np.float64)
     leave_out: set[int] = set()
     identical: list[int] = []
     ignored: list[str] = []
@@ -72,8 +78,8 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
                 with spent_on("embedding"):
                     text = backend.encoder.embed_text(term.text)
             except InvalidQuery as error:
-                if len(terms) == 1 and not term.weight > 0:  # whose words nobody looks for
-                    raise
+                if not term.weight > 0:  # whose words nobody looks for
+                    raise InvalidQuery(NOTHING_TO_LEAVE.format(words=term.text)) from error
                 refusal = refusal or error
                 ignored += term.text.split()
                 continue
@@ -94,6 +100,7 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
                 with backend.database.read() as connection:
                     identical += records_images.rows_by_sha256(connection, picture.sha256, principal)
         total += term.weight * vector
+        toward += max(term.weight, 0.0) * vector
         understood += 1
     length = float(np.linalg.norm(total))
     if understood and length < NOTHING_LEFT:
@@ -108,6 +115,7 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
         words=tuple(asked_words(" ".join(term.text for term in terms if term.text is not None and term.weight > 0))),
         refusal=refusal,
         is_broad=is_broad and not by_picture,
+        reach=min(1.0, float(np.linalg.norm(toward)) / length) if toward.any() else 1.0,
     )
 
 

@@ -7,7 +7,7 @@ has kin in the library from one that has none. docs/relevance.md has where the n
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -105,6 +105,15 @@ def bands_of_broad(bands: SimilarityBands) -> SimilarityBands:
     return replace(
         bands, text_possible=BROAD_POSSIBLE * bands.text_possible, text_strong=BROAD_STRONG * bands.text_strong
     )
+
+
+def bands_within(bands: SimilarityBands, reach: float) -> SimilarityBands:
+    """Return the bands for a question that also leads away from something, `reach` as in Question.
+
+    What leads away is mostly at a right angle to what is found, so it only makes the question longer. Measured by
+    `bench/mixtures.py`: without this 7 to 14 % of right hits are lost where 5 % are with nothing to lead away from.
+    """
+    return SimilarityBands(*(reach * bound for bound in astuple(bands)))
 
 
 def judge_broad(similarities: Sequence[float], bands: SimilarityBands) -> Verdict:

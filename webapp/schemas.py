@@ -1,6 +1,6 @@
 """The shapes of the HTTP API, for its documentation and as a check on every answer."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -102,14 +102,16 @@ class Why(BaseModel):
 
     `identical`: it is the very picture that was sent. `content`: the cosine of the image and the pictures and texts of
     the question. `words` and `matched`: the words of its texts that the image has, by place and in their order.
-    `colors`: the colors of the filter that it has, as they were asked for.
+    `colors`: those of the filter that it has; where colors alone were asked, with the `share` that was asked and the
+    swatches that were `found`, and `distance` says how far its palette is from them, in units of CIEDE2000.
     """
 
     identical: bool | None = None
     content: float | None = None
     words: WordsFound | None = None
     matched: list[str] = []
-    colors: list[str] = []
+    colors: list[dict[str, Any]] = []
+    distance: float | None = None
 
 
 class SearchHit(BaseModel):

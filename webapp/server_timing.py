@@ -8,7 +8,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.stopwatch import Stopwatch, measured
 
-UNMEASURED = ("/static/", "/livez", "/readyz")
+MEASURED = frozenset({"/", "/api/v1/search"})
+"""Searches. Of what somebody may not see, an answer must not differ from that about what is not there."""
+
+FIRST_ERROR = 400  # status of the answers that say nothing of their time
 
 
 class ServerTiming:
@@ -18,13 +21,13 @@ class ServerTiming:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(UNMEASURED):
+        if scope["type"] != "http" or scope["path"] not in MEASURED:
             await self.app(scope, receive, send)
             return
         with measured() as stopwatch:
 
             async def send_timed(message: Message) -> None:
-                if message["type"] == "http.response.start":
+                if message["type"] == "http.response.start" and message["status"] < FIRST_ERROR:
                     MutableHeaders(scope=message)["Server-Timing"] = header_of(stopwatch)
                 await send(message)
 

@@ -13,8 +13,10 @@ from e2e.hostile import ELSEWHERE, NAME, NASTY, PRODUCT, STRINGS, VIEWER, Hostil
 from pictures import picture_bytes
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
-from pipeline import accounts, members
+from pipeline import accounts, members, saved_searches
+from pipeline.filters import Filter
 from pipeline.principals import OWNER, Role
+from pipeline.search import SearchQuery
 
 PIECE = 400  # characters of a string that fit into a search
 
@@ -167,8 +169,21 @@ def callbacks(_: HostileHouse) -> list[str]:
     return ["/oidc/callback", f"/oidc/callback?{urlencode(said)}", f"/oidc/callback?{urlencode({'code': NASTY})}"]
 
 
+def saved(house: HostileHouse) -> list[str]:
+    """A search is kept by the name and the words that nobody should write."""
+    for text in STRINGS[:4]:
+        query = SearchQuery(where=Filter(tags=(text,)))
+        saved_searches.save(house.backend, house.mallory, text[:100], {"tag": [text]}, query)
+    return ["/searches"]
+
+
 PAGES: dict[str, Callable[[HostileHouse], list[str]]] = {
     "/": searches,
+    "/region": lambda house: [
+        *(f"/region?{urlencode({'like': f'{image}@0,0,1,1'})}" for image in house.images[:3]),
+        *(f"/region?{urlencode({'like': text, 'text': text, 'left': text})}" for text in STRINGS[:4]),
+    ],
+    "/searches": saved,
     "/upload": lambda house: [
         f"/upload?batch={house.batch}",
         *(f"/upload?{urlencode({'batch': text, 'library': text})}" for text in STRINGS[:4]),
@@ -198,6 +213,12 @@ PAGES: dict[str, Callable[[HostileHouse], list[str]]] = {
 FILES: dict[str, Callable[[HostileHouse], str]] = {
     "/pictures/{key}": lambda _: f"/pictures/{quote(NASTY, safe='')}",
     "/upload/changes": lambda house: f"/upload/changes?{urlencode({'batch': house.batch, 'done': NASTY})}",
+    "/results.json": lambda _: f"/results.json?{urlencode({'tag': NASTY})}",
+    "/results.csv": lambda _: f"/results.csv?{urlencode({'tag': NASTY})}",
+    "/feeds/{feed_key}.atom": lambda _: f"/feeds/{quote(NASTY, safe='')}.atom",
+    "/feeds/{feed_key}.json": lambda _: f"/feeds/{quote(NASTY, safe='')}.json",
+    "/api/v1/searches": lambda _: "/api/v1/searches",
+    "/api/v1/searches/{search_id}": lambda _: f"/api/v1/searches/{quote(NASTY, safe='')}",
     "/images/{image_id}/thumbnail": lambda house: f"/images/{house.images[1]}/thumbnail",
     "/images/{image_id}/original": lambda house: f"/images/{house.images[1]}/original",
     "/api/v1/images": lambda _: "/api/v1/images",

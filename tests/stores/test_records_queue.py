@@ -204,7 +204,7 @@ def test_what_was_completed_reads_back_as_it_was_computed(database, waiting):
         )
 
     image = get(database, row)
-    assert (image.state, image.category, image.color) == (ImageState.READY, features.category, features.palette)
+    assert (image.state, image.category, image.color) == (ImageState.READY, features.meaning.category, features.palette)
     assert (image.taken_at, image.exif, image.encoder) == (taken, {"camera": "Leica M3"}, "grid")
     with database.read() as connection:
         kept = records_embeddings.get_vector(connection, row, GridEncoder.fingerprint)

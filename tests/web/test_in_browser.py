@@ -171,7 +171,7 @@ def test_the_account_menu_fits_the_phone_and_can_be_touched(phone: Page, address
     phone.locator(".account-button").tap()
     entries = phone.locator("#account-menu :is(a, button)")
     boxes = [entry.bounding_box() or {} for entry in entries.all()]
-    assert len(boxes) == 5
+    assert len(boxes) == 6
     assert all(box["height"] >= 44 and box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
 
 

@@ -266,11 +266,23 @@ def _page(
         saving_urls=saving_urls(fields) if tiles else (),
         announcement=_announcement(offset + len(tiles)) if offset else "",
         permalink=search_url(fields),
-        sorts=tuple((value, _(words)) for value, words in (SORTS_OF_MATCHES if asked else SORTS).items()),
+        sorts=tuple(
+            (value, _(words))
+            for value, words in _sorts(
+                asked=asked, by_colors=bool(fields.get("color") or fields.get("palette_of"))
+            ).items()
+        ),
         sort="" if first(fields, "sort") == Sort.BEST else first(fields, "sort"),
         counted=_counted(counts, asked=asked),
         may_change=access.may_change_any(principal),
     )
+
+
+def _sorts(*, asked: bool, by_colors: bool) -> dict[str, str]:
+    """Return the orders there are, the usual one first."""
+    if asked:
+        return SORTS_OF_MATCHES
+    return {**SORTS_OF_MATCHES, "": marked("Best fit")} if by_colors else SORTS
 
 
 def _announcement(shown: int) -> str:
