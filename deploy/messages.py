@@ -94,7 +94,13 @@ def vocabularies() -> Iterator[tuple[str, str]]:
         "camera": [name.replace("_", " ").capitalize() for name in EXIF_FIELDS],
         "audit": Event,
         "detail": DETAILS,
-        "value": [*DEEDS.values(), "The name of a token", "{number} seconds", "{number} minutes"],
+        "value": [
+            *DEEDS.values(),
+            "The name of a token",
+            "The name of a search",
+            "{number} seconds",
+            "{number} minutes",
+        ],
     }.items():
         for word in words:
             yield context, str(word)

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, Response
 from tests.web.every_page import every_page
 from tests.web.samples import SHAPES, hexadecimal, search_page, status_page, upload_page
 from tests.web.samples_people import MEMBER, UPLOADS
+from webapp.language import Speaking
 from webapp.rendering import mount_static, page
 
 POLICY = (
@@ -25,6 +26,7 @@ POLICY = (
 
 app = FastAPI()
 mount_static(app)
+app.add_middleware(Speaking)
 
 
 @app.get("/sample/{number}.svg")
