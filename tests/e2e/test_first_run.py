@@ -136,7 +136,7 @@ def test_the_first_account_is_made_with_the_link_that_is_printed(unencrypted: Si
     make_the_first_account(page)
     guest.show(page, "2-welcome")
     upload(page, "cat.jpg", CAT)
-    page.get_by_role("link", name="Search").click()
+    page.get_by_role("link", name="Search", exact=True).click()
     expect(page.locator(".tile")).to_have_count(1)
 
     (cookie,) = [each for each in page.context.cookies() if each["name"].endswith("likeness")]

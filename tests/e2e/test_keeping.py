@@ -28,7 +28,7 @@ def test_the_first_visit_ends_with_pictures_that_can_be_found(own_site: Site, vi
     outcomes = page.locator(".card").evaluate_all("cards => cards.map(card => card.dataset.outcome).sort()")
     assert outcomes in (["added", "added", "existing", "refused"], ["added", "existing", "existing", "refused"])
 
-    page.get_by_role("link", name="Search").click()
+    page.get_by_role("link", name="Search", exact=True).click()
     expect(page.locator(".tile")).to_have_count(2)
     page.get_by_role("link", name="Upload").click()
     expect(page.locator(".card")).to_have_count(4)

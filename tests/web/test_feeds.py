@@ -55,7 +55,7 @@ def test_an_atom_feed_has_what_the_standard_asks_for(client: TestClient) -> None
     made = make_feed(client)
     bring_in(client, jpeg("chelsea.png"), "first.jpg")
     image_id = bring_in(client, cropped("chelsea.png"), "second.jpg")
-    bring_in(client, jpeg("rocket.jpg"), "no cat.jpg")
+    bring_in(client, jpeg("rocket.jpg"), "rocket.jpg")
 
     answer = client.get(made["feed_atom"])
     feed = ET.fromstring(answer.content)  # noqa: S314 - ours
@@ -132,7 +132,8 @@ def test_a_feed_that_is_known_is_not_sent_again(client: TestClient) -> None:
     known = client.get(made["feed_json"]).headers
     curation.delete(backend_of(client), [image_id], local_owner(backend_of(client)))
     assert client.get(made["feed_json"], headers={"If-None-Match": known["etag"]}).status_code == 200
-    assert client.get(made["feed_json"], headers={"If-Modified-Since": known["last-modified"]}).status_code == 200
+    if known["last-modified"] != moment:  # a date says no more than the second, which the mark does
+        assert client.get(made["feed_json"], headers={"If-Modified-Since": known["last-modified"]}).status_code == 200
     assert client.head(made["feed_atom"]).status_code == 200
 
 

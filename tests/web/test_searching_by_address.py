@@ -144,7 +144,7 @@ def test_a_form_with_an_address_leads_to_a_search_that_is_a_link(web: TestClient
     answer = web.post("/search", data={"url": url, "tag": "jpg"})
 
     assert answer.status_code == 303
-    assert re.fullmatch(r"/\?tag=jpg&picture=[\w-]+", answer.headers["location"])
+    assert re.fullmatch(r"/\?picture=[\w-]+&tag=jpg", answer.headers["location"])
     assert "cat-closer.jpg" in web.get(answer.headers["location"]).text
 
 
