@@ -157,6 +157,13 @@ document.addEventListener("htmx:oobBeforeSwap", (event) => {
   }
 });
 
+// A filter that was chosen before htmx was there has told nobody.
+document.addEventListener("DOMContentLoaded", () => {
+  const search = document.getElementById("search");
+  const unheard = (field) => field.checked !== field.defaultChecked;
+  if ([...(search?.elements ?? [])].some(unheard)) search.requestSubmit();
+});
+
 // Words that were removed as a chip also leave the box, unless somebody is typing there.
 document.addEventListener("htmx:afterSettle", (event) => {
   const box = document.getElementById("text");

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from e2e.conftest import PHONE, OpenVisitor, Site
 from e2e.gestures import drop, names
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.web.photos import encoded, jpeg, photo, plain
 
@@ -87,6 +87,25 @@ def test_many_are_selected_by_keyboard_tagged_deleted_and_brought_back(own_site:
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".tile")).to_have_count(4)
     expect(page.locator("#notice")).to_contain_text("restored.")
+
+
+def test_a_filter_that_is_chosen_before_the_scripts_are_there_counts(site: Site, visitor: OpenVisitor) -> None:
+    page = visitor().context.new_page()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(re.compile("htmx"), hold)
+    page.goto(site.url, wait_until="commit")
+    page.locator("#group-category > summary").click()
+    box = page.locator("#group-category input").first
+    box.check()
+    expect(page.locator(".chip")).to_have_count(0)
+    for route in held:
+        route.continue_()
+    expect(page.locator(".chip")).to_have_count(1)
+    expect(page).to_have_url(re.compile("category="))
 
 
 def test_a_selection_is_downloaded(site: Site, visitor: OpenVisitor) -> None:

@@ -1,0 +1,26 @@
+"""The fingerprint of a picture: PDQ hashes by which copies are found again.
+
+PDQ: Facebook, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm" (2019).
+"""
+
+from dataclasses import dataclass
+
+VERSION = 1
+"""Raised when fingerprints are computed otherwise, so that older ones can be told apart."""
+
+ORIENTATIONS = 8
+HASH_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """PDQ hashes of one picture, 256 bits each, as other tools write them: the first byte has the highest bits.
+
+    `whole` is that of the picture as it is. `trimmed` are those of the picture without its borders, 8 × 32 bytes:
+    turned by 0, 90, 180 and 270 degrees clockwise, then the same of the picture mirrored left to right. `quality` is
+    PDQ's own measure, 0 to 100, of how much there is to tell; below 50 a hash says little.
+    """
+
+    whole: bytes
+    trimmed: bytes
+    quality: int
