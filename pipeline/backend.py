@@ -29,7 +29,7 @@ from pipeline.stores.vectors_current import CurrentVectors
 class Backend:
     """The stores, the encoder and the decoder processes of one process. A context manager; `close` ends it all.
 
-    `measured_bands` are those of the encoder in this database, where they were measured, on `measured_on` pictures.
+    `measured_bands` are those of the encoder in this database, where they were measured.
     """
 
     settings: Settings
@@ -41,7 +41,6 @@ class Backend:
     extractor: FeatureExtractor
     decoders: DecoderPool
     measured_bands: SimilarityBands | None = None
-    measured_on: int = 0
 
     def __post_init__(self) -> None:
         """Let the database know which store the pictures are kept in, so that it refuses changes in any other."""
@@ -104,7 +103,6 @@ def open_backend(
         encoder = _open_encoder(settings, database, on_download or _untold, first_encoder)
         with database.read() as connection:
             bands = records_encoders.bands_of(connection, encoder.fingerprint)
-            measured_on = records_encoders.measured_on(connection, encoder.fingerprint)
     limits = Limits(
         max_bytes=settings.max_upload_bytes,
         max_pixels=settings.max_pixels,
@@ -118,7 +116,6 @@ def open_backend(
         swatches=SwatchTable(database, settings.data / "index"),
         images=ImageTable(database),
         measured_bands=bands,
-        measured_on=measured_on,
         extractor=FeatureExtractor(encoder, settings.worker_threads),
         decoders=DecoderPool(
             settings.decoder_processes, limits, settings.decoder_memory_bytes, settings.decoder_seconds

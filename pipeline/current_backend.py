@@ -109,7 +109,7 @@ class CurrentBackend:
                 self._told.warn(UNOPENED.format(name=active.name), error)
                 return
             log.info("searches use the encoder %s now", active.name)
-        self._replace(replace(opened, measured_bands=found.bands, measured_on=found.measured_on))
+        self._replace(replace(opened, measured_bands=found.bands))
 
     def close(self) -> None:
         """End the thread and close everything."""

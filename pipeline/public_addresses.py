@@ -56,7 +56,12 @@ NOT_PUBLIC = tuple(
 
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 """All that is handed out for use on the internet. Outside lie loopback, private (fc00::/7) and link-local addresses,
-multicast, and those that carry an IPv4 address: mapped (::ffff:0:0/96) and of NAT64 (64:ff9b::/96, 64:ff9b:1::/48)."""
+multicast, and those that carry an IPv4 address."""
+
+IPV4_BITS = 0xFFFFFFFF
+NAT64 = IPv6Network("64:ff9b::/96")
+"""IPv4 addresses as machines without IPv4 reach them (RFC 6052): each is as public as the one that it carries. Those of
+64:ff9b:1::/48 are for use within a network (RFC 8215)."""
 
 NOT_PUBLIC_V6 = tuple(
     map(
@@ -159,6 +164,9 @@ def is_public(number: IPAddress) -> bool:
     """Whether every machine on the internet can reach this address, so that it tells nobody of a network within."""
     if isinstance(number, IPv4Address):
         return not any(number in network for network in NOT_PUBLIC)
+    carried = IPv4Address(int(number) & IPV4_BITS) if number in NAT64 else number.ipv4_mapped
+    if carried is not None:
+        return is_public(carried)
     return number in GLOBAL_UNICAST and not any(number in network for network in NOT_PUBLIC_V6)
 
 

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from pipeline.errors import InvalidQuery, ReceiverUnavailable
+from pipeline.public_addresses import IPAddress, is_public
 
 LONGEST_ADDRESS = 2000
 ANSWER_SECONDS = 10.0
 """From the first connection to the status of the answer; receivers are to take the matches in and work afterwards."""
 
 PORTS = {"http": 80, "https": 443}
-EMBEDDED_IN_IPV6 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 through NAT64, RFC 6052
 GONE = 410
 OK, REDIRECT, BAD = 200, 300, 400
 
@@ -38,8 +38,6 @@ NO_HTTP = "The receiver did not answer as a web server does."
 REDIRECTED = "The receiver answered with a redirect ({status}), which is not followed. Please give the final address."
 REFUSED = "The receiver answered with status {status}."
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
 
 @dataclass(frozen=True)
 class Allowed:
@@ -51,7 +49,7 @@ class Allowed:
         """Whether a host is allowed by its name, whatever its addresses are."""
         return host in self._parts()
 
-    def address(self, address: Address) -> bool:
+    def address(self, address: IPAddress) -> bool:
         """Whether an address is allowed: it is public, or in one of the networks."""
         return is_public(address) or any(
             address in ipaddress.ip_network(part, strict=False) for part in self._parts() if _is_network(part)
@@ -59,17 +57,6 @@ class Allowed:
 
     def _parts(self) -> list[str]:
         return [part.strip().lower() for part in self.listed.split(",") if part.strip()]
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address is one of the internet, also behind the forms in which IPv6 carries one of IPv4."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if address in EMBEDDED_IN_IPV6:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast
 
 
 def check(address: str, allowed: Allowed) -> str:

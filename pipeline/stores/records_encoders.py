@@ -31,8 +31,7 @@ class EncoderState:
     """An encoder of this database. `resting` is whether the filling of a building one is paused.
 
     `begun_with` images had their vector at `begun_at`, when the filling was begun or went on. `bands` are what was
-    measured in this database, if it was, when `measured_on` pictures could be seen. `trouble` is why the filling rests,
-    when nobody wished it.
+    measured in this database, if it was. `trouble` is why the filling rests, when nobody wished it.
     """
 
     encoder: EncoderRow
@@ -42,7 +41,6 @@ class EncoderState:
     begun_with: int
     bands: SimilarityBands | None
     trouble: str | None = None
-    measured_on: int = 0
 
 
 @dataclass(frozen=True)
@@ -313,7 +311,6 @@ _COLUMNS = (
     encoders.c.begun_with,
     encoders.c.bands,
     encoders.c.trouble,
-    encoders.c.bands_images,
 )
 
 _FROM_THE_FIRST = {"claimed_row": 0, "claimed_at": None}
@@ -328,7 +325,6 @@ def _state(row: sa.Row[*tuple[Any, ...]]) -> EncoderState:
         row.begun_with,
         SimilarityBands(**row.bands) if row.bands else None,
         row.trouble,
-        row.bands_images or 0,
     )
 
 
