@@ -1,11 +1,12 @@
 """How long people wait: from sending a picture until it can be found, and for each kind of search.
 
-    python bench/latency.py FOLDER... [--pictures 3000] [--synthetic 0] [--searches 200]
+    python bench/latency.py FOLDER... [--pictures 3000] [--synthetic 0] [--searches 200] [--data FOLDER]
 
 A real server is asked over HTTP by one client. Pictures of the folders are posted one after another with `wait=true`;
 the answer comes when the picture can be found. Before that, `--synthetic` images without a file may be put into the
 database through its records layer: random embeddings around a hundred centers, random colors and categories. They
-make a library large without decoding anything, so they say something of searches and nothing of finding well.
+make a library large without decoding anything, so they say something of searches and nothing of finding well. With
+`--data` they are kept in that folder, and are there already the next time.
 """
 
 import argparse
@@ -53,8 +54,8 @@ def main() -> None:
     random.Random(SEED).shuffle(files)  # noqa: S311 - a sample, no secret
     files = files[: options.pictures]
     with tempfile.TemporaryDirectory(prefix="likeness-latency-") as folder:
-        data = Path(folder)
-        if options.synthetic:
+        data = options.data or Path(folder)
+        if options.synthetic and not (data / "likeness.db").exists():
             with open_backend(read_settings(data=data)) as backend:
                 fill(backend, options.synthetic)
         with serving(data) as server, httpx.Client(base_url=server.url, timeout=TIMEOUT_SECONDS) as client:
@@ -75,7 +76,7 @@ def upload(client: httpx.Client, files: list[Path]) -> list[str]:
     for path in files:
         started = time.perf_counter()
         answer = client.post("/api/v1/images", files={"file": (path.name, path.read_bytes())}, data={"wait": "true"})
-        if answer.status_code == 201 and answer.json()["state"] == "ready":
+        if answer.status_code in {200, 201} and answer.json()["state"] == "ready":
             waits.append(time.perf_counter() - started)
             ids.append(answer.json()["id"])
     row(f"from sending until found ({len(waits):,} new)", waits)
@@ -227,6 +228,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pictures", type=int, default=3000)
     parser.add_argument("--synthetic", type=int, default=0)
     parser.add_argument("--searches", type=int, default=200)
+    parser.add_argument("--data", type=Path, help="the folder for all data, instead of a temporary one")
     return parser.parse_args()
 
 

@@ -16,7 +16,7 @@ HASH_BYTES = 32
 class Fingerprint:
     """PDQ hashes of one picture, 256 bits each, as other tools write them: the first byte has the highest bits.
 
-    `whole` is that of the picture as it is. `trimmed` are those of the picture without its borders, 8 × 32 bytes:
+    `whole` is that of the picture as it is. `trimmed` are those of the picture without its borders, 8 times 32 bytes:
     turned by 0, 90, 180 and 270 degrees clockwise, then the same of the picture mirrored left to right. `quality` is
     PDQ's own measure, 0 to 100, of how much there is to tell; below 50 a hash says little.
     """

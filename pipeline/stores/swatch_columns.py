@@ -97,10 +97,6 @@ class SwatchColumns:
         planes = {name: array[:, : self._length] for name, array in self._planes.items()}
         return Palettes(rows=self._rows[: self._length], counts=self._counts, **planes)
 
-    def is_view(self, palettes: Palettes) -> bool:
-        """Whether these are all slots as they are now."""
-        return palettes.counts is self._counts
-
     def replace(self, changed: Rows, palettes: Palettes) -> None:
         """Strike off the images that `changed`, and append `palettes`, which those that are there still have now."""
         counts = self._counts & ~np.isin(self._rows[: self._length], changed)

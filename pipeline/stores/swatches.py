@@ -8,7 +8,6 @@ how they are compared in `swatch_ranking`, and what a start reads instead of the
 import itertools
 import logging
 import threading
-from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from pipeline.errors import StoreUnavailable
 from pipeline.filters import Filter
 from pipeline.stores import records_embeddings, swatch_file
 from pipeline.stores.database import Database
+from pipeline.stores.recent import Recent
 from pipeline.stores.swatch_columns import Palettes, Rows, SwatchColumns, palettes_of
 from pipeline.stores.swatch_ranking import Ranking, asked_alone, ranking_of, slots_with
 from pipeline.stores.tables import palette
@@ -26,7 +26,7 @@ from pipeline.stores.tables import palette
 log = logging.getLogger(__name__)
 
 CHANGES_PER_READ = 20_000  # about 100,000 swatches, 20 MB while they are read
-RANKINGS_KEPT = 4  # a page asks for its results, its counts and its next tiles one after another
+ANSWERS_KEPT = 4  # a page asks for its results, its counts and its next tiles one after another
 LEAST_FOR_FILE = 20_000  # images from which on a file is written; fewer are read from the table in half a second
 OUTDATED = 0.2  # part of the images that were read from the table, beyond which a new file is written
 
@@ -44,7 +44,8 @@ class SwatchTable:
         self._lock = threading.Lock()
         self._seen = 0
         self._columns = SwatchColumns()
-        self._rankings: OrderedDict[Filter, Ranking] = OrderedDict()
+        self._rankings: Recent[Filter, Ranking] = Recent(ANSWERS_KEPT)
+        self._passing: Recent[Filter, Rows] = Recent(ANSWERS_KEPT)
         self._read_from_table = 0  # images, since there was a file of all
         self._warming: threading.Thread | None = None
         self._closed = threading.Event()
@@ -52,15 +53,20 @@ class SwatchTable:
     def rows_with(self, where: Filter) -> Rows | None:
         """Return the sorted rows of images that have the colors of `where`; None when it asks for none.
 
-        They have every one of `colors` with its share, or fit `palette`. Hidden images are among them. Raises
-        StoreUnavailable when the database does not answer.
+        They have every one of `colors` with its share, or fit `palette`. Hidden images are among them. The array is
+        read-only. Raises StoreUnavailable when the database does not answer.
         """
-        if where.palette:
-            return np.sort(self.ranking(where).all())
-        if not where.colors:
+        if not where.has_colors:
             return None
-        palettes, _ = self._newest()
-        return np.sort(palettes.rows[slots_with(palettes, where)])
+        asked = asked_alone(where)
+        seen, palettes = self._newest()
+        rows = self._passing.get(seen, asked)
+        if rows is None:
+            found = self.ranking(where).all() if where.palette else palettes.rows[slots_with(palettes, where)]
+            rows = np.sort(found)
+            rows.setflags(write=False)
+            self._passing.put(seen, asked, rows)
+        return rows
 
     def ranking(self, where: Filter) -> Ranking:
         """Return the images that have the colors of `where`, best first; hidden ones are among them.
@@ -70,14 +76,11 @@ class SwatchTable:
         if not where.has_colors:
             raise ValueError("there are no colors to rank images by")
         asked = asked_alone(where)
-        palettes, known = self._newest(asked)
+        seen, palettes = self._newest()
+        known = self._rankings.get(seen, asked)
         if known is None:
             known = ranking_of(palettes, asked)
-            with self._lock:
-                if self._columns.is_view(palettes):
-                    self._rankings[asked] = known
-                    while len(self._rankings) > RANKINGS_KEPT:
-                        self._rankings.popitem(last=False)
+            self._rankings.put(seen, asked, known)
         return known
 
     def warm(self) -> threading.Thread:
@@ -111,14 +114,11 @@ class SwatchTable:
         with self._lock:
             self._read_from_table = 0
 
-    def _newest(self, asked: Filter | None = None) -> tuple[Palettes, Ranking | None]:
-        """Return all palettes as the database has them now, and the ranking of them that is `asked`, if known."""
+    def _newest(self) -> tuple[int, Palettes]:
+        """Return the number of the last change, and all palettes as the database has them after it."""
         with self._lock:
             self._catch_up()
-            known = self._rankings.get(asked) if asked else None
-            if asked and known:
-                self._rankings.move_to_end(asked)
-            return self._columns.view(), known
+            return self._seen, self._columns.view()
 
     def _catch_up(self) -> None:
         with self.database.read() as connection:
@@ -131,7 +131,6 @@ class SwatchTable:
                 changed, palettes = _changed(connection, start, min(start + CHANGES_PER_READ, newest))
                 self._columns.replace(changed, palettes)
                 self._read_from_table += len(changed)
-        self._rankings.clear()
         self._seen = newest
 
     def _begin(self, connection: Connection, newest: int) -> None:
