@@ -77,7 +77,8 @@ def upload(client: httpx.Client, files: list[Path]) -> list[str]:
         started = time.perf_counter()
         answer = client.post("/api/v1/images", files={"file": (path.name, path.read_bytes())}, data={"wait": "true"})
         if answer.status_code in {200, 201} and answer.json()["state"] == "ready":
-            waits.append(time.perf_counter() - started)
+            if answer.status_code == 201:
+                waits.append(time.perf_counter() - started)
             ids.append(answer.json()["id"])
     row(f"from sending until found ({len(waits):,} new)", waits)
     for name, half in (
