@@ -19,7 +19,7 @@ ORIENTATIONS = 8
 class Fingerprint:
     """PDQ hashes of one picture, 256 bits each, as other tools write them: the first byte has the highest bits.
 
-    `whole` is that of the picture as it is. `trimmed` are those of the picture without its borders, 8 × 32 bytes:
+    `whole` is that of the picture as it is. `trimmed` are those of the picture without its borders, 8 times 32 bytes:
     turned by 0, 90, 180 and 270 degrees clockwise, then the same of the picture mirrored left to right. `quality` is
     PDQ's own measure, 0 to 100, of how much there is to tell; below 50 a hash says little.
     """
@@ -32,7 +32,8 @@ class Fingerprint:
 def fingerprint_of(picture: Picture) -> Fingerprint:
     """Return the hashes of a picture. One too plain to tell from others has quality 0, whatever its hashes say."""
     gray = luma(picture.pixels)
-    whole, quality = pdq(gray)
     left = trim(picture.pixels)
     inner = gray[left.top : left.top + left.height, left.left : left.left + left.width]
-    return Fingerprint(whole, in_orientations(inner), quality)
+    trimmed, quality = in_orientations(inner)
+    whole, quality = (trimmed[:HASH_BYTES], quality) if inner.shape == gray.shape else pdq(gray)
+    return Fingerprint(whole, trimmed, quality)
