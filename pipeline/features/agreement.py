@@ -2,8 +2,7 @@
 
 Local features agree for two receipts of one form and two photos of one room. Here the pixels have a say: both pictures
 are brought onto one canvas, at the scale of the coarser one, and around each pixel their windows are correlated, which
-brightness, contrast and color do not change. Then blocks of one are searched for nearby in the other: in a copy all lie
-where the transform says; in another photo of the same thing some have moved.
+brightness, contrast and color do not change.
 """
 
 from dataclasses import dataclass
@@ -24,16 +23,19 @@ TEXTURE = 0.18
 
 LEAST_TEXTURE = 2.0  # levels, 0 to 255; what is paler is noise and JPEG
 
+AVERAGED = 0.7
+"""The scale below which a picture is averaged first: a warp reads only four pixels."""
+
 SAME = 0.7
 """The correlation from which on two windows show the same."""
 
-BLOCK = 20  # pixels of the blocks that are searched for
-REACH = 5  # pixels around their place where they are searched for
-FOUND = 0.85
-"""The correlation from which on a block has been found."""
+STRONG_EDGE = 60
+"""The percentile of slopes from which on one is an edge that ought to be found again."""
 
-MOVED_PX = 1.3
-"""Pixels of the canvas that a block has to be off to have moved; of copies nearly all are within half a pixel."""
+LEAST_SLOPE = 1.0  # levels per pixel
+
+KEPT_EDGE = 0.5
+"""The part of an edge's own slope that the other's may differ by, in whatever direction."""
 
 Gray = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float64]
@@ -48,6 +50,8 @@ class Canvas:
     both: npt.NDArray[np.bool_]
     a_to_canvas: Matrix
     b_to_canvas: Matrix
+    a_shape: tuple[int, ...]
+    b_shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -60,15 +64,6 @@ class Agreement:
     share: float
     textured: float
     map: npt.NDArray[np.int8]
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """Blocks with texture: where they are on the canvas, (n, 2), how far off they were found, and how well."""
-
-    points: npt.NDArray[np.float64]
-    offsets: npt.NDArray[np.float64]
-    scores: npt.NDArray[np.float64]
 
 
 def lay(a: Gray, b: Gray, transform: Matrix) -> Canvas | None:
@@ -86,8 +81,22 @@ def lay(a: Gray, b: Gray, transform: Matrix) -> Canvas | None:
     size = (max(WINDOW, round((right - left) * scale)), max(WINDOW, round((bottom - top) * scale)))
     onto = np.array([[scale, 0, -left * scale], [0, scale, -top * scale], [0, 0, 1]])
     a_to, b_to = onto @ to_coarser_a, onto @ to_coarser_b
-    (first, here), (second, there) = _warped(a, a_to, size), _warped(b, b_to, size)
-    return Canvas(first, second, here & there, a_to, b_to)
+    first, second = brought(a, a_to, size), brought(b, b_to, size)
+    here, there = _covered(a, a_to, size), _covered(b, b_to, size)
+    return Canvas(first, second, here & there, a_to, b_to, a.shape, b.shape)
+
+
+def brought(pixels: npt.NDArray[np.uint8], onto: Matrix, size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Return a picture on a canvas of (width, height), float32, lightly smoothed; beyond its edge the edge goes on."""
+    scale = float(np.sqrt(abs(np.linalg.det(onto[:2, :2]))))
+    if scale < AVERAGED:
+        height, width = pixels.shape[:2]
+        smaller = (max(1, round(width * scale)), max(1, round(height * scale)))
+        pixels = np.asarray(cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA), np.uint8)
+        by_x, by_y = width / smaller[0], height / smaller[1]
+        onto = onto @ np.array([[by_x, 0, (by_x - 1) / 2], [0, by_y, (by_y - 1) / 2], [0, 0, 1]])
+    values = cv2.warpAffine(pixels.astype(np.float32), onto[:2], size, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), SMOOTH), np.float32)
 
 
 def agree(canvas: Canvas, window: int = WINDOW) -> Agreement:
@@ -111,59 +120,32 @@ def agree(canvas: Canvas, window: int = WINDOW) -> Agreement:
     return Agreement(share, count / max(1, int(inside.sum())), where)
 
 
-def search_blocks(canvas: Canvas) -> Blocks:
-    """Return where blocks of a lie in b, both on the canvas."""
-    height, width = canvas.a.shape
-    points, offsets, scores = [], [], []
-    margin = BLOCK + 2 * REACH
-    for top in range(0, height - margin + 1, BLOCK):
-        for left in range(0, width - margin + 1, BLOCK):
-            if not canvas.both[top : top + margin, left : left + margin].all():
-                continue
-            block = canvas.a[top + REACH : top + REACH + BLOCK, left + REACH : left + REACH + BLOCK]
-            field = canvas.b[top : top + margin, left : left + margin]
-            if block.std() < 2 * LEAST_TEXTURE or field.std() < 2 * LEAST_TEXTURE:
-                continue
-            found = cv2.matchTemplate(field, block, cv2.TM_CCOEFF_NORMED)
-            _, best, _, (x, y) = cv2.minMaxLoc(found)
-            points.append((left + REACH + BLOCK / 2, top + REACH + BLOCK / 2))
-            offsets.append((x - REACH + _between(found[y], x), y - REACH + _between(found[:, x], y)))
-            scores.append(best)
-    return Blocks(np.reshape(points, (-1, 2)), np.reshape(offsets, (-1, 2)), np.array(scores))
+def kept_edges(canvas: Canvas, found: Agreement) -> float:
+    """Return the part, 0 to 1, of the edges of one picture that are in the other too, of whichever has more kept.
 
-
-def refined(canvas: Canvas, blocks: Blocks) -> Matrix | None:
-    """Return the better transform from a to b that the blocks tell of, None where too few were found."""
-    kept = blocks.scores >= FOUND
-    if kept.sum() < 4:
-        return None
-    fit = np.zeros((3, 2))
-    for limit in (REACH, 2 * MOVED_PX, MOVED_PX):
-        known = np.column_stack([blocks.points, np.ones(len(blocks.points))])
-        kept = (blocks.scores >= FOUND) & (np.abs(blocks.offsets - known @ fit).max(axis=1) <= limit)
-        if kept.sum() < 4 or np.linalg.matrix_rank(known[kept]) < 3:
-            return None
-        fit = np.linalg.lstsq(known[kept], blocks.offsets[kept], rcond=None)[0]
-    step = np.eye(3)
-    step[:2] += fit.T
-    return np.linalg.inv(canvas.b_to_canvas) @ step @ canvas.a_to_canvas
-
-
-def moved(blocks: Blocks) -> float:
-    """Return the part, 0 to 1, of the blocks found that lie elsewhere."""
-    found = blocks.scores >= FOUND
-    if not found.any():
+    Letters over a picture spoil the windows around them, but what is between the letters is still the picture; where
+    two pictures merely share a form, each has edges that the other lacks.
+    """
+    inside = cv2.erode(canvas.both.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    (ax, ay), (bx, by) = _slopes(canvas.a), _slopes(canvas.b)
+    same = found.map == 1
+    energy = float((ax**2 + ay**2)[same].sum())
+    if not inside.any() or energy <= 0:
         return 0.0
-    return float((np.hypot(*blocks.offsets[found].T) > MOVED_PX).mean())
+    gain = float((ax * bx + ay * by)[same].sum()) / energy  # contrast may have been changed
+    ax, ay = ax * gain, ay * gain
+    off = np.hypot(ax - bx, ay - by)
+    kept = []
+    for slope in (np.hypot(ax, ay), np.hypot(bx, by)):
+        edges = inside & (slope > max(LEAST_SLOPE, float(np.percentile(slope[inside], STRONG_EDGE))))
+        kept.append(float((off < KEPT_EDGE * slope)[edges].mean()) if edges.any() else 0.0)
+    return max(kept)
 
 
-def _between(scores: npt.NDArray[np.float32], at: int) -> float:
-    """Return how far beside the highest score the top of the parabola through its neighbors is."""
-    if not 0 < at < len(scores) - 1:
-        return 0.0
-    before, here, after = (float(each) for each in scores[at - 1 : at + 2])
-    bend = before - 2 * here + after
-    return 0.0 if bend >= 0 else float(np.clip((before - after) / (2 * bend), -0.5, 0.5))
+def _slopes(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    smooth = cv2.GaussianBlur(values, (0, 0), SMOOTH)
+    across, down = (cv2.Sobel(smooth, cv2.CV_32F, *each, scale=1 / 8) for each in ((1, 0), (0, 1)))
+    return np.asarray(across, np.float32), np.asarray(down, np.float32)
 
 
 def _corners(gray: Gray) -> Matrix:
@@ -171,16 +153,5 @@ def _corners(gray: Gray) -> Matrix:
     return np.array([[0, width - 1, width - 1, 0], [0, 0, height - 1, height - 1], [1, 1, 1, 1]], np.float64)
 
 
-def _warped(
-    gray: Gray, onto: Matrix, size: tuple[int, int]
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    scale = float(np.sqrt(abs(np.linalg.det(onto[:2, :2]))))
-    if scale < 0.7:  # a warp reads only four pixels, so that what shrinks more has to be averaged first
-        height, width = gray.shape
-        smaller = (max(1, round(width * scale)), max(1, round(height * scale)))
-        gray = cv2.resize(gray, smaller, interpolation=cv2.INTER_AREA)
-        by_x, by_y = width / smaller[0], height / smaller[1]
-        onto = onto @ np.array([[by_x, 0, (by_x - 1) / 2], [0, by_y, (by_y - 1) / 2], [0, 0, 1]])
-    values = cv2.warpAffine(gray.astype(np.float32), onto[:2], size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    there = cv2.warpAffine(np.ones(gray.shape, np.uint8), onto[:2], size, flags=cv2.INTER_NEAREST)
-    return np.asarray(cv2.GaussianBlur(values, (0, 0), SMOOTH)), there.astype(bool)
+def _covered(gray: Gray, onto: Matrix, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    return np.asarray(cv2.warpAffine(np.ones(gray.shape, np.uint8), onto[:2], size, flags=cv2.INTER_NEAREST)) > 0

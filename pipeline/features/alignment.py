@@ -88,9 +88,7 @@ def is_possible(transform: Matrix, *, mirrored: bool) -> bool:
 
 def _matches(descriptors: npt.NDArray[np.uint8], b: LocalFeatures) -> npt.NDArray[np.int64]:
     """Return (n, 2) numbers of points that look more like each other than like any elsewhere."""
-    bits, nearest = cv2.batchDistance(
-        descriptors, b.descriptors, cv2.CV_32S, normType=cv2.NORM_HAMMING, K=NEIGHBORS
-    )
+    bits, nearest = cv2.batchDistance(descriptors, b.descriptors, cv2.CV_32S, normType=cv2.NORM_HAMMING, K=NEIGHBORS)
     apart = np.abs(b.points[nearest[:, 1:]] - b.points[nearest[:, :1]]).max(axis=2) > SAME_PLACE_PX
     rivals = np.where(apart, bits[:, 1:], 256).min(axis=1)
     good = np.flatnonzero((bits[:, 0] < RATIO * rivals) & (bits[:, 0] <= LARGEST_DISTANCE))

@@ -5,7 +5,8 @@ PDQ: Facebook, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing A
 
 from dataclasses import dataclass
 
-from pipeline.features.pdq import HASH_BYTES, in_orientations, luma, pdq
+from pipeline.features.pdq import HASH_BYTES as _PDQ_BYTES
+from pipeline.features.pdq import in_orientations, luma, pdq
 from pipeline.features.picture import Picture
 from pipeline.features.trimming import trim
 
@@ -13,6 +14,7 @@ VERSION = 1
 """Raised when fingerprints are computed otherwise, so that older ones can be told apart."""
 
 ORIENTATIONS = 8
+HASH_BYTES = _PDQ_BYTES
 
 
 @dataclass(frozen=True)

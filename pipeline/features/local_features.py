@@ -4,6 +4,7 @@ ORB (Rublee et al., 2011) on a pyramid of wide steps. As many are kept at coarse
 side needs, and in each cell of a grid only so many, so that sharp letters over a picture cannot take them all.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -49,7 +50,7 @@ def local_features(gray: npt.NDArray[np.uint8]) -> LocalFeatures:
     if not corners:
         return _nothing()
     found, descriptors = orb.compute(gray, corners)
-    points = cv2.KeyPoint.convert(found)
+    points = np.array(cv2.KeyPoint.convert(found), np.float32)
     width = gray.shape[1]
     flipped = [
         cv2.KeyPoint(width - 1 - x, y, each.size, (180 - each.angle) % 360, each.response, each.octave, number)
@@ -57,18 +58,16 @@ def local_features(gray: npt.NDArray[np.uint8]) -> LocalFeatures:
     ]
     again, mirrored = orb.compute(cv2.flip(gray, 1), flipped)
     kept = [each.class_id for each in again]
-    return LocalFeatures(
-        np.asarray(points[kept], np.float32), np.asarray(descriptors[kept], np.uint8), np.asarray(mirrored, np.uint8)
-    )
+    return LocalFeatures(points[kept], np.asarray(descriptors, np.uint8)[kept], np.asarray(mirrored, np.uint8))
 
 
-def _spread(corners: "tuple[cv2.KeyPoint, ...] | list[cv2.KeyPoint]", shape: tuple[int, ...]) -> list[cv2.KeyPoint]:
+def _spread(corners: Sequence[cv2.KeyPoint], shape: tuple[int, ...]) -> list[cv2.KeyPoint]:
     """Return the corners of each level that come first when each cell gives its strongest before any second."""
     if not corners:
         return []
     octaves = np.array([each.octave for each in corners])
     responses = np.array([each.response for each in corners])
-    points = cv2.KeyPoint.convert(corners)
+    points = np.array(cv2.KeyPoint.convert(corners), np.float32)
     column, row = (np.minimum(points[:, axis] * CELLS // shape[1 - axis], CELLS - 1) for axis in (0, 1))
     cells = (octaves * CELLS + row.astype(int)) * CELLS + column.astype(int)
     order = np.lexsort((-responses, cells))
