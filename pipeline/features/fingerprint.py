@@ -5,11 +5,16 @@ PDQ: Facebook, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing A
 
 from dataclasses import dataclass
 
+from pipeline.features.pdq import HASH_BYTES as _PDQ_BYTES
+from pipeline.features.pdq import in_orientations, luma, pdq
+from pipeline.features.picture import Picture
+from pipeline.features.trimming import trim
+
 VERSION = 1
 """Raised when fingerprints are computed otherwise, so that older ones can be told apart."""
 
 ORIENTATIONS = 8
-HASH_BYTES = 32
+HASH_BYTES = _PDQ_BYTES
 
 
 @dataclass(frozen=True)
@@ -24,3 +29,13 @@ class Fingerprint:
     whole: bytes
     trimmed: bytes
     quality: int
+
+
+def fingerprint_of(picture: Picture) -> Fingerprint:
+    """Return the hashes of a picture. One too plain to tell from others has quality 0, whatever its hashes say."""
+    gray = luma(picture.pixels)
+    left = trim(picture.pixels)
+    inner = gray[left.top : left.top + left.height, left.left : left.left + left.width]
+    trimmed, quality = in_orientations(inner)
+    whole, quality = (trimmed[:HASH_BYTES], quality) if inner.shape == gray.shape else pdq(gray)
+    return Fingerprint(whole, trimmed, quality)
