@@ -58,7 +58,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An image that may be a copy: in how many of 256 bits its hash differs, if it is near, and the cosine, if looked at."""
+    """An image that may be a copy: in how many of 256 bits its hash differs, if that is near, and its cosine."""
 
     row: int
     hash_distance: int | None = None
@@ -118,9 +118,7 @@ def _position(backend: Backend, similarity: float) -> float:
     return in_bands(similarity, backend.bands, by_picture=True)
 
 
-def _to_whom_few_are_nearer(
-    nearest: Sequence[Neighbor], vectors: dict[int, npt.NDArray[np.float32]]
-) -> set[int]:
+def _to_whom_few_are_nearer(nearest: Sequence[Neighbor], vectors: dict[int, npt.NDArray[np.float32]]) -> set[int]:
     """Return the rows to which no more than THEIR_NEAREST - 1 others of these are nearer than the picture is."""
     if not nearest:
         return set()

@@ -10,10 +10,10 @@ the part. What a process has compared it remembers for a while, so that hardly a
 
 import logging
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
@@ -24,7 +24,7 @@ from pipeline.duplicate_candidates import Asked, CandidateFinder
 from pipeline.errors import DecoderUnavailable, ImageRejected, NotFound, StoreUnavailable
 from pipeline.features.comparison import COPIES, Comparison, Verdict
 from pipeline.features.fingerprint import Fingerprint
-from pipeline.features.verdicts import Seen, compare, seen_of
+from pipeline.features.verdicts import compare, seen_of
 from pipeline.images import ImageRecord, ImageState
 from pipeline.originals import original_bytes
 from pipeline.principals import Principal
@@ -92,7 +92,7 @@ class Checker:
             raise
 
     def _check(self, backend: Backend, row: int, claim: Claim, lease: timedelta) -> bool:
-        """Check one image; return whether it was ours to the end. An error of ours is told in the log, and holds none up."""
+        """Check one image; return whether it was ours to the end. An error of ours is in the log, and holds none up."""
         try:
             compared = self._compare_all(backend, row)
         except LATER:

@@ -165,7 +165,7 @@ def is_any_due(connection: Connection) -> bool:
 
 
 def _due(connection: Connection, *which: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
-    """Return what selects the rows of images that nobody holds, in the order of the index, so that the first come at once."""
+    """Return what selects the rows that nobody holds, in the order of the index, so that the first come at once."""
     unheld = sa.or_(fingerprints.c.lease_until.is_(None), fingerprints.c.lease_until < moment(connection))
     due = sa.select(fingerprints.c.image_row).select_from(_WITH_IMAGES).where(*which, unheld, _HAS_HASHES, _VISIBLE)
     return due.order_by(fingerprints.c.checked, fingerprints.c.image_row)
