@@ -11,6 +11,8 @@ from typing import NoReturn
 
 import click
 
+from webapp.cli_decisions import decisions
+from webapp.cli_duplicates import duplicates
 from webapp.cli_errors import WRONG_USAGE, end_of
 from webapp.cli_evaluate import evaluate
 from webapp.cli_export import export_command
@@ -31,6 +33,7 @@ COMMANDS = (
     import_command,
     export_command,
     search_command,
+    duplicates,
     retry,
     reindex,
     reconcile_command,
@@ -43,6 +46,7 @@ COMMANDS = (
     user,
     token,
     audit_command,
+    decisions,
 )
 
 
