@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from webapp.cli_compare import compare_command
 from webapp.cli_errors import WRONG_USAGE, end_of
 from webapp.cli_evaluate import evaluate
 from webapp.cli_export import export_command
@@ -31,6 +32,7 @@ COMMANDS = (
     import_command,
     export_command,
     search_command,
+    compare_command,
     retry,
     reindex,
     reconcile_command,
