@@ -32,6 +32,8 @@ from webapp.routes import (
     api_status,
     audit,
     compare,
+    duplicate_queue,
+    duplicates,
     feeds,
     health,
     images,
@@ -148,6 +150,8 @@ def create_app(
         feeds,
         compare,
         api_compare,
+        duplicate_queue,
+        duplicates,
     ):
         app.include_router(module.router)
     mount_static(app)

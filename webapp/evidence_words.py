@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.features.comparison import Box, Comparison, Edit, EditKind, Verdict
-from webapp.language import gettext as _
 from webapp.language import ENGLISH, marked, ngettext, speaking
+from webapp.language import gettext as _
 from webapp.wording import as_percent, listed, sentences
 
 VERDICT_WORDS = {

@@ -1,15 +1,18 @@
 """What the review desk shows of a group: which two stand side by side, what can be decided, and what is suggested."""
 
+import re
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from pipeline.duplicate_groups import Group, Member
-from pipeline.errors import GroupNotFound
-from pipeline.features.comparison import Comparison
-from pipeline.images import ImageRecord
 from pipeline.keepers import Fact, Reason
 from pipeline.settling import Settled, Settlement
+
+from pipeline.errors import GroupNotFound, InvalidQuery
+from pipeline.features.comparison import COPIES, Comparison, Verdict
+from pipeline.images import ImageRecord
 from webapp.evidence_words import format_name, verdict_words
+from webapp.forms import Fields
 from webapp.language import as_number, marked, ngettext
 from webapp.language import gettext as _
 from webapp.pages_duplicates import Decision, MemberChoice
@@ -32,13 +35,37 @@ USUAL_KEYS = (
 )
 """The keys of the desk: the name of an action, its key, and what it does."""
 
+QUEUE = "/duplicates"
+MOST_UNDONE = 20  # settlements that can be taken back one after the other
+STEP = re.compile(r"[0-9a-f-]{36}:[0-9a-f-]{36}")
+WRONG_VERDICT = "A group of duplicates is identical, re-encoded or edited."
+
 KEYS = {action: key for action, key, _words in USUAL_KEYS}
 
 
 def group_url(group_id: str, **fields: str | Sequence[str]) -> str:
     """Return the address of a group, perhaps with who stands at which side."""
     query = urlencode({name: value for name, value in fields.items() if value}, doseq=True)
-    return f"/duplicates/{group_id}?{query}" if query else f"/duplicates/{group_id}"
+    return f"{QUEUE}/{group_id}?{query}" if query else f"{QUEUE}/{group_id}"
+
+
+def read_verdict(text: str) -> Verdict | None:
+    """Return a verdict that groups can have, None for "". Raises InvalidQuery."""
+    if not text:
+        return None
+    if text not in {verdict.value for verdict in COPIES}:
+        raise InvalidQuery(WRONG_VERDICT)
+    return Verdict(text)
+
+
+def steps_of(fields: Fields) -> list[str]:
+    """Return what can be taken back, "batch:group" each, the last one at the end."""
+    return [step for step in fields.get("done", ()) if STEP.fullmatch(step)][-MOST_UNDONE:]
+
+
+def undo_url(steps: Sequence[str]) -> str:
+    """Return where the last of these is taken back, "" where there is none."""
+    return f"{QUEUE}/undo?{urlencode({'done': steps}, doseq=True)}" if steps else ""
 
 
 def chosen_pair(group: Group, left_id: str, right_id: str) -> tuple[Member, Member]:

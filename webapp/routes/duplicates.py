@@ -1,29 +1,30 @@
-"""`/duplicates`: the queue of groups, and the desk at which one after the other is reviewed."""
+"""`/duplicates/{id}`: the desk at which one group of copies after the other is reviewed."""
 
-import re
 from dataclasses import replace
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
+from pipeline.comparing import compare_images
+from pipeline.duplicate_groups import Group, get_group
 from starlette.responses import Response
 
 from pipeline import access, settling
 from pipeline.backend import Backend
-from pipeline.comparing import compare_images
-from pipeline.duplicate_groups import Group, get_group
-from pipeline.errors import Conflict, GroupNotFound, InvalidQuery, NotAllowed
+from pipeline.errors import Conflict, GroupNotFound, InvalidQuery
 from pipeline.principals import Principal
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
+from webapp.duplicate_emptiness import all_done
 from webapp.flash import leave_notice, read_notice
 from webapp.forms import Fields, FormDependency, fields_of, first, read_truth
-from webapp.language import as_number, ngettext
+from webapp.language import as_number
 from webapp.language import gettext as _
-from webapp.pages import Emptiness
 from webapp.pages_duplicates import ReviewPage
 from webapp.pairs import pair_of, side_of_image
 from webapp.rendering import page, wants_fragment
 from webapp.reviewing import (
+    MOST_UNDONE,
+    QUEUE,
     USUAL_KEYS,
     chosen_pair,
     decisions_of,
@@ -31,18 +32,18 @@ from webapp.reviewing import (
     known_comparison,
     member_choices,
     next_pair_url,
+    read_verdict,
     reason_words,
     settled_sentence,
     settlement_of,
+    steps_of,
     suggestion_of,
+    undo_url,
 )
 from webapp.wording import sentences
 
 router = APIRouter(include_in_schema=False)
 
-QUEUE = "/duplicates"
-MOST_UNDONE = 20  # settlements that can be taken back one after the other; older ones from their page
-STEP = re.compile(r"[0-9a-f-]{36}:[0-9a-f-]{36}")
 NO_ACTION = "This cannot be done with a group. Please use one of its buttons."
 NOTHING_DONE = "There is nothing to undo here."
 
@@ -51,7 +52,10 @@ NOTHING_DONE = "There is nothing to undo here."
 def show_next(request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Lead to the next group that nobody reviews, or to the queue when there is none."""
     fields = fields_of(request.query_params)
-    found = settling.next_group(backend, principal, first(fields, "after") or None)
+    library = first(fields, "library")
+    meant = access.library_ids(backend, [library], principal)[0] if library else None
+    verdict = read_verdict(first(fields, "verdict"))
+    found = settling.next_group(backend, principal, first(fields, "after") or None, verdict=verdict, library=meant)
     return RedirectResponse(group_url(found.id) if found else QUEUE, 303)
 
 
@@ -60,7 +64,7 @@ def undo(
     request: Request, backend: BackendDependency, principal: PrincipalDependency, form: FormDependency
 ) -> Response:
     """Take back what was settled last, and show its group again."""
-    steps = _steps(fields_of(form)) or _steps(fields_of(request.query_params))
+    steps = steps_of(fields_of(form)) or steps_of(fields_of(request.query_params))
     if not steps:
         raise InvalidQuery(NOTHING_DONE)
     batch, _colon, group_id = steps[-1].partition(":")
@@ -93,7 +97,7 @@ def decide(
 ) -> Response:
     """Do what the button says, and go on with the next group."""
     fields = fields_of(form)
-    action, steps = first(fields, "action"), _steps(fields)
+    action, steps = first(fields, "action"), steps_of(fields)
     if action == "skip":
         settling.release(backend, group_id, principal)
         return _go_on(request, backend, principal, group_id, steps, "")
@@ -122,7 +126,7 @@ def _go_on(
     if not wants_fragment(request):
         return _redirect(f"{QUEUE}?{urlencode({'done': steps}, doseq=True)}" if steps else QUEUE, notice)
     content = ReviewPage(
-        shell=shell(request, "duplicates", notice=notice, undo_url=_undo_url(steps)),
+        shell=shell(request, "duplicates", notice=notice, undo_url=undo_url(steps)),
         group_url=QUEUE,
         undo=tuple(steps),
         done=all_done(backend, principal),
@@ -162,24 +166,11 @@ def _redirect(address: str, notice: str) -> Response:
     return response
 
 
-def all_done(backend: Backend, principal: Principal) -> Emptiness:
-    """Return what is said when no group is left."""
-    done = settling.progress(backend, principal).done
-    title = ngettext(
-        "All done: you have settled %(number)s group today.",
-        "All done: you have settled %(number)s groups today.",
-        done,
-    )
-    return Emptiness(
-        title, _("New duplicates come here by themselves when they are found."), ((_("Back to the list"), QUEUE),)
-    )
-
-
 def _page(
     request: Request, backend: Backend, principal: Principal, group_id: str, fields: Fields, notice: str = ""
 ) -> ReviewPage:
     group = get_group(backend, group_id, principal)
-    steps = _steps(fields)
+    steps = steps_of(fields)
     is_settled = group.state == "settled"
     may_moderate = access.may_change_any(principal)
     if group.may_settle and not is_settled:
@@ -197,7 +188,7 @@ def _page(
     may_decide = group.may_settle and not is_settled and group.is_mine and left.may_change and right.may_change
     notice = notice or read_notice(request)[0]
     return ReviewPage(
-        shell=shell(request, "duplicates", notice=notice, undo_url=_undo_url(steps) if notice else ""),
+        shell=shell(request, "duplicates", notice=notice, undo_url=undo_url(steps) if notice else ""),
         group_url=group_url(group_id),
         position=position,
         pair=pair,
@@ -232,12 +223,3 @@ def _position(backend: Backend, principal: Principal, group: Group) -> str:
         here, total, more = group.position or 1, group.total or 1, group.total_is_more
     shown = _("more than %(number)s", number=as_number(total)) if more else as_number(total)
     return _("%(here)s of %(all)s", here=as_number(here), all=shown)
-
-
-def _steps(fields: Fields) -> list[str]:
-    """Return what can be taken back, the last one at the end."""
-    return [step for step in fields.get("done", ()) if STEP.fullmatch(step)][-MOST_UNDONE:]
-
-
-def _undo_url(steps: list[str]) -> str:
-    return f"{QUEUE}/undo?{urlencode({'done': steps}, doseq=True)}" if steps else ""
