@@ -54,6 +54,8 @@ class Event(StrEnum):
     IMAGES_DELETED = "pictures deleted"
     IMAGES_RESTORED = "pictures restored"
     IMAGES_PURGED = "pictures deleted for good"
+    DUPLICATES_SETTLED = "duplicates settled"
+    DUPLICATES_UNDONE = "settling of duplicates undone"
 
 
 @dataclass(frozen=True)
