@@ -1,9 +1,8 @@
 """Why there is no group of duplicates to see, in words: nothing was looked at yet, none was found, or all is done."""
 
-from pipeline.duplicate_groups import list_groups
-
 from pipeline import duplicate_checking, settling
 from pipeline.backend import Backend
+from pipeline.duplicate_groups import list_groups
 from pipeline.principals import Principal
 from webapp.language import gettext as _
 from webapp.language import ngettext

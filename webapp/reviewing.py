@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from pipeline.duplicate_groups import Group, Member
-from pipeline.keepers import Fact, Reason
-from pipeline.settling import Settled, Settlement
-
 from pipeline.errors import GroupNotFound, InvalidQuery
 from pipeline.features.comparison import COPIES, Comparison, Verdict
 from pipeline.images import ImageRecord
+from pipeline.keepers import Fact, Reason
+from pipeline.settling import Settled, Settlement
 from webapp.evidence_words import format_name, verdict_words
 from webapp.forms import Fields
 from webapp.language import as_number, marked, ngettext
@@ -37,6 +36,7 @@ USUAL_KEYS = (
 
 QUEUE = "/duplicates"
 MOST_UNDONE = 20  # settlements that can be taken back one after the other
+ALL_IDENTICAL = "0" * 36  # in place of the id of a group, for what was settled in many
 STEP = re.compile(r"[0-9a-f-]{36}:[0-9a-f-]{36}")
 WRONG_VERDICT = "A group of duplicates is identical, re-encoded or edited."
 

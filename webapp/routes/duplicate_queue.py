@@ -3,28 +3,30 @@
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
-from pipeline.duplicate_groups import Group, GroupPage, ScenePair, list_groups, list_same_scene
+from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
 from pipeline import access, duplicate_checking
 from pipeline.backend import Backend
+from pipeline.duplicate_groups import Group, GroupPage, ScenePair, list_groups, list_same_scene
 from pipeline.errors import InvalidQuery
 from pipeline.features.comparison import COPIES, Verdict
 from pipeline.principals import Principal
+from pipeline.settling import Preview, preview_identical, settle_identical
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.duplicate_emptiness import why_empty
 from webapp.evidence_words import verdict_words
-from webapp.flash import read_notice
-from webapp.forms import Fields, fields_of, first
+from webapp.flash import leave_notice, read_notice
+from webapp.forms import Fields, FormDependency, fields_of, first
 from webapp.language import as_number, marked, ngettext
 from webapp.language import gettext as _
 from webapp.pages import Choice
-from webapp.pages_duplicates import DuplicatesPage, GroupCard
+from webapp.pages_duplicates import DuplicatesPage, GroupCard, IdenticalExample, IdenticalOffer, IdenticalPage
 from webapp.pairs import compare_url
 from webapp.rendering import page
-from webapp.reviewing import QUEUE, group_url, read_verdict, steps_of, undo_url
+from webapp.reviewing import ALL_IDENTICAL, QUEUE, group_url, read_verdict, steps_of, undo_url
 from webapp.tiles import tile_of_image
-from webapp.wording import pictures_in_words
+from webapp.wording import as_size, pictures_in_words, sentences
 
 router = APIRouter(include_in_schema=False)
 
@@ -92,6 +94,78 @@ def show_queue(request: Request, backend: BackendDependency, principal: Principa
         library=library,
     )
     return page(request, "duplicates.html", content)
+
+
+@router.get("/duplicates/identical")
+def show_identical(request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+    """Show what settling all identical groups would do."""
+    preview = preview_identical(backend, principal)
+    content = IdenticalPage(
+        shell=shell(request, "duplicates"),
+        explanation=_explanation(preview),
+        offer=_offer(preview) if preview.groups else None,
+    )
+    return page(request, "identical.html", content)
+
+
+@router.post("/duplicates/identical")
+def settle_all_identical(backend: BackendDependency, principal: PrincipalDependency, form: FormDependency) -> Response:
+    """Do what the preview has shown, and nothing else."""
+    fields = fields_of(form)
+    settled = settle_identical(backend, principal, first(fields, "expected"), first(fields, "reason"))
+    done = ngettext("%(number)s group settled.", "%(number)s groups settled.", settled.groups)
+    left = ngettext(
+        "%(number)s group has changed since, and was left alone.",
+        "%(number)s groups have changed since, and were left alone.",
+        settled.changed,
+    )
+    step = f"{settled.batch}:{ALL_IDENTICAL}"
+    response = RedirectResponse(f"{QUEUE}?{urlencode({'done': step})}" if settled.groups else QUEUE, 303)
+    leave_notice(response, sentences(done, left) if settled.changed else done)
+    return response
+
+
+def _offer(preview: Preview) -> IdenticalOffer:
+    pictures = ngettext(
+        "Move %(number)s picture into the trash", "Move %(number)s pictures into the trash", preview.pictures
+    )
+    groups = ngettext(
+        "%(number)s group of identical pictures", "%(number)s groups of identical pictures", preview.groups
+    )
+    return IdenticalOffer(
+        sentence=_(
+            "%(groups)s: %(pictures)s go into the trash, which are %(size)s.",
+            groups=groups,
+            pictures=pictures_in_words(preview.pictures),
+            size=as_size(preview.bytes),
+        ),
+        button=pictures,
+        examples=tuple(_example(group) for group in preview.examples),
+        expected=(("expected", preview.expected),),
+    )
+
+
+def _explanation(preview: Preview) -> str:
+    """Return what happens besides, and what does not."""
+    parts = [
+        _(
+            "Of each group the suggested picture is kept. The others can be restored from the trash, and all of it can "
+            "be undone."
+        )
+    ]
+    if preview.captions or preview.tags:
+        parts.append(_("Captions and tags come to those that are kept."))
+    if preview.more:
+        parts.append(_("There are more, which come next."))
+    return sentences(*parts)
+
+
+def _example(group: Group) -> IdenticalExample:
+    images = sorted(group.images, key=lambda image: image.id != group.suggested_keeper)
+    return IdenticalExample(
+        tiles=tuple(tile_of_image(image) for image in images[:MOST_TILES]),
+        sentence=_("%(name)s at the left is kept.", name=images[0].filename),
+    )
 
 
 def _summary(listed: GroupPage, state: str) -> str:

@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 from pipeline.comparing import compare_images
-from pipeline.duplicate_groups import Group, get_group
 from starlette.responses import Response
 
 from pipeline import access, settling
 from pipeline.backend import Backend
+from pipeline.duplicate_groups import Group, get_group
 from pipeline.errors import Conflict, GroupNotFound, InvalidQuery
 from pipeline.principals import Principal
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
@@ -23,6 +23,7 @@ from webapp.pages_duplicates import ReviewPage
 from webapp.pairs import pair_of, side_of_image
 from webapp.rendering import page, wants_fragment
 from webapp.reviewing import (
+    ALL_IDENTICAL,
     MOST_UNDONE,
     QUEUE,
     USUAL_KEYS,
@@ -68,8 +69,18 @@ def undo(
     if not steps:
         raise InvalidQuery(NOTHING_DONE)
     batch, _colon, group_id = steps[-1].partition(":")
-    settling.undo(backend, batch, principal)
-    return _show(request, backend, principal, group_id, steps[:-1], _("Taken back: everything is as it was."))
+    undone = settling.undo(backend, batch, principal)
+    left = undone.gone + undone.changed
+    said = (
+        _("Taken back: everything is as it was.")
+        if not left
+        else _("Taken back, as far as nobody has changed it since.")
+    )
+    if group_id == ALL_IDENTICAL:
+        return _redirect(QUEUE, said)
+    if _find(backend, principal, group_id) is not None:
+        return _show(request, backend, principal, group_id, steps[:-1], said)
+    return _go_on(request, backend, principal, group_id, steps[:-1], said)
 
 
 @router.get("/duplicates/{group_id}")
@@ -140,11 +151,15 @@ def _go_on(
 
 def _rest_of(backend: Backend, principal: Principal, group_id: str) -> Group | None:
     """Return the group if something in it is still to be decided."""
+    found = _find(backend, principal, group_id)
+    return found if found is not None and found.state == "open" else None
+
+
+def _find(backend: Backend, principal: Principal, group_id: str) -> Group | None:
     try:
-        group = get_group(backend, group_id, principal)
+        return get_group(backend, group_id, principal)
     except GroupNotFound:
         return None
-    return group if group.state == "open" else None
 
 
 def _show(
