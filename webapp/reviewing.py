@@ -36,7 +36,7 @@ USUAL_KEYS = (
 
 QUEUE = "/duplicates"
 MOST_UNDONE = 20  # settlements that can be taken back one after the other
-ALL_IDENTICAL = "0" * 36  # in place of the id of a group, for what was settled in many
+ALL_IDENTICAL = "0" * 36  # in place of the id of a picture, for what was settled in many groups
 STEP = re.compile(r"[0-9a-f-]{36}:[0-9a-f-]{36}")
 WRONG_VERDICT = "A group of duplicates is identical, re-encoded or edited."
 
@@ -59,7 +59,7 @@ def read_verdict(text: str) -> Verdict | None:
 
 
 def steps_of(fields: Fields) -> list[str]:
-    """Return what can be taken back, "batch:group" each, the last one at the end."""
+    """Return what can be taken back, "batch:id of a picture" each, the last one at the end."""
     return [step for step in fields.get("done", ()) if STEP.fullmatch(step)][-MOST_UNDONE:]
 
 

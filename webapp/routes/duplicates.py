@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from pipeline import access, settling
 from pipeline.backend import Backend
-from pipeline.duplicate_groups import Group, get_group
+from pipeline.duplicate_groups import Group, get_group, groups_with
 from pipeline.errors import Conflict, GroupNotFound, InvalidQuery
 from pipeline.principals import Principal
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
@@ -68,19 +68,19 @@ def undo(
     steps = steps_of(fields_of(form)) or steps_of(fields_of(request.query_params))
     if not steps:
         raise InvalidQuery(NOTHING_DONE)
-    batch, _colon, group_id = steps[-1].partition(":")
+    batch, _colon, image_id = steps[-1].partition(":")
     undone = settling.undo(backend, batch, principal)
-    left = undone.gone + undone.changed
-    said = (
-        _("Taken back: everything is as it was.")
-        if not left
-        else _("Taken back, as far as nobody has changed it since.")
-    )
-    if group_id == ALL_IDENTICAL:
+    if undone.gone or undone.changed:
+        said = _("Taken back, as far as nobody has changed it since.")
+    else:
+        said = _("Taken back: everything is as it was.")
+    if image_id == ALL_IDENTICAL:
         return _redirect(QUEUE, said)
-    if _find(backend, principal, group_id) is not None:
+    # A group that is made again may have another id; it is known by a picture of it.
+    images = access.get_images(backend, [image_id], principal)
+    for group_id in groups_with(backend, images, principal).values():
         return _show(request, backend, principal, group_id, steps[:-1], said)
-    return _go_on(request, backend, principal, group_id, steps[:-1], said)
+    return _go_on(request, backend, principal, "", steps[:-1], said)
 
 
 @router.get("/duplicates/{group_id}")
@@ -122,7 +122,7 @@ def decide(
         raise InvalidQuery(NO_ACTION) from error
     settled = settling.settle(backend, group_id, settlement, principal)
     keeper = right.image if settlement.keeper_id == right.image.id else left.image
-    steps = [*steps, f"{settled.batch}:{group_id}"][-MOST_UNDONE:]
+    steps = [*steps, f"{settled.batch}:{left.image.id}"][-MOST_UNDONE:]
     return _go_on(request, backend, principal, group_id, steps, settled_sentence(settled, keeper))
 
 
@@ -130,8 +130,8 @@ def _go_on(
     request: Request, backend: Backend, principal: Principal, group_id: str, steps: list[str], notice: str
 ) -> Response:
     """Show what is left of the group, or else the next one, or that this was the last one."""
-    following = None if not notice else _rest_of(backend, principal, group_id)
-    following = following or settling.next_group(backend, principal, after=group_id)
+    following = _rest_of(backend, principal, group_id) if notice else None
+    following = following or settling.next_group(backend, principal, after=group_id or None)
     if following is not None:
         return _show(request, backend, principal, following.id, steps, notice)
     if not wants_fragment(request):
@@ -151,15 +151,11 @@ def _go_on(
 
 def _rest_of(backend: Backend, principal: Principal, group_id: str) -> Group | None:
     """Return the group if something in it is still to be decided."""
-    found = _find(backend, principal, group_id)
-    return found if found is not None and found.state == "open" else None
-
-
-def _find(backend: Backend, principal: Principal, group_id: str) -> Group | None:
     try:
-        return get_group(backend, group_id, principal)
+        group = get_group(backend, group_id, principal)
     except GroupNotFound:
         return None
+    return group if group.state == "open" else None
 
 
 def _show(
