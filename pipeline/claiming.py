@@ -74,6 +74,7 @@ def take(connection: Connection, group_id: str, principal: Principal) -> Group:
 
 def release(backend: Backend, group_id: str, principal: Principal) -> None:
     """Let a group go for others; one that somebody else has, or that is not there, stays as it is."""
+    check_moderating(principal)
     with backend.database.write(Writing.BESIDE) as connection:
         principal = records_principals.current(connection, principal)
         records_groups.release(connection, group_id, claimant(principal))

@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from webapp.cli_compare import compare_command
+from webapp.cli_decisions import decisions
 from webapp.cli_errors import WRONG_USAGE, end_of
 from webapp.cli_evaluate import evaluate
 from webapp.cli_export import export_command
@@ -45,6 +46,7 @@ COMMANDS = (
     user,
     token,
     audit_command,
+    decisions,
 )
 
 
