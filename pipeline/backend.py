@@ -17,6 +17,7 @@ from pipeline.stores import records_embeddings, records_encoders
 from pipeline.stores.charge import StoreId
 from pipeline.stores.database import Database
 from pipeline.stores.database_address import without_secrets
+from pipeline.stores.hash_table import HashTable
 from pipeline.stores.image_table import ImageTable
 from pipeline.stores.opening import naming, open_database, open_objects
 from pipeline.stores.protocols import ObjectStore, VectorStore
@@ -38,6 +39,7 @@ class Backend:
     vectors: VectorStore
     swatches: SwatchTable
     images: ImageTable
+    hashes: HashTable
     extractor: FeatureExtractor
     decoders: DecoderPool
     measured_bands: SimilarityBands | None = None
@@ -117,6 +119,7 @@ def open_backend(
         vectors=CurrentVectors(database, row_of(encoder), settings),
         swatches=SwatchTable(database, settings.data / "index"),
         images=ImageTable(database),
+        hashes=HashTable(database),
         measured_bands=bands,
         measured_on=measured_on,
         extractor=FeatureExtractor(encoder, settings.worker_threads),

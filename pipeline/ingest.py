@@ -14,6 +14,7 @@ from pathlib import Path
 from pipeline.access import NO_LIBRARY, check_uploading, may, upload_library
 from pipeline.backend import Backend
 from pipeline.errors import InvalidQuery, StoreUnavailable
+from pipeline.features.fingerprint import fingerprint_of
 from pipeline.features.picture import Picture
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.features.thumbnail import encode as encode_thumbnail
@@ -205,6 +206,7 @@ def analyze(backend: Backend, image: ImageRecord, token: str) -> bool:
     """
     picture = decode_original(backend, image)
     features = backend.extractor.extract([picture])[0]
+    fingerprint = fingerprint_of(picture)
     for px in THUMBNAIL_SIZES:
         put_thumbnail(backend, image, px, encode_thumbnail(picture, px))
     with backend.database.write(Writing.BESIDE) as connection:
@@ -219,6 +221,7 @@ def analyze(backend: Backend, image: ImageRecord, token: str) -> bool:
             features=features,
             encoder_name=backend.encoder.name,
             encoder=backend.encoder.fingerprint,
+            fingerprint=fingerprint,
         )
 
 

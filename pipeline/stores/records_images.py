@@ -15,7 +15,13 @@ from sqlalchemy.engine import Connection, RowMapping
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, EXIF_FIELDS, Category, Keyword, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState, Source, new_image_id
 from pipeline.principals import Principal
-from pipeline.stores import records_embeddings, records_libraries, records_regroup, records_words
+from pipeline.stores import (
+    records_embeddings,
+    records_fingerprints,
+    records_libraries,
+    records_regroup,
+    records_words,
+)
 from pipeline.stores.principal_sql import allowed, changeable, present
 from pipeline.stores.tables import color_share_column, image_sources, images, insert_into, palette, tags
 
@@ -135,6 +141,11 @@ def rows_by_sha256(connection: Connection, sha256: str, principal: Principal) ->
     return list(connection.scalars(sa.select(images.c.row).where(images.c.sha256 == sha256, allowed(principal))))
 
 
+def rows_with_bytes(connection: Connection, sha256: str) -> set[int]:
+    """Return the rows of the images with these bytes in every library."""
+    return set(connection.scalars(sa.select(images.c.row).where(images.c.sha256 == sha256)))
+
+
 def get_present(
     connection: Connection, image_ids: Sequence[str], principal: Principal, *, deleted_too: bool = False
 ) -> list[ImageRecord]:
@@ -232,6 +243,7 @@ def delete(connection: Connection, rows: Sequence[int]) -> None:
 
 def restore(connection: Connection, rows: Sequence[int]) -> None:
     """Bring deleted images back. Call it ALONE: their groups of duplicates are made anew."""
+    records_fingerprints.check_again(connection, rows)
     _set_deleted(connection, rows, None)
 
 
