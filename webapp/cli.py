@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from webapp.cli_compare import compare_command
 from webapp.cli_decisions import decisions
 from webapp.cli_duplicates import duplicates
 from webapp.cli_errors import WRONG_USAGE, end_of
@@ -33,6 +34,7 @@ COMMANDS = (
     import_command,
     export_command,
     search_command,
+    compare_command,
     duplicates,
     retry,
     reindex,

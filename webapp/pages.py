@@ -131,11 +131,14 @@ class Shell:
     `csrf_token` goes into every form that is posted; "" where no session could be misused. `person` is the name of who
     is logged in, "" when nobody is or there are no accounts. `bare` leaves out all that only members can use.
     `may_fetch` is whether pictures are fetched from addresses. `upload_url` leads to where pictures are added, into the
-    library that is being looked at. `moved` is the sentence for who looks after the server when the data is elsewhere,
-    `outage` that for everybody when pictures cannot be seen.
+    library that is being looked at. `may_moderate` is whether they may change pictures somewhere. `moved` is the
+    sentence for who looks after the server when the data is elsewhere, `outage` that for everybody when pictures cannot
+    be seen.
     """
 
-    active: Literal["search", "upload", "status", "libraries", "searches", "account", "people", "audit", ""]
+    active: Literal[
+        "search", "upload", "status", "libraries", "searches", "account", "people", "audit", "duplicates", ""
+    ]
     encoder: str
     formats: str
     max_upload: str
@@ -150,6 +153,7 @@ class Shell:
     has_libraries: bool = True
     may_administrate: bool = False
     may_read_audit: bool = False
+    may_moderate: bool = False
     bare: bool = False
     upload_url: str = "/upload"
     moved: str = ""

@@ -169,10 +169,13 @@ def entries(
 
 
 def count_batches(connection: Connection, actor_id: str | None, since: datetime) -> int:
-    """Return how often somebody has decided something since a moment, each go counted once, without taking back."""
+    """Return how often somebody has decided something since a moment, each go counted once, less what they took back."""
     theirs = (pair_decisions.c.actor_id.is_not_distinct_from(actor_id), pair_decisions.c.at >= since)
-    counted = sa.select(sa.func.count(sa.distinct(pair_decisions.c.batch)))
-    return connection.scalar(counted.where(*theirs, pair_decisions.c.decision != WITHDRAWN)) or 0
+    goes = sa.func.count(sa.distinct(pair_decisions.c.batch))
+    taken_back = pair_decisions.c.decision == WITHDRAWN
+    made = connection.scalar(sa.select(goes).where(*theirs, ~taken_back)) or 0
+    undone = connection.scalar(sa.select(goes).where(*theirs, taken_back)) or 0
+    return max(0, made - undone)
 
 
 def rows_of(connection: Connection, pictures: Iterable[Known]) -> dict[Known, int]:
