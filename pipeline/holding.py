@@ -19,6 +19,8 @@ from pipeline.stores.tables import images
 HELD_CODE = "held"
 """The `error_code` of a held image, whose `error` says why for those who have sent it."""
 
+REPORTED_WORDS = "It was reported, and waits until a moderator has looked at it."
+
 
 def hold(
     connection: Connection,
