@@ -26,6 +26,7 @@ from webapp.routes import (
     api_docs,
     api_images,
     api_libraries,
+    api_moderation,
     api_search,
     api_searches,
     api_status,
@@ -37,6 +38,7 @@ from webapp.routes import (
     language,
     libraries,
     login,
+    moderation,
     oidc,
     people,
     regions,
@@ -144,6 +146,8 @@ def create_app(
         language,
         searches,
         feeds,
+        moderation,
+        api_moderation,
     ):
         app.include_router(module.router)
     mount_static(app)
