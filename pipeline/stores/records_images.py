@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, EXIF_FIELDS, Category, Keyword, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState, Source, new_image_id
 from pipeline.principals import Principal
-from pipeline.stores import records_embeddings, records_libraries, records_words
+from pipeline.stores import records_embeddings, records_fingerprints, records_libraries, records_words
 from pipeline.stores.principal_sql import allowed, changeable, present
 from pipeline.stores.tables import color_share_column, image_sources, images, insert_into, palette, tags
 
@@ -226,6 +226,7 @@ def delete(connection: Connection, rows: Sequence[int]) -> None:
 
 def restore(connection: Connection, rows: Sequence[int]) -> None:
     """Bring deleted images back."""
+    records_fingerprints.check_again(connection, rows)
     _set_deleted(connection, rows, None)
 
 
