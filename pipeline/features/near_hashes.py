@@ -72,7 +72,7 @@ class NearHashes:
         return Near(pairs[:, 0], pairs[:, 1], pairs[:, 2])
 
 
-def distances(hashes: Hashes, one: Hashes) -> npt.NDArray[np.int64]:
+def bits_apart(hashes: Hashes, one: Hashes) -> npt.NDArray[np.int64]:
     """Return by how many bits each of `hashes` (n, 32) differs from `one` (32) or, row by row, from (n, 32)."""
     differing = _words(hashes) ^ _words(one)
     return np.bitwise_count(differing).sum(axis=-1, dtype=np.int64)
@@ -86,7 +86,7 @@ def _scanned(hashes: Hashes, first: int, asked: Hashes, farthest: int) -> npt.ND
     """Return (place, question, distance) rows; the hashes begin at the place `first`."""
     rows = [np.empty((0, 3), np.int64)]
     for number, one in enumerate(asked):
-        apart = distances(hashes, one)
+        apart = bits_apart(hashes, one)
         places = np.flatnonzero(apart <= farthest)
         rows.append(np.column_stack((places + first, np.full(len(places), number), apart[places])))
     return np.concatenate(rows)
@@ -119,7 +119,7 @@ class _Index:
             ends = np.cumsum(counts)
             steps = np.arange(ends[-1]) - np.repeat(ends - counts, counts)
             places = self._order.ravel()[np.repeat(flat, counts) + steps].astype(np.int64)
-            apart = distances(hashes[places], one)
+            apart = bits_apart(hashes[places], one)
             near = apart <= farthest
             places, kept = np.unique(places[near], return_index=True)
             rows.append(np.column_stack((places, np.full(len(places), number), apart[near][kept])))

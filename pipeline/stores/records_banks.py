@@ -8,7 +8,6 @@ between an entry and the look at what is there.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
-from itertools import batched
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -161,7 +160,9 @@ def add_entries(connection: Connection, bank_id: str, entries: Iterable[NewEntry
     # First of all, so that who adds to a bank waits for whoever does: ids are then seen in their order.
     change(connection, bank_id)
     now, before = datetime.now(UTC), count(connection, [bank_id]).get(bank_id, 0)
-    for part in batched(entries, ADDED_AT_ONCE):
+    added = list(entries)
+    for start in range(0, len(added), ADDED_AT_ONCE):
+        part = added[start : start + ADDED_AT_ONCE]
         values = [asdict(entry) | {"bank": bank_id, "added_at": now, "added_by": by} for entry in part]
         statement = insert_into(connection, bank_entries).on_conflict_do_nothing(index_elements=["bank", "hash"])
         connection.execute(statement, values)

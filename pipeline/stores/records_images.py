@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, EXIF_FIELDS, Category, Keyword, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState, Source, new_image_id
 from pipeline.principals import Principal
-from pipeline.stores import records_embeddings, records_fingerprints, records_libraries, records_words
+from pipeline.stores import records_cases, records_embeddings, records_fingerprints, records_libraries, records_words
 from pipeline.stores.principal_sql import allowed, changeable, present
 from pipeline.stores.tables import color_share_column, image_sources, images, insert_into, palette, tags
 
@@ -130,14 +130,20 @@ def rows_by_sha256(connection: Connection, sha256: str, principal: Principal) ->
 
 
 def get_present(
-    connection: Connection, image_ids: Sequence[str], principal: Principal, *, deleted_too: bool = False
+    connection: Connection,
+    image_ids: Sequence[str],
+    principal: Principal,
+    *,
+    deleted_too: bool = False,
+    own_held_too: bool = False,
 ) -> list[ImageRecord]:
     """Return those of the images that exist for `principal`, in the order asked.
 
-    A deleted one does, if asked, for those who may restore it. The statement that looks an id up has all of this in
-    it, so that what is in a foreign library takes the same way as what there is not.
+    A deleted one does, if asked, for those who may restore it; a held one for its moderators, and if asked for those
+    who have sent it. The statement that looks an id up has all of this in it, so that what is in a foreign library
+    takes the same way as what there is not.
     """
-    condition = present(principal, deleted_too=deleted_too)
+    condition = present(principal, deleted_too=deleted_too, own_held_too=own_held_too)
     rows: dict[str, int] = {}
     for part in _parts(image_ids):
         found = connection.execute(sa.select(images.c.id, images.c.row).where(images.c.id.in_(part), condition))
@@ -225,8 +231,10 @@ def delete(connection: Connection, rows: Sequence[int]) -> None:
 
 
 def restore(connection: Connection, rows: Sequence[int]) -> None:
-    """Bring deleted images back."""
+    """Bring deleted images back; one that a moderator has removed is held until it has been looked at again."""
     records_fingerprints.check_again(connection, rows)
+    for part in _parts(rows):
+        records_cases.open_again(connection, part)
     _set_deleted(connection, rows, None)
 
 

@@ -180,6 +180,10 @@ moderation_cases = sa.Table(
     sa.Column("settled_by", sa.String(100), nullable=False),
     sa.Column("outcome", sa.String(10), nullable=False),
     sa.Column("outcome_reason", sa.Text, nullable=False),
+    sa.Column("batch", sa.String(36), index=True),
+    sa.Column("was_held", sa.Boolean, nullable=False),
     sa.Index("ix_moderation_cases_state_id", "state", "id"),
 )
-"""What waits for a moderator: an image that was `held` or `reported`, why, and what became of it."""
+"""What waits for a moderator: an image that was `held` or `reported`, why, and what became of it. `state` is open or
+settled, `outcome` approved or removed. All open cases of an image are settled together, and what was settled in one go
+has one `batch`, an id in the order of time; `was_held` is whether the image was held until then."""

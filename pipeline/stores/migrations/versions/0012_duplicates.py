@@ -228,11 +228,14 @@ def _make_cases() -> None:
         sa.Column("settled_by", sa.String(100), nullable=False),
         sa.Column("outcome", sa.String(10), nullable=False),
         sa.Column("outcome_reason", sa.Text(), nullable=False),
+        sa.Column("batch", sa.String(36)),
+        sa.Column("was_held", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["image_row"], ["images.row"], name=op.f("fk_moderation_cases_image_row"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_moderation_cases")),
     )
+    op.create_index(op.f("ix_moderation_cases_batch"), "moderation_cases", ["batch"])
     op.create_index(op.f("ix_moderation_cases_image_row"), "moderation_cases", ["image_row"])
     op.create_index("ix_moderation_cases_state_id", "moderation_cases", ["state", "id"])
 
