@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
+from pipeline import holding
 from pipeline.backend import Backend
 from pipeline.bank_rules import (
     LEAST_QUALITY,
@@ -25,9 +26,10 @@ from pipeline.bank_rules import (
     deeds,
     is_flood,
 )
-from pipeline.features.fingerprint import HASH_BYTES, Fingerprint
+from pipeline.features.fingerprint import Fingerprint
+from pipeline.features.pdq import HASH_BYTES
 from pipeline.purging import CARETAKER
-from pipeline.stores import records_audit, records_bank_matches, records_banks
+from pipeline.stores import records_audit, records_bank_matches, records_banks, records_cases, records_images
 from pipeline.stores.bank_table import NO_QUALITY, Known
 from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
@@ -46,6 +48,8 @@ SENTENCES = {
     BankAction.REFUSE: REFUSED,
 }
 """What people are told where a bank has no sentence of its own. None tells the name of a bank, or what is in it."""
+
+ACTS = frozenset({Deed.ALLOW, Deed.WARN, Deed.HOLD, Deed.REFUSE})
 
 FLOODED = (
     "It matched {matched} of the last {uploads} uploads, which is far more than usual, and so it rests: what it "
@@ -100,9 +104,19 @@ def judge(backend: Backend, library: str, sha256: str, fingerprint: Fingerprint)
     return Judgement(action, sentence, by, matches, library, sha256, versions, now)
 
 
+def judge_alone(known: Known, sha256: str, fingerprint: Fingerprint) -> Judgement:
+    """Return what one bank says of a picture, as if there were no other."""
+    now = datetime.now(UTC)
+    found = None if known.bank.is_expired(now) else _nearest(known, fingerprint, now)
+    if found is None:
+        return Judgement()
+    match = Match(known.bank, *found, deeds([_rule(known.bank)], sha256)[known.bank.id])
+    return Judgement(*_decided([match]), (match,))
+
+
 def _decided(matches: Sequence[Match]) -> tuple[BankAction, str, str | None]:
     """Return what is done, the sentence, and the bank; of several that ask for the same, the nearest one's."""
-    acting = [match for match in matches if match.deed in frozenset(BankAction)]
+    acting = [match for match in matches if match.deed in ACTS]
     if not acting:
         return BankAction.ALLOW, "", None
     most = min(acting, key=lambda match: (-BankAction(match.deed).weight, match.distance))
@@ -120,6 +134,25 @@ def record(connection: Connection, row: int, judgement: Judgement) -> None:
     matches = [NewMatch(match.bank.id, match.entry, row, match.distance, match.deed) for match in judgement.matches]
     if matches:
         records_bank_matches.add(connection, matches)
+
+
+def act(connection: Connection, row: int, judgement: Judgement) -> None:
+    """Write down what an image looks like that was just made ready or refused, and hold it if that is to be done.
+
+    One that a moderator has approved is held by no bank again.
+    """
+    record(connection, row, judgement)
+    if judgement.action is not BankAction.HOLD:
+        return
+    last = records_cases.last_settled(connection, [row]).get(row)
+    if last is None or last.outcome != records_cases.APPROVED:
+        holding.hold(connection, row, reason=judgement.sentence, bank=judgement.bank)
+
+
+def judge_again(connection: Connection, library: str, rows: Sequence[int]) -> None:
+    """Let images that have come back wait for analysis, and so for the banks, if their library has any that act."""
+    if records_banks.is_any_acting(connection, library, datetime.now(UTC)):
+        records_images.analyze_again(connection, rows)
 
 
 def warnings_of(backend: Backend, row: int) -> list[str]:
@@ -194,9 +227,7 @@ def notice(backend: Backend, judgement: Judgement) -> None:
             _pause_if_unusual(backend, match.bank, recent.matched, recent.uploads, recent.entry, recent.since)
 
 
-def _pause_if_unusual(
-    backend: Backend, bank: Bank, matched: int, uploads: int, entry: int, since: datetime
-) -> None:
+def _pause_if_unusual(backend: Backend, bank: Bank, matched: int, uploads: int, entry: int, since: datetime) -> None:
     with backend.database.read() as connection:
         usual = _usual_share(connection, bank, since)
     if not is_flood(matched, usual):
@@ -216,4 +247,3 @@ def _usual_share(connection: Connection, bank: Bank, until: datetime) -> float:
     if uploads < USUAL_LEAST:
         return 0.0
     return records_bank_matches.matched_before(connection, bank.id, until) / uploads
-

@@ -5,7 +5,7 @@ PDQ: Facebook, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing A
 
 from dataclasses import dataclass
 
-from pipeline.features.pdq import HASH_BYTES, in_orientations, luma, pdq
+from pipeline.features.pdq import in_orientations, luma, pdq
 from pipeline.features.picture import Picture
 from pipeline.features.trimming import trim
 

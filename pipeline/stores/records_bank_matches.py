@@ -11,17 +11,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.bank_rules import UNDONE, Deed
+from pipeline.errors import RefusedByBank
 from pipeline.features.fingerprint import Fingerprint
 from pipeline.images import ImageState
-from pipeline.principals import Principal
-from pipeline.stores.principal_sql import changeable, present
+from pipeline.principals import Action, Principal
+from pipeline.stores.principal_sql import allowed, present
 from pipeline.stores.records_banks import FINISHED
 from pipeline.stores.tables import images, insert_into
 from pipeline.stores.tables_duplicates import bank_entries, bank_matches, banks, fingerprints, moderation_cases
 
 ADDED_AT_ONCE = 500  # matches in one statement, and rows in one IN (...)
-REFUSED_CODE = "refused_by_bank"
-"""The code of an image that a bank has refused; `errors.RefusedByBank` has it for the API."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,9 @@ class Pending:
     qualities: tuple[int | None, ...]
 
 
-def add(connection: Connection, matches: Sequence[NewMatch]) -> int:
-    """Write matches down, the newest word on an image and an entry; what was found there before changes none.
-
-    Return how many there were before of those that were found.
-    """
+def add(connection: Connection, matches: Sequence[NewMatch]) -> None:
+    """Write matches down: the newest word on an image and an entry, but what was `found` there changes none."""
     now = datetime.now(UTC)
-    added = 0
     for deed_is_found in (True, False):
         some = [match for match in matches if (match.deed is Deed.FOUND) == deed_is_found]
         for start in range(0, len(some), ADDED_AT_ONCE):
@@ -86,8 +81,6 @@ def add(connection: Connection, matches: Sequence[NewMatch]) -> int:
             else:
                 newest = {name: statement.excluded[name] for name in ("distance", "action", "matched_at")}
                 connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=newest))
-            added += len(values)
-    return added
 
 
 def list_visible(
@@ -97,15 +90,15 @@ def list_visible(
     theirs = [bank_matches.c.bank == bank_id, present(principal, deleted_too=True)]
     if before is not None:
         theirs.append(bank_matches.c.id < before)
-    columns = ("id", "entry", "image_row", "distance", "action", "matched_at")
+    match = bank_matches.c
     found = connection.execute(
-        sa.select(*(bank_matches.c[name] for name in columns))
-        .join(images, images.c.row == bank_matches.c.image_row)
+        sa.select(match.id, match.entry, match.image_row, match.distance, match.action, match.matched_at)
+        .join(images, images.c.row == match.image_row)
         .where(*theirs)
-        .order_by(bank_matches.c.id.desc())
+        .order_by(match.id.desc())
         .limit(limit)
     )
-    return [BankMatch(*values[:4], Deed(values[4]), values[5]) for values in found]
+    return [BankMatch(number, entry, row, apart, Deed(deed), at) for number, entry, row, apart, deed, at in found]
 
 
 def count_visible(connection: Connection, bank_id: str, principal: Principal) -> int:
@@ -125,8 +118,10 @@ def sentences_of(connection: Connection, row: int) -> list[str]:
 # ---- Holding what is there
 
 
-def holdable(connection: Connection, bank_id: str, principal: Principal, *, limit: int | None = None) -> list[int]:
-    """Return the rows of images that look like an entry of a bank, can be found, and `principal` may hold.
+def holdable(
+    connection: Connection, bank_id: str, principal: Principal, *, among: Collection[int] | None = None
+) -> list[int]:
+    """Return the rows of images (`among` some) that a bank has matched, can be found, and `principal` may hold.
 
     Those that a moderator has settled a case of this bank for are left alone.
     """
@@ -135,11 +130,21 @@ def holdable(connection: Connection, bank_id: str, principal: Principal, *, limi
     rows = (
         sa.select(images.c.row)
         .where(images.c.row.in_(_matched(bank_id)))
-        .where(images.c.state == ImageState.READY, present(principal), changeable(principal), ~settled)
+        .where(images.c.state == ImageState.READY, present(principal), allowed(principal, Action.CHANGE), ~settled)
         .order_by(images.c.row)
-        .limit(limit)
     )
-    return list(connection.scalars(rows))
+    return list(connection.scalars(rows if among is None else rows.where(images.c.row.in_(among))))
+
+
+def there(connection: Connection, rows: Collection[int]) -> set[int]:
+    """Return those of the images that have not been purged."""
+    found: set[int] = set()
+    wanted = sorted(set(rows))
+    for start in range(0, len(wanted), ADDED_AT_ONCE):
+        found |= set(
+            connection.scalars(sa.select(images.c.row).where(images.c.row.in_(wanted[start : start + ADDED_AT_ONCE])))
+        )
+    return found
 
 
 def _matched(bank_id: str) -> sa.Select[tuple[int]]:
@@ -195,7 +200,10 @@ def pending(connection: Connection, limit: int) -> Pending | None:
 
 def is_any_pending(connection: Connection) -> bool:
     """Whether an entry has not been compared with everything that was there."""
-    return connection.execute(sa.select(bank_entries.c.id).where(bank_entries.c.matched_until < FINISHED).limit(1)).first() is not None
+    return (
+        connection.execute(sa.select(bank_entries.c.id).where(bank_entries.c.matched_until < FINISHED).limit(1)).first()
+        is not None
+    )
 
 
 def count_pending(connection: Connection, bank_id: str) -> int:
@@ -224,7 +232,10 @@ def fingerprints_behind(
     if library is not None:
         statement = statement.where(images.c.library == library)
     found = connection.execute(statement.order_by(images.c.row).limit(limit))
-    return [(row, sha256, Fingerprint(bytes(whole), bytes(trimmed), quality)) for row, sha256, whole, trimmed, quality in found]
+    return [
+        (row, sha256, Fingerprint(bytes(whole), bytes(trimmed), quality))
+        for row, sha256, whole, trimmed, quality in found
+    ]
 
 
 def fingerprint_of_row(connection: Connection, row: int) -> Fingerprint | None:
@@ -240,6 +251,6 @@ def fingerprint_of_row(connection: Connection, row: int) -> Fingerprint | None:
 def refused_before(connection: Connection, moment: datetime, limit: int) -> list[int]:
     """Return up to `limit` rows of images that a bank has refused, the last time before a moment."""
     last = sa.select(sa.func.max(bank_matches.c.matched_at)).where(bank_matches.c.image_row == images.c.row)
-    refused = (images.c.state == ImageState.FAILED, images.c.error_code == REFUSED_CODE)
+    refused = (images.c.state == ImageState.FAILED, images.c.error_code == RefusedByBank.code)
     rows = sa.select(images.c.row).where(*refused, last.scalar_subquery() < moment)
     return list(connection.scalars(rows.order_by(images.c.row).limit(limit)))

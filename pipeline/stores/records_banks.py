@@ -129,6 +129,14 @@ def versions(connection: Connection, library: str) -> dict[str, int]:
     return dict(connection.execute(sa.select(banks.c.id, banks.c.version).where(theirs)).all())
 
 
+def is_any_acting(connection: Connection, library: str, now: datetime) -> bool:
+    """Whether the uploads to a library are compared with a bank that may hold or refuse them."""
+    theirs = banks.c.library.is_(None) | (banks.c.library == library)
+    acting = (banks.c.action.in_((BankAction.HOLD, BankAction.REFUSE)), banks.c.paused.is_(None))
+    lasting = banks.c.expires_at.is_(None) | (banks.c.expires_at > now)
+    return connection.execute(sa.select(banks.c.id).where(theirs, lasting, *acting).limit(1)).first() is not None
+
+
 def change(connection: Connection, bank_id: str, **values: object) -> None:
     """Set columns of a bank."""
     changed = {**values, "version": banks.c.version + 1}
@@ -186,8 +194,13 @@ def list_entries(connection: Connection, bank_id: str, *, before: int | None = N
 
 def get_entries(connection: Connection, bank_id: str, ids: Collection[int]) -> dict[int, BankEntry]:
     """Return id -> entry of those that are in a bank."""
-    theirs = (bank_entries.c.bank == bank_id, bank_entries.c.id.in_(ids))
-    return {values[0]: BankEntry(*values) for values in connection.execute(sa.select(*_ENTRY).where(*theirs))}
+    found: dict[int, BankEntry] = {}
+    wanted = sorted(ids)
+    for start in range(0, len(wanted), ADDED_AT_ONCE):
+        part = bank_entries.c.id.in_(wanted[start : start + ADDED_AT_ONCE])
+        rows = connection.execute(sa.select(*_ENTRY).where(bank_entries.c.bank == bank_id, part))
+        found |= {values[0]: BankEntry(*values) for values in rows}
+    return found
 
 
 def thumbnail(connection: Connection, bank_id: str, entry_id: int) -> bytes | None:
@@ -227,4 +240,4 @@ def read_hashes(
     """Return (id, hash, quality, expiry) of the entries of a bank behind an id, in the order of their ids."""
     columns = (bank_entries.c.id, bank_entries.c.hash, bank_entries.c.quality, bank_entries.c.expires_at)
     theirs = (bank_entries.c.bank == bank_id, bank_entries.c.id > after)
-    return connection.execute(sa.select(*columns).where(*theirs).order_by(bank_entries.c.id)).all()  # type: ignore[return-value]
+    return connection.execute(sa.select(*columns).where(*theirs).order_by(bank_entries.c.id)).all()

@@ -249,6 +249,16 @@ def wait_again(connection: Connection, rows: Sequence[int]) -> int:
     return sum(_wait_again(connection, images.c.row.in_(part)) for part in _parts(rows))
 
 
+def analyze_again(connection: Connection, rows: Sequence[int]) -> None:
+    """Let those of the images that are ready wait for analysis; until it is done they are found by nobody."""
+    for part in _parts(rows):
+        ready = (images.c.row.in_(part), images.c.state == ImageState.READY)
+        connection.execute(
+            images.update().where(*ready).values(state=ImageState.WAITING, attempts=0, not_before=AT_ONCE)
+        )
+    records_embeddings.touch_analyzed(connection, rows)
+
+
 def wait_again_all(connection: Connection, principal: Principal) -> int:
     """Let every failed image that `principal` may change wait for analysis as if new; return how many."""
     return _wait_again(connection, allowed(principal) & changeable(principal))

@@ -14,9 +14,9 @@ from itertools import takewhile
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from pipeline.features.fingerprint import Fingerprint
 from pipeline.features.picture import COLOR_NAMES, Facts, Features
 from pipeline.images import ImageRecord, ImageState
-from pipeline.features.fingerprint import Fingerprint
 from pipeline.stores import records_arrivals, records_embeddings, records_fingerprints, records_images, records_words
 from pipeline.stores.moments import moment
 from pipeline.stores.tables import color_share_column, images, keywords_json, palette

@@ -143,8 +143,8 @@ bank_entries = sa.Table(
     sa.Index("ix_bank_entries_bank_id", "bank", "id"),
     sqlite_autoincrement=True,
 )
-"""Known pictures as PDQ hashes of 32 bytes, each once in a bank. Images up to the row `matched_until` have been compared
-with the entry; it is `records_banks.FINISHED` when all that were there have been."""
+"""Known pictures as PDQ hashes of 32 bytes, each once in a bank. Images up to the row `matched_until` have been
+compared with the entry; it is `records_banks.FINISHED` when all that were there have been."""
 
 bank_matches = sa.Table(
     "bank_matches",
