@@ -75,7 +75,8 @@ class NearHashes:
 def bits_apart(hashes: Hashes, one: Hashes) -> npt.NDArray[np.int64]:
     """Return by how many bits each of `hashes` (n, 32) differs from `one` (32) or, row by row, from (n, 32)."""
     differing = _words(hashes) ^ _words(one)
-    return np.bitwise_count(differing).sum(axis=-1, dtype=np.int64)
+    apart: npt.NDArray[np.int64] = np.bitwise_count(differing).sum(axis=-1, dtype=np.int64)
+    return apart
 
 
 def _words(hashes: Hashes) -> npt.NDArray[np.uint64]:
