@@ -31,6 +31,7 @@ from pipeline.features.encoders.protocol import Encoder
 from pipeline.features.extractor import FeatureExtractor
 from pipeline.settings import PREFIX, Settings, read_settings
 from pipeline.stores import records_embeddings
+from pipeline.stores.bank_table import BankTable
 from pipeline.stores.database import Database
 from pipeline.stores.image_table import ImageTable
 from pipeline.stores.opening import open_database, open_objects, open_vectors
@@ -215,6 +216,7 @@ def open_grid_backend(empty_database: Path, decoders: DecoderPool) -> Iterator[O
                 vectors=open_vectors(settings.vectors_url, database, row, settings),
                 swatches=SwatchTable(database),
                 images=ImageTable(database),
+                banks=BankTable(database),
                 extractor=FeatureExtractor(encoder, 1),
                 decoders=decoders,
             )

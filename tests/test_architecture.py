@@ -33,6 +33,7 @@ HOMES = {
     "pgvector": ("pipeline/stores/vectors_pgvector",),
     "psycopg": ("pipeline/stores/",),
     "redis": (),
+    "cv2": ("pipeline/features/",),
     "celery": ("pipeline/celery_",),
     "kombu": ("pipeline/celery_broker.py",),
     "torch": ("pipeline/model_export.py", "pipeline/model_export_source.py"),

@@ -5,11 +5,14 @@ PDQ: Facebook, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing A
 
 from dataclasses import dataclass
 
+from pipeline.features.pdq import in_orientations, luma, pdq
+from pipeline.features.picture import Picture
+from pipeline.features.trimming import trim
+
 VERSION = 1
 """Raised when fingerprints are computed otherwise, so that older ones can be told apart."""
 
 ORIENTATIONS = 8
-HASH_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -24,3 +27,12 @@ class Fingerprint:
     whole: bytes
     trimmed: bytes
     quality: int
+
+
+def fingerprint_of(picture: Picture) -> Fingerprint:
+    """Return the hashes of a picture. One too plain to tell from others has quality 0, whatever its hashes say."""
+    gray = luma(picture.pixels)
+    whole, quality = pdq(gray)
+    left = trim(picture.pixels)
+    inner = gray[left.top : left.top + left.height, left.left : left.left + left.width]
+    return Fingerprint(whole, in_orientations(inner), quality)

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, EXIF_FIELDS, Category, Keyword, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState, Source, new_image_id
 from pipeline.principals import Principal
-from pipeline.stores import records_cases, records_embeddings, records_libraries, records_words
+from pipeline.stores import records_cases, records_embeddings, records_fingerprints, records_libraries, records_words
 from pipeline.stores.principal_sql import allowed, changeable, present
 from pipeline.stores.tables import color_share_column, image_sources, images, insert_into, palette, tags
 
@@ -232,6 +232,7 @@ def delete(connection: Connection, rows: Sequence[int]) -> None:
 
 def restore(connection: Connection, rows: Sequence[int]) -> None:
     """Bring deleted images back; one that a moderator has removed is held until it has been looked at again."""
+    records_fingerprints.check_again(connection, rows)
     for part in _parts(rows):
         records_cases.open_again(connection, part)
     _set_deleted(connection, rows, None)
@@ -246,6 +247,16 @@ def _set_deleted(connection: Connection, rows: Sequence[int], moment: datetime |
 def wait_again(connection: Connection, rows: Sequence[int]) -> int:
     """Let those of the images that have failed wait for analysis as if new; return how many."""
     return sum(_wait_again(connection, images.c.row.in_(part)) for part in _parts(rows))
+
+
+def analyze_again(connection: Connection, rows: Sequence[int]) -> None:
+    """Let those of the images that are ready wait for analysis; until it is done they are found by nobody."""
+    for part in _parts(rows):
+        ready = (images.c.row.in_(part), images.c.state == ImageState.READY)
+        connection.execute(
+            images.update().where(*ready).values(state=ImageState.WAITING, attempts=0, not_before=AT_ONCE)
+        )
+    records_embeddings.touch_analyzed(connection, rows)
 
 
 def wait_again_all(connection: Connection, principal: Principal) -> int:

@@ -14,10 +14,12 @@ from itertools import takewhile
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from pipeline.features.fingerprint import Fingerprint
 from pipeline.features.picture import COLOR_NAMES, Facts, Features
 from pipeline.images import ImageRecord, ImageState
-from pipeline.stores import records_arrivals, records_embeddings, records_images, records_words
-from pipeline.stores.tables import UtcTime, color_share_column, images, keywords_json, palette
+from pipeline.stores import records_arrivals, records_embeddings, records_fingerprints, records_images, records_words
+from pipeline.stores.moments import moment
+from pipeline.stores.tables import color_share_column, images, keywords_json, palette
 
 ANALYSIS_VERSION = 3
 """Written on every analyzed image, and raised when analysis changes what it writes, so that the records of older code
@@ -59,7 +61,7 @@ def claim(
     connection.execute(
         images.update()
         .where(images.c.row.in_(rows))
-        .values(lease_token=token, lease_until=_moment(connection, lease), attempts=images.c.attempts + 1)
+        .values(lease_token=token, lease_until=moment(connection, lease), attempts=images.c.attempts + 1)
     )
     attempts = connection.execute(sa.select(images.c.row, images.c.attempts).where(images.c.row.in_(rows)))
     records = records_images.get_by_rows(connection, rows)
@@ -85,22 +87,13 @@ def count_due(connection: Connection, most: int) -> int:
 
 
 def _is_due(connection: Connection) -> sa.ColumnElement[bool]:
-    now = _moment(connection)
+    now = moment(connection)
     return sa.and_(
         images.c.state == ImageState.WAITING,
         images.c.deleted_at.is_(None),
         images.c.not_before <= now,
         sa.or_(images.c.lease_until.is_(None), images.c.lease_until < now),
     )
-
-
-def _moment(connection: Connection, later: timedelta = timedelta(0)) -> sa.ColumnElement[datetime]:
-    """Return the time at which a statement comes to the server, or so much later."""
-    if connection.dialect.name == "sqlite":
-        return sa.literal(datetime.now(UTC) + later, UtcTime)
-    # A time without a zone, as UtcTime keeps it. Within a statement it stays the same, which lets indexes be used.
-    now = sa.func.timezone("UTC", sa.func.statement_timestamp(), type_=sa.DateTime())
-    return sa.type_coerce(now + later, UtcTime)
 
 
 def _give_up(connection: Connection, rows: Collection[int]) -> None:
@@ -114,7 +107,7 @@ def _give_up(connection: Connection, rows: Collection[int]) -> None:
 def renew(connection: Connection, claim: Claim, lease: timedelta) -> int:
     """Hold what is still claimed for another `lease`; return how many images that is."""
     held = (images.c.row.in_([image.row for image in claim.images]), images.c.lease_token == claim.token)
-    return connection.execute(images.update().where(*held).values(lease_until=_moment(connection, lease))).rowcount
+    return connection.execute(images.update().where(*held).values(lease_until=moment(connection, lease))).rowcount
 
 
 def complete(
@@ -126,10 +119,12 @@ def complete(
     features: Features,
     encoder_name: str,
     encoder: str,
+    fingerprint: Fingerprint | None = None,
 ) -> bool:
     """Write the features and make the image READY, if `token` still holds and nobody deleted it; return whether it did.
 
-    A deleted image goes on waiting, as if it had not been tried: nobody claims it until it is restored.
+    A deleted image goes on waiting, as if it had not been tried: nobody claims it until it is restored. Without a
+    `fingerprint` one is made later.
     """
     category, color = features.meaning.category, features.palette
     written = connection.execute(
@@ -178,6 +173,8 @@ def complete(
                 for position, swatch in enumerate(color.swatches)
             ],
         )
+    if fingerprint:
+        records_fingerprints.put(connection, row, fingerprint)
     number = records_embeddings.put(connection, row, encoder, features.embedding)
     records_arrivals.note(connection, row, number)
     records_words.refresh(connection, [row])
@@ -191,7 +188,7 @@ def fail(connection: Connection, row: int, token: str, *, sentence: str, code: s
 
 def put_back(connection: Connection, row: int, token: str, *, wait: timedelta, forgive: bool = False) -> bool:
     """Let the image wait so long, if `token` still holds; with `forgive` the try is not counted."""
-    values: dict[str, object] = {"not_before": _moment(connection, wait)}
+    values: dict[str, object] = {"not_before": moment(connection, wait)}
     if forgive:
         values["attempts"] = images.c.attempts - 1
     return _release(connection, row, token, values)

@@ -1,0 +1,215 @@
+"""Fingerprints of images in the database, and the queue of those that wait for the check for duplicates.
+
+The table is the queue: whoever holds a lease checks, and what was found is written only while the token still holds.
+New images come first, in the order in which they came in; then those that were there before the check was, or that an
+older one has seen. Every function works inside the caller's transaction.
+"""
+
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.features.fingerprint import ORIENTATIONS, VERSION, Fingerprint
+from pipeline.features.pdq import HASH_BYTES
+from pipeline.images import ImageState
+from pipeline.principals import Principal
+from pipeline.stores import records_embeddings
+from pipeline.stores.moments import moment
+from pipeline.stores.principal_sql import allowed
+from pipeline.stores.tables import images, insert_into
+from pipeline.stores.tables_duplicates import fingerprints
+
+CHECK_VERSION = 1
+"""Written on every image that was checked, and raised when the check would find otherwise: all are checked anew then,
+beside the daily work."""
+
+IN_NO_HURRY = 0
+"""What `checked` is for an image that waits behind all that have just come in; for these it is NULL."""
+
+UNREADABLE = Fingerprint(bytes(HASH_BYTES), bytes(ORIENTATIONS * HASH_BYTES), quality=0)
+"""Kept for an image of which nothing can be read any more: of this quality no hash is compared."""
+
+ROWS_PER_QUERY = 500  # values in one IN (...), as `records_images` has them
+
+_VISIBLE = (images.c.state == ImageState.READY) & images.c.deleted_at.is_(None)
+_HAS_HASHES = fingerprints.c.version == VERSION
+_WITH_IMAGES = fingerprints.join(images, images.c.row == fingerprints.c.image_row)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Rows of images that this worker alone checks while its lease lasts."""
+
+    token: str
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many images have been checked by the present check, of how many that can be found."""
+
+    checked: int
+    total: int
+
+    @property
+    def left(self) -> int:
+        """How many still wait."""
+        return self.total - self.checked
+
+
+def put(connection: Connection, row: int, fingerprint: Fingerprint) -> None:
+    """Write the fingerprint of an image that was just analyzed; it is to be checked, again if it had been."""
+    _put(connection, row, fingerprint, checked=None)
+
+
+def put_missing(connection: Connection, found: Mapping[int, Fingerprint]) -> None:
+    """Write fingerprints that older versions did not make; the images are to be checked when there is time.
+
+    Those that have been purged meanwhile are left out.
+    """
+    for row in _held(connection, found):
+        _put(connection, row, found[row], checked=IN_NO_HURRY)
+    records_embeddings.touch_analyzed(connection, sorted(found))
+
+
+def _put(connection: Connection, row: int, fingerprint: Fingerprint, *, checked: int | None) -> None:
+    values = {
+        "whole": fingerprint.whole,
+        "trimmed": fingerprint.trimmed,
+        "quality": fingerprint.quality,
+        "version": VERSION,
+        "checked": checked,
+        "lease_until": None,
+        "lease_token": None,
+    }
+    added = insert_into(connection, fingerprints).values(image_row=row, **values)
+    connection.execute(added.on_conflict_do_update(index_elements=[fingerprints.c.image_row], set_=values))
+
+
+def _held(connection: Connection, rows: Collection[int]) -> list[int]:
+    """Return which of the images are still there, in ascending order; they stay until the end of the transaction."""
+    there = sa.select(images.c.row).where(images.c.row.in_(rows)).order_by(images.c.row)
+    return list(connection.scalars(there.with_for_update(read=True, key_share=True)))
+
+
+def lacking(connection: Connection, behind: int, limit: int) -> list[int]:
+    """Return up to `limit` rows after the row `behind` of images that can be found and have no fingerprint of today."""
+    has_one = sa.exists().where(fingerprints.c.image_row == images.c.row, _HAS_HASHES)
+    asked = sa.select(images.c.row).where(_VISIBLE, images.c.row > behind, ~has_one)
+    return list(connection.scalars(asked.order_by(images.c.row).limit(limit)))
+
+
+def get_many(connection: Connection, rows: Sequence[int]) -> dict[int, Fingerprint]:
+    """Return the fingerprints of those of the images that have one of today, by row."""
+    found = {}
+    columns = (fingerprints.c.image_row, fingerprints.c.whole, fingerprints.c.trimmed, fingerprints.c.quality)
+    for start in range(0, len(rows), ROWS_PER_QUERY):
+        part = fingerprints.c.image_row.in_(rows[start : start + ROWS_PER_QUERY])
+        for row, whole, trimmed, quality in connection.execute(sa.select(*columns).where(part, _HAS_HASHES)):
+            found[row] = Fingerprint(bytes(whole), bytes(trimmed), quality)
+    return found
+
+
+# ---- The queue
+
+
+def claim(connection: Connection, *, limit: int, lease: timedelta, first: Collection[int] = ()) -> Claim:
+    """Take up to `limit` images that wait for the check and that nobody holds: the rows `first`, then as they wait."""
+    token = secrets.token_hex(16)
+    rows = _due(connection, limit, fingerprints.c.image_row.in_(first)) if first else []
+    for waiting in (fingerprints.c.checked.is_(None), fingerprints.c.checked < CHECK_VERSION):
+        if len(rows) < limit:
+            rows += [row for row in _due(connection, limit, waiting) if row not in rows]
+    rows = rows[:limit]
+    if rows:
+        values = {"lease_token": token, "lease_until": moment(connection, lease)}
+        connection.execute(fingerprints.update().where(fingerprints.c.image_row.in_(rows)).values(values))
+    return Claim(token, tuple(rows))
+
+
+def _due(connection: Connection, limit: int, which: sa.ColumnElement[bool]) -> list[int]:
+    found = sa.select(fingerprints.c.image_row).select_from(_WITH_IMAGES).where(which, *_is_due(connection))
+    # In the order of the index, so that the first of very many are found at once.
+    found = found.order_by(fingerprints.c.checked, fingerprints.c.image_row).limit(limit)
+    return list(connection.scalars(found.with_for_update(of=fingerprints, skip_locked=True)))
+
+
+def _is_due(connection: Connection) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        sa.or_(fingerprints.c.checked.is_(None), fingerprints.c.checked < CHECK_VERSION),
+        sa.or_(fingerprints.c.lease_until.is_(None), fingerprints.c.lease_until < moment(connection)),
+        _HAS_HASHES,
+        _VISIBLE,
+    )
+
+
+def is_any_due(connection: Connection) -> bool:
+    """Whether an image waits for the check that nobody holds."""
+    for waiting in (fingerprints.c.checked.is_(None), fingerprints.c.checked < CHECK_VERSION):
+        asked = sa.select(fingerprints.c.image_row).select_from(_WITH_IMAGES).where(waiting, *_is_due(connection))
+        if connection.execute(asked.limit(1)).first():
+            return True
+    return False
+
+
+def finish(connection: Connection, row: int, token: str, lease: timedelta) -> bool:
+    """Note that an image was checked, if `token` still holds; return whether it did.
+
+    What else is held by the token is held for another `lease`.
+    """
+    ours = fingerprints.c.lease_token == token
+    done = {"checked": CHECK_VERSION, "lease_token": None, "lease_until": None}
+    written = fingerprints.update().where(fingerprints.c.image_row == row, ours, _HAS_HASHES).values(done)
+    is_ours = connection.execute(written).rowcount == 1
+    connection.execute(fingerprints.update().where(ours).values(lease_until=moment(connection, lease)))
+    return is_ours
+
+
+def give_back(connection: Connection, token: str) -> None:
+    """Let others check what is held by the token."""
+    ours = fingerprints.update().where(fingerprints.c.lease_token == token)
+    connection.execute(ours.values(lease_token=None, lease_until=None))
+
+
+def looked_at_or_held(connection: Connection, rows: Sequence[int]) -> set[int]:
+    """Return those of the images that the present check has seen, or that are being checked at this moment.
+
+    Whoever held one and died holds it here as well, until it is claimed again: comparing it twice is no harm.
+    """
+    seen = sa.or_(fingerprints.c.checked == CHECK_VERSION, fingerprints.c.lease_token.is_not(None))
+    found: set[int] = set()
+    for start in range(0, len(rows), ROWS_PER_QUERY):
+        part = fingerprints.c.image_row.in_(rows[start : start + ROWS_PER_QUERY])
+        found |= set(connection.scalars(sa.select(fingerprints.c.image_row).where(part, seen)))
+    return found
+
+
+def check_again(connection: Connection, rows: Sequence[int]) -> None:
+    """Let images be checked as if they had just come in: they are back after others came in without them."""
+    fresh = {"checked": None, "lease_token": None, "lease_until": None}
+    for start in range(0, len(rows), ROWS_PER_QUERY):
+        part = fingerprints.c.image_row.in_(rows[start : start + ROWS_PER_QUERY])
+        connection.execute(fingerprints.update().where(part).values(fresh))
+
+
+def check_all_again(connection: Connection, library: str | None = None) -> int:
+    """Let all images, or those of the library with this id, be checked again when there is time; return how many."""
+    which = [fingerprints.c.checked.is_not(None)]
+    if library is not None:
+        theirs = sa.select(images.c.row).where(images.c.library == library)
+        which.append(fingerprints.c.image_row.in_(theirs))
+    fresh = {"checked": IN_NO_HURRY, "lease_token": None, "lease_until": None}
+    return connection.execute(fingerprints.update().where(*which).values(fresh)).rowcount
+
+
+def progress(connection: Connection, principal: Principal, library: str | None = None) -> Progress:
+    """Return how far the check has come among the images that `principal` may see, or those of one library of these."""
+    seen = [_VISIBLE, allowed(principal)] + ([images.c.library == library] if library is not None else [])
+    total = sa.select(sa.func.count()).select_from(images).where(*seen)
+    of_today = (fingerprints.c.checked == CHECK_VERSION, _HAS_HASHES)
+    checked = sa.select(sa.func.count()).select_from(_WITH_IMAGES).where(*of_today, *seen)
+    return Progress(connection.scalar(checked) or 0, connection.scalar(total) or 0)
