@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 from house import House
-from PIL import Image, ImageOps
 from pictures import picture_bytes
+from PIL import Image, ImageOps
 
 from pipeline import bank_entries, bank_upkeep, banks, curation
 from pipeline.access import get_image, local_owner
@@ -131,7 +131,9 @@ def test_the_bank_that_does_most_decides_and_good_ones_stand_above_those_of_thei
     assert analyzed(backend, put(astronaut)).state is ImageState.FAILED
 
     add(backend, make(backend, "of the server", library=None, action=BankAction.REFUSE), cat)
-    assert analyzed(backend, put(bordered(cat))).state is ImageState.FAILED, "a library gets round no bank of the server"
+    assert analyzed(backend, put(bordered(cat))).state is ImageState.FAILED, (
+        "a library gets round no bank of the server"
+    )
     add(backend, make(backend, "good everywhere", library=None, kind=Kind.GOOD), cat)
     assert analyzed(backend, put(turned(cat))).state is ImageState.READY
 
@@ -337,9 +339,7 @@ def test_trying_out_tells_how_near_a_picture_is_and_keeps_nothing(backend, photo
 
 def test_moderators_fill_a_bank_owners_set_it_and_it_exists_for_nobody_else(backend, photos):
     house = House(backend)
-    library = house.library(
-        "family", ann=Role.OWNER, max=Role.MODERATOR, una=Role.UPLOADER, vic=Role.VIEWER
-    )
+    library = house.library("family", ann=Role.OWNER, max=Role.MODERATOR, una=Role.UPLOADER, vic=Role.VIEWER)
     house.add("ada", administrator=True)
     who = {name: house.asks(name) for name in ("ann", "max", "una", "vic", "ada")}
     bank = banks.make(backend, who["ann"], library, BankSettings("Cats")).bank.id

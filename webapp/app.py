@@ -24,6 +24,7 @@ from webapp.rendering import mount_static
 from webapp.routes import (
     account,
     api_docs,
+    api_duplicates,
     api_images,
     api_libraries,
     api_moderation,
@@ -129,6 +130,7 @@ def create_app(
         selection,
         status,
         trash,
+        api_duplicates,
         api_images,
         api_libraries,
         api_search,

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from webapp.cli_decisions import decisions
 from webapp.cli_errors import WRONG_USAGE, end_of
 from webapp.cli_evaluate import evaluate
 from webapp.cli_export import export_command
@@ -43,6 +44,7 @@ COMMANDS = (
     user,
     token,
     audit_command,
+    decisions,
 )
 
 

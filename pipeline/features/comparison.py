@@ -1,7 +1,7 @@
 """What a comparison of two pictures says: a verdict, and the evidence for it. Values only; `verdicts` computes them."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -10,6 +10,8 @@ Box = tuple[float, float, float, float]
 
 Affine = tuple[float, float, float, float, float, float]
 """(p, q, r, s, t, u): the point (x, y) of a, in fractions of its sides, lies at (px + qy + r, sx + ty + u) in b."""
+
+HALF_TURN = 180.0  # degrees; the same in both directions
 
 
 class Verdict(StrEnum):
@@ -113,7 +115,26 @@ class Comparison:
 
     def turned_round(self) -> "Comparison":
         """Return the comparison of b with a."""
-        raise NotImplementedError
+        degrees = self.degrees
+        if degrees is not None and not self.mirrored:  # mirrored and then turned is undone by doing it once more
+            degrees = -degrees if abs(degrees) < HALF_TURN else HALF_TURN
+        return replace(
+            self,
+            edits=tuple(replace(edit, of="b" if edit.of == "a" else "a") for edit in self.edits),
+            transform=_inverse(self.transform) if self.transform else None,
+            box_in_a=self.box_in_b,
+            box_in_b=self.box_in_a,
+            degrees=degrees,
+        )
+
+
+def _inverse(transform: Affine) -> Affine | None:
+    """Return what leads back, None where nothing does."""
+    p, q, r, s, t, u = transform
+    area = p * t - q * s
+    if area == 0:
+        return None
+    return (t / area, -q / area, (q * u - t * r) / area, -s / area, p / area, (s * r - p * u) / area)
 
 
 def _tuple(values: Any) -> Any:

@@ -69,6 +69,8 @@ class Event(StrEnum):
     IMAGES_REMOVED = "pictures removed by a moderator"
     IMAGES_ESCALATED = "pictures left to the owners"
     MODERATION_UNDONE = "moderation undone"
+    DUPLICATES_SETTLED = "duplicates settled"
+    DUPLICATES_UNDONE = "settling of duplicates undone"
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,18 @@ POST   /api/v1/searches                                     401  201  201  201  
 GET    /api/v1/searches/{search_id}                         401  404  404  404  404  404  404   404  403  404  404
 PATCH  /api/v1/searches/{search_id}                         401  404  404  404  404  404  404   403  403  403  404
 DELETE /api/v1/searches/{search_id}                         401  404  404  404  404  404  404   403  403  403  404
+GET    /api/v1/duplicates                                   401  200  200  200  200  200  200   200  403  200  200
+GET    /api/v1/duplicates/same-scene                        401  200  200  200  200  200  200   200  403  200  200
+GET    /api/v1/duplicates/decisions                         401  403  403  200  200  200  403   403  403  200  403
+GET    /api/v1/duplicates/decisions/export                  401  403  403  200  200  200  403   403  403  200  403
+POST   /api/v1/duplicates/decisions                         401  403  403  200  200  404  404   403  403  200  403
+POST   /api/v1/duplicates/undo                              401  403  403  200  200  404  404   403  403  200  403
+GET    /api/v1/duplicates/identical                         401  403  200  200  200  200  403   403  403  200  403
+POST   /api/v1/duplicates/identical                         401  403  200  200  200  200  403   403  403  200  403
+GET    /api/v1/duplicates/{group_id}                        401  200  200  200  200  404  404   200  403  200  200
+POST   /api/v1/duplicates/{group_id}/claim                  401  403  403  200  200  404  404   403  403  200  403
+POST   /api/v1/duplicates/{group_id}/release                401  403  204  204  204  204  403   403  403  204  403
+POST   /api/v1/duplicates/{asked_group_id}/settle           401  403  403  200  200  404  404   403  403  200  403
 GET    /api/v1/docs                                         L    200  200  200  200  200  200   200  200  200  200
 GET    /api/v1/openapi.json                                 200  200  200  200  200  200  200   200  200  200  200
 
@@ -176,6 +188,7 @@ SAME_PARAMETER = {
     "deleted_id": "image_id",
     "held_id": "image_id",
     "deleted_library": "library",
+    "asked_group_id": "group_id",
     "password_secret": "secret",
     "invitation_secret": "secret",
     "administrator_secret": "secret",
