@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from webapp.cli_decisions import decisions
+from webapp.cli_duplicates import duplicates
 from webapp.cli_errors import WRONG_USAGE, end_of
 from webapp.cli_evaluate import evaluate
 from webapp.cli_export import export_command
@@ -32,6 +33,7 @@ COMMANDS = (
     import_command,
     export_command,
     search_command,
+    duplicates,
     retry,
     reindex,
     reconcile_command,

@@ -11,8 +11,6 @@ Box = tuple[float, float, float, float]
 Affine = tuple[float, float, float, float, float, float]
 """(p, q, r, s, t, u): the point (x, y) of a, in fractions of its sides, lies at (px + qy + r, sx + ty + u) in b."""
 
-HALF_TURN = 180.0  # degrees; the same in both directions
-
 
 class Verdict(StrEnum):
     """What two pictures are to each other, from the closest to the farthest."""
@@ -115,26 +113,21 @@ class Comparison:
 
     def turned_round(self) -> "Comparison":
         """Return the comparison of b with a."""
+        other = {"a": "b", "b": "a"}
+        edits = tuple(replace(edit, of=other[edit.of]) for edit in self.edits)
         degrees = self.degrees
-        if degrees is not None and not self.mirrored:  # mirrored and then turned is undone by doing it once more
-            degrees = -degrees if abs(degrees) < HALF_TURN else HALF_TURN
+        if degrees is not None and not self.mirrored:  # a mirrored picture turned is undone by the same, mirrored first
+            degrees = -degrees
+        back = None if self.transform is None else _inverse(self.transform)
         return replace(
-            self,
-            edits=tuple(replace(edit, of="b" if edit.of == "a" else "a") for edit in self.edits),
-            transform=_inverse(self.transform) if self.transform else None,
-            box_in_a=self.box_in_b,
-            box_in_b=self.box_in_a,
-            degrees=degrees,
+            self, edits=edits, transform=back, box_in_a=self.box_in_b, box_in_b=self.box_in_a, degrees=degrees
         )
 
 
-def _inverse(transform: Affine) -> Affine | None:
-    """Return what leads back, None where nothing does."""
+def _inverse(transform: Affine) -> Affine:
     p, q, r, s, t, u = transform
     area = p * t - q * s
-    if area == 0:
-        return None
-    return (t / area, -q / area, (q * u - t * r) / area, -s / area, p / area, (s * r - p * u) / area)
+    return t / area, -q / area, (q * u - t * r) / area, -s / area, p / area, (s * r - p * u) / area
 
 
 def _tuple(values: Any) -> Any:

@@ -142,6 +142,11 @@ def rows_by_sha256(connection: Connection, sha256: str, principal: Principal) ->
     return list(connection.scalars(sa.select(images.c.row).where(images.c.sha256 == sha256, allowed(principal))))
 
 
+def rows_with_bytes(connection: Connection, sha256: str) -> set[int]:
+    """Return the rows of the images with these bytes in every library."""
+    return set(connection.scalars(sa.select(images.c.row).where(images.c.sha256 == sha256)))
+
+
 def get_present(
     connection: Connection,
     image_ids: Sequence[str],
