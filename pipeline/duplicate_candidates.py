@@ -118,9 +118,7 @@ def _position(backend: Backend, similarity: float) -> float:
     return in_bands(similarity, backend.bands, by_picture=True)
 
 
-def _to_whom_few_are_nearer(
-    nearest: Sequence[Neighbor], vectors: dict[int, npt.NDArray[np.float32]]
-) -> set[int]:
+def _to_whom_few_are_nearer(nearest: Sequence[Neighbor], vectors: dict[int, npt.NDArray[np.float32]]) -> set[int]:
     """Return the rows to which no more than THEIR_NEAREST - 1 others of these are nearer than the picture is."""
     if not nearest:
         return set()

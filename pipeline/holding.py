@@ -12,7 +12,14 @@ import sqlalchemy as sa
 
 from pipeline.images import ImageState
 from pipeline.principals import Principal
-from pipeline.stores import records_arrivals, records_cases, records_embeddings, records_images
+from pipeline.stores import (
+    records_arrivals,
+    records_cases,
+    records_embeddings,
+    records_fingerprints,
+    records_images,
+    records_regroup,
+)
 from pipeline.stores.database import Connection
 from pipeline.stores.tables import images
 
@@ -53,6 +60,7 @@ def withhold(connection: Connection, row: int, reason: str) -> bool:
         return False
     records_arrivals.withdraw(connection, row)
     records_embeddings.touch_analyzed(connection, [row])
+    records_regroup.regroup(connection, [row])
     return True
 
 
@@ -71,9 +79,11 @@ def release(connection: Connection, row: int) -> bool:
     )
     if deleted is None:
         return False
+    records_fingerprints.check_again(connection, [row])  # what came in meanwhile was not compared with it
     records_embeddings.touch_analyzed(connection, [row])
     if is_analyzed:
         records_arrivals.note(connection, row, records_embeddings.last_change(connection))
+    records_regroup.regroup(connection, [row])
     return True
 
 

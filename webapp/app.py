@@ -23,6 +23,7 @@ from webapp.oidc_settings import open_provider
 from webapp.rendering import mount_static
 from webapp.routes import (
     account,
+    api_compare,
     api_docs,
     api_duplicates,
     api_images,
@@ -32,6 +33,9 @@ from webapp.routes import (
     api_searches,
     api_status,
     audit,
+    compare,
+    duplicate_queue,
+    duplicates,
     feeds,
     health,
     images,
@@ -150,11 +154,16 @@ def create_app(
         feeds,
         moderation,
         api_moderation,
+        compare,
+        api_compare,
+        duplicate_queue,
+        duplicates,
     ):
         app.include_router(module.router)
     mount_static(app)
     one_file = settings.max_upload_bytes + FORM_BYTES
     with_files = dict.fromkeys(("/search", "/api/v1/search", "/api/v1/images"), one_file)
+    with_files |= dict.fromkeys(("/compare", "/api/v1/compare"), one_file * 2)
     with_files["/upload"] = one_file * PAGE_UPLOAD_FILES
     app.add_middleware(ServerTiming)
     app.add_middleware(Guard, max_body_bytes=with_files, default_body_bytes=FORM_BYTES, public_url=settings.public_url)

@@ -13,6 +13,7 @@ import click
 
 from webapp.cli_decisions import decisions
 from webapp.cli_duplicates import duplicates
+from webapp.cli_compare import compare_command
 from webapp.cli_errors import WRONG_USAGE, end_of
 from webapp.cli_evaluate import evaluate
 from webapp.cli_export import export_command
@@ -34,6 +35,7 @@ COMMANDS = (
     export_command,
     search_command,
     duplicates,
+    compare_command,
     retry,
     reindex,
     reconcile_command,

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from pipeline.access import may_change_any
 from pipeline.backend import Backend
 from pipeline.current_backend import CurrentBackend
 from pipeline.doorbell import Doorbell
@@ -148,10 +149,11 @@ def shell(
         has_libraries=who.roles is None or bool(who.roles),
         may_administrate=who.may_administrate(),
         may_read_audit=who.may_administrate() or who.libraries(Action.MANAGE) != frozenset(),
+        may_moderate=visitor.is_known and may_change_any(who),
         bare=not visitor.is_known,
         moved=_moved(running) if who.may_administrate() else "",
         outage=running.pictures.sentence if visitor.is_known else "",
-        may_moderate=visitor.is_known and may_moderate(who),
+        moderates=visitor.is_known and may_moderate(who),
         open_cases=_open_cases(backend, who) if visitor.is_known else "",
     )
 

@@ -132,13 +132,24 @@ class Shell:
     `csrf_token` goes into every form that is posted; "" where no session could be misused. `person` is the name of who
     is logged in, "" when nobody is or there are no accounts. `bare` leaves out all that only members can use.
     `may_fetch` is whether pictures are fetched from addresses. `upload_url` leads to where pictures are added, into the
-    library that is being looked at. `open_cases` is how many pictures wait for a decision that they may take, "" for
-    none. `moved` is the sentence for who looks after the server when the data is elsewhere, `outage` that for everybody
-    when pictures cannot be seen.
+    library that is being looked at. `may_moderate` is whether they may change pictures somewhere, `moderates`
+    whether they moderate a library, `open_cases` how many pictures wait for a decision that they may take, "" for none.
+    `moved` is the sentence for who looks after the server when the data is elsewhere, `outage` that for everybody when
+    pictures cannot be seen.
     """
 
     active: Literal[
-        "search", "upload", "status", "libraries", "searches", "account", "people", "audit", "moderation", ""
+        "search",
+        "upload",
+        "status",
+        "libraries",
+        "searches",
+        "account",
+        "people",
+        "audit",
+        "duplicates",
+        "moderation",
+        "",
     ]
     encoder: str
     formats: str
@@ -154,11 +165,12 @@ class Shell:
     has_libraries: bool = True
     may_administrate: bool = False
     may_read_audit: bool = False
+    may_moderate: bool = False
     bare: bool = False
     upload_url: str = "/upload"
     moved: str = ""
     outage: str = ""
-    may_moderate: bool = False
+    moderates: bool = False
     open_cases: str = ""
 
 
