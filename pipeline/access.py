@@ -46,12 +46,15 @@ def get_image(
     action: Action = Action.SEE,
     *,
     deleted_too: bool = False,
+    own_held_too: bool = False,
 ) -> ImageRecord:
     """Return an image with which `principal` may do `action`; a deleted one, if asked, to those who may restore it.
 
+    A held one is returned to its moderators, and if asked to those who have sent it.
+
     Raises ImageNotFound for what does not exist for them, and NotAllowed for what they may only look at.
     """
-    images = get_images(backend, [image_id], principal, action, deleted_too=deleted_too)
+    images = get_images(backend, [image_id], principal, action, deleted_too=deleted_too, own_held_too=own_held_too)
     if not images:
         raise ImageNotFound(GONE)
     return images[0]
@@ -64,6 +67,7 @@ def get_images(
     action: Action = Action.SEE,
     *,
     deleted_too: bool = False,
+    own_held_too: bool = False,
 ) -> list[ImageRecord]:
     """Return those of the images that exist for `principal`, each once, in the order asked; others are left out.
 
@@ -72,7 +76,9 @@ def get_images(
     check_reading(principal)
     with backend.database.read() as connection:
         wanted = list(dict.fromkeys(image_ids))
-        images = records_images.get_present(connection, wanted, principal, deleted_too=deleted_too)
+        images = records_images.get_present(
+            connection, wanted, principal, deleted_too=deleted_too, own_held_too=own_held_too
+        )
     check_action(images, principal, action)
     return images
 

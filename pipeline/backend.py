@@ -14,6 +14,7 @@ from pipeline.features.encoders.trial import try_out
 from pipeline.features.extractor import FeatureExtractor
 from pipeline.settings import Settings
 from pipeline.stores import records_embeddings, records_encoders
+from pipeline.stores.bank_table import BankTable
 from pipeline.stores.charge import StoreId
 from pipeline.stores.database import Database
 from pipeline.stores.database_address import without_secrets
@@ -39,6 +40,7 @@ class Backend:
     vectors: VectorStore
     swatches: SwatchTable
     images: ImageTable
+    banks: BankTable
     hashes: HashTable
     extractor: FeatureExtractor
     decoders: DecoderPool
@@ -117,6 +119,7 @@ def open_backend(
         vectors=CurrentVectors(database, row_of(encoder), settings),
         swatches=SwatchTable(database, settings.data / "index"),
         images=ImageTable(database),
+        banks=BankTable(database),
         hashes=HashTable(database),
         measured_bands=bands,
         extractor=FeatureExtractor(encoder, settings.worker_threads),

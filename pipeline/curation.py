@@ -6,7 +6,7 @@ may be changed by them; if some may not be changed, nothing is done to any.
 
 from collections.abc import Sequence
 
-from pipeline import purging
+from pipeline import bank_matching, purging
 from pipeline.access import GONE, check_action, check_reading
 from pipeline.backend import Backend
 from pipeline.errors import ImageNotFound
@@ -95,6 +95,9 @@ def restore(backend: Backend, image_ids: Sequence[str], principal: Principal) ->
         deleted = [image for image in images if image.deleted_at]
         records_images.restore(connection, [image.row for image in deleted])
         records_image_audit.add(connection, principal, Event.IMAGES_RESTORED, deleted)
+        for image in deleted:
+            if not principal.may(Action.CHANGE, image.library):  # a moderator's word stands above the banks
+                bank_matching.judge_again(connection, image.library, [image.row])
         return records_images.get_by_rows(connection, [image.row for image in images])
 
 

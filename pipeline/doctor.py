@@ -26,6 +26,7 @@ from pipeline.errors import LikenessError, ObjectNotFound, StoreUnavailable
 from pipeline.filters import Filter
 from pipeline.images import ImageState
 from pipeline.originals import open_original
+from pipeline.principals import OWNER
 from pipeline.settings import Settings, doubtful_variables
 from pipeline.stores import (
     records_embeddings,
@@ -268,7 +269,7 @@ def _look_where_vectors_are(backend: Backend) -> Iterator[Finding]:
 
 def _look_at_originals(backend: Backend) -> Finding | str:
     with backend.database.read() as connection:
-        rows = records_listing.list_rows(connection, Filter(), limit=sys.maxsize)
+        rows = records_listing.list_rows(connection, Filter(), OWNER, limit=sys.maxsize)
         step = max(1, len(rows) // MOST_ORIGINALS)
         images = records_images.get_by_rows(connection, rows[::step])
     missing = []

@@ -5,7 +5,8 @@ LikenessError
 │  ├─ UnsupportedFormat
 │  ├─ TooManyBytes
 │  ├─ TooManyPixels
-│  └─ DamagedImage
+│  ├─ DamagedImage
+│  └─ RefusedByBank         it looks like one of the known pictures that are refused here
 ├─ NotFound
 │  ├─ ImageNotFound
 │  ├─ ObjectNotFound
@@ -62,6 +63,10 @@ class TooManyPixels(ImageRejected):
 
 class DamagedImage(ImageRejected):
     code = "damaged_image"
+
+
+class RefusedByBank(ImageRejected):
+    code = "refused_by_bank"
 
 
 class NotFound(LikenessError):

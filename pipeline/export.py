@@ -66,7 +66,7 @@ def list_rows(backend: Backend, where: Filter, principal: Principal) -> list[int
     seen = visible(backend, where, principal)
     colored = backend.swatches.rows_with(seen)
     with backend.database.read() as connection:
-        found = records_listing.list_rows(connection, seen, colored=colored, limit=sys.maxsize)
+        found = records_listing.list_rows(connection, seen, principal, colored=colored, limit=sys.maxsize)
     return found[::-1]
 
 

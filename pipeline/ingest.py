@@ -11,11 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import bank_matching
 from pipeline.access import NO_LIBRARY, check_uploading, may, upload_library
 from pipeline.backend import Backend
-from pipeline.errors import InvalidQuery, StoreUnavailable
+from pipeline.bank_rules import BankAction
+from pipeline.errors import InvalidQuery, RefusedByBank, StoreUnavailable
 from pipeline.features.fingerprint import fingerprint_of
-from pipeline.features.picture import Picture
+from pipeline.features.picture import Features, Picture
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.features.thumbnail import encode as encode_thumbnail
 from pipeline.images import ImageRecord, original_key
@@ -139,6 +141,7 @@ def _record(
             records_images.add_tags(connection, [image.row], words.tags)
         restored = before is not None and before.deleted_at is not None
         if before and restored:
+            bank_matching.judge_again(connection, new.library, [image.row])
             records_image_audit.add(connection, principal, Event.IMAGES_RESTORED, [before])
         if new.path:
             for row in records_imports.mark_replaced(connection, new.library, new.path, image.row):
@@ -201,28 +204,43 @@ def _keep_original(backend: Backend, new: NewImage, path: Path) -> None:
 def analyze(backend: Backend, image: ImageRecord, token: str) -> bool:
     """Compute everything about a claimed image and make it READY; return False when the lease was lost meanwhile.
 
-    Raises ImageRejected or ObjectNotFound, which end the analysis, and StoreUnavailable, after which it is tried
-    again.
+    What a bank holds becomes HELD, and what one refuses FAILED, before anybody has seen it. Raises ImageRejected or
+    ObjectNotFound, which end the analysis, and StoreUnavailable, after which it is tried again.
     """
     picture = decode_original(backend, image)
-    features = backend.extractor.extract([picture])[0]
     fingerprint = fingerprint_of(picture)
-    for px in THUMBNAIL_SIZES:
-        put_thumbnail(backend, image, px, encode_thumbnail(picture, px))
-    with backend.database.write(Writing.BESIDE) as connection:
-        active = records_embeddings.active_encoder(connection)
-        if active and active.fingerprint != backend.encoder.fingerprint:
-            raise StoreUnavailable(OTHER_ENCODER.format(name=active.name))
-        return records_queue.complete(
-            connection,
-            image.row,
-            token,
-            facts=picture.facts,
-            features=features,
-            encoder_name=backend.encoder.name,
-            encoder=backend.encoder.fingerprint,
-            fingerprint=fingerprint,
-        )
+    features: Features | None = None
+    while True:
+        judgement = bank_matching.judge(backend, image.library, image.sha256, fingerprint)
+        if features is None and judgement.action is not BankAction.REFUSE:
+            features = backend.extractor.extract([picture])[0]
+            for px in THUMBNAIL_SIZES:
+                put_thumbnail(backend, image, px, encode_thumbnail(picture, px))
+        with backend.database.write(Writing.BESIDE) as connection:
+            if not bank_matching.is_current(connection, judgement):
+                continue  # somebody has changed a bank meanwhile
+            if features is None or judgement.action is BankAction.REFUSE:
+                sentence, code = judgement.sentence, RefusedByBank.code
+                is_ours = records_queue.fail(connection, image.row, token, sentence=sentence, code=code)
+            else:
+                active = records_embeddings.active_encoder(connection)
+                if active and active.fingerprint != backend.encoder.fingerprint:
+                    raise StoreUnavailable(OTHER_ENCODER.format(name=active.name))
+                is_ours = records_queue.complete(
+                    connection,
+                    image.row,
+                    token,
+                    facts=picture.facts,
+                    features=features,
+                    encoder_name=backend.encoder.name,
+                    encoder=backend.encoder.fingerprint,
+                    fingerprint=fingerprint,
+                )
+            if is_ours:
+                bank_matching.act(connection, image.row, judgement)
+        if is_ours:
+            bank_matching.notice(backend, judgement)
+        return is_ours
 
 
 def failure_code(backend: Backend, image: ImageRecord) -> str:

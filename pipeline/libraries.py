@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pipeline.backend import Backend
 from pipeline.errors import Conflict, InvalidQuery, LibraryNotFound, NotAllowed
 from pipeline.labels import LONGEST_LIBRARY, check_library_name
-from pipeline.principals import Action, Principal, Role, Scope
+from pipeline.principals import OWNER, Action, Principal, Role, Scope
 from pipeline.purging import CARETAKER, purge
 from pipeline.stores import records_audit, records_libraries, records_people, records_principals
 from pipeline.stores.database import Connection
@@ -134,7 +134,7 @@ def _deleted(connection: Connection, principal: Principal, period: timedelta) ->
         found = records_libraries.deleted_before(connection, now)
     else:
         found = records_libraries.deleted_of_owner(connection, principal.person_id or "")
-    images = records_libraries.count_images(connection, [library.id for library in found])
+    images = records_libraries.count_images(connection, [library.id for library in found], OWNER)  # their owners ask
     return [
         DeletedLibrary(library.id, library.name, images.get(library.id, 0), library.deleted_at, purged_at)
         for library in found
@@ -157,7 +157,7 @@ def make(backend: Backend, principal: Principal, name: str) -> LibraryInfo:
         library = _own(connection, principal, name)
         if library is None:
             library = _make(connection, principal, name)
-        images = records_libraries.count_images(connection, [library.id])
+        images = records_libraries.count_images(connection, [library.id], principal)
     return LibraryInfo(library.id, library.name, Role.OWNER, images.get(library.id, 0))
 
 
@@ -209,7 +209,7 @@ def delete(backend: Backend, principal: Principal, name: str) -> Library:
     """Hide a library and everything in it from all, at once; return it. Raises as `find_library`."""
     with backend.database.write() as connection:
         principal, library = find_now(connection, principal, name)
-        images = records_libraries.count_images(connection, [library.id]).get(library.id, 0)
+        images = records_libraries.count_images(connection, [library.id], principal).get(library.id, 0)
         records_libraries.set_deleted(connection, library.id, datetime.now(UTC))
         records_audit.add(
             connection, principal, Event.LIBRARY_DELETED, library.name, library=library.id, pictures=images
@@ -286,7 +286,7 @@ def _existing(principal: Principal) -> Sequence[str] | None:
 def _described(backend: Backend, principal: Principal, libraries: Sequence[Library]) -> list[LibraryInfo]:
     with backend.database.read() as connection:
         ids = [library.id for library in libraries]
-        images = records_libraries.count_images(connection, ids)
+        images = records_libraries.count_images(connection, ids, principal)
         owned = [library_id for library_id in ids if principal.may(Action.MANAGE, library_id)]
         members = records_libraries.count_members(connection, owned) if records_people.any_people(connection) else {}
     return [

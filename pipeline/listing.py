@@ -62,6 +62,8 @@ def list_images(
 ) -> ImagePage:
     """Return up to `limit` images in one state or all, newest first, that pass `where`.
 
+    Held ones are listed for their moderators, and for those who have sent them.
+
     `cursor` is what an earlier part gave. It is the id of its last image, so it tells nothing of what others have
     uploaded; if that image is not there any more, or is none that `principal` may see, the list goes on with those
     whose ids are smaller, which are older as well. Raises InvalidQuery for what cannot be a cursor.
@@ -74,6 +76,8 @@ def list_images(
         rows = records_listing.list_rows(
             connection,
             seen,
+            principal,
+            own_held_too=True,
             colored=colored,
             states=(state,) if state else tuple(ImageState),
             behind=records_listing.place_behind(connection, cursor, principal) if cursor else None,
@@ -87,7 +91,7 @@ def count_states(backend: Backend, principal: Principal) -> dict[ImageState, int
     """Return how many images that are not deleted are in each state, among those `principal` may see."""
     seen = access.visible(backend, Filter(), principal)
     with backend.database.read() as connection:
-        return records_listing.count_states(connection, seen)
+        return records_listing.count_states(connection, seen, principal)
 
 
 def count_all_states(backend: Backend) -> dict[ImageState, int]:
@@ -115,8 +119,8 @@ def count_facets(backend: Backend, where: Filter, principal: Principal, question
         matches = rows_of_matches(backend, seen.without_choices().within_libraries_of(within), question)
     counted = backend.images.count(seen, colored=colored, within=within, among=matches)
     with backend.database.read() as connection:
-        in_libraries = records_listing.count_unfinished(connection, Filter().within_libraries_of(seen))
-        unfinished = records_listing.count_unfinished(connection, seen, colored=colored)
+        in_libraries = records_listing.count_unfinished(connection, Filter().within_libraries_of(seen), principal)
+        unfinished = records_listing.count_unfinished(connection, seen, principal, colored=colored)
     states = dict.fromkeys(ImageState, 0) | in_libraries | {ImageState.READY: counted.ready}
     return Counts(states, counted, counted.passing, unfinished, are_of_matches=matches is not None)
 
@@ -149,4 +153,4 @@ def figures(backend: Backend, principal: Principal, *, since: datetime) -> Figur
     """Return how much there is of what `principal` may see; `since` is when lately begins."""
     seen = access.visible(backend, Filter(), principal)
     with backend.database.read() as connection:
-        return records_status.figures(connection, seen, since=since)
+        return records_status.figures(connection, seen, principal, since=since)

@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline import calibration, throttle
 from pipeline.backend import Backend, row_of
+from pipeline.bank_upkeep import purge_refused
 from pipeline.duplicate_groups import regroup_all
 from pipeline.features.encoders.protocol import meanings
 from pipeline.images import image_of_key, original_key
@@ -102,7 +103,7 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
     if sweep_objects:
         regroup_all(backend)
     due = now - timedelta(days=backend.settings.trash_days)
-    purged = _purge_trash(backend, due) + purge_deleted(backend, due)
+    purged = _purge_trash(backend, due) + purge_deleted(backend, due) + purge_refused(backend, due)
     removed, missing = _sweep(backend, now) if sweep_objects else (0, 0)
     lost = 0
     if backend.vectors.is_shared:  # one of a process of its own is read when there is something to search

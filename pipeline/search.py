@@ -103,7 +103,7 @@ def search(backend: Backend, query: SearchQuery, principal: Principal) -> Search
     if not query.terms and query.where.has_colors and (query.sort, query.states) == (Sort.BEST, ONLY_READY):
         found = _by_colors(backend, query)
     elif not query.terms:
-        found = _list(backend, query)
+        found = _list(backend, query, principal)
     else:
         if query.states != ONLY_READY:
             raise InvalidQuery(ONLY_LISTS_HAVE_STATES)
@@ -160,7 +160,7 @@ def _by_colors(backend: Backend, query: SearchQuery) -> _Page:
     return _Page(hits, has_more, "match" if is_there_any else "none")
 
 
-def _list(backend: Backend, query: SearchQuery) -> _Page:
+def _list(backend: Backend, query: SearchQuery, principal: Principal) -> _Page:
     colored = backend.swatches.rows_with(query.where)
     sort = Sort.NEWEST if query.sort is Sort.BEST else query.sort
     needed = query.offset + query.limit + 1
@@ -174,6 +174,7 @@ def _list(backend: Backend, query: SearchQuery) -> _Page:
             return records_listing.list_rows(
                 connection,
                 query.where,
+                principal,
                 colored=colored,
                 states=query.states,
                 sort=sort,

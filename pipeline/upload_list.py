@@ -52,5 +52,5 @@ def list_uploads(backend: Backend, batch: str, principal: Principal) -> list[Lis
     with backend.database.read() as connection:
         cards = records_uploads.list_batch(connection, batch, principal.person_id)
     ids = [card.image_id for card in cards if card.image_id]
-    images = {image.id: image for image in get_images(backend, ids, principal)}
+    images = {image.id: image for image in get_images(backend, ids, principal, own_held_too=True)}
     return [ListedUpload(card, images.get(card.image_id or "")) for card in cards]

@@ -31,6 +31,7 @@ from pipeline.features.encoders.protocol import Encoder
 from pipeline.features.extractor import FeatureExtractor
 from pipeline.settings import PREFIX, Settings, read_settings
 from pipeline.stores import records_embeddings
+from pipeline.stores.bank_table import BankTable
 from pipeline.stores.database import Database
 from pipeline.stores.hash_table import HashTable
 from pipeline.stores.image_table import ImageTable
@@ -216,6 +217,7 @@ def open_grid_backend(empty_database: Path, decoders: DecoderPool) -> Iterator[O
                 vectors=open_vectors(settings.vectors_url, database, row, settings),
                 swatches=SwatchTable(database),
                 images=ImageTable(database),
+                banks=BankTable(database),
                 hashes=HashTable(database),
                 extractor=FeatureExtractor(encoder, 1),
                 decoders=decoders,

@@ -17,11 +17,13 @@ from pipeline.doorbell import Doorbell
 from pipeline.errors import StoreUnavailable
 from pipeline.fetching import Fetcher
 from pipeline.health import MoveWatch
+from pipeline.moderation_queue import count_own, may_moderate
 from pipeline.principals import Action, Principal
 from pipeline.worker import Worker
 from webapp.cookies import Signer
 from webapp.flash import read_notice
 from webapp.identity import Visitor, visitor_of
+from webapp.language import as_number
 from webapp.pages import Shell
 from webapp.wording import as_size
 
@@ -130,7 +132,7 @@ def shell(
     visitor = visitor_of(request)
     who = visitor.principal
     if not notice:
-        notice, undo_ids = read_notice(request)
+        notice, undo_ids, undo_url = read_notice(request)
     return Shell(
         active=active,  # type: ignore[arg-type] # one of the names that pages.Shell lists
         encoder=backend.encoder.name,
@@ -151,7 +153,18 @@ def shell(
         bare=not visitor.is_known,
         moved=_moved(running) if who.may_administrate() else "",
         outage=running.pictures.sentence if visitor.is_known else "",
+        moderates=visitor.is_known and may_moderate(who),
+        open_cases=_open_cases(backend, who) if visitor.is_known else "",
     )
+
+
+def _open_cases(backend: Backend, who: Principal) -> str:
+    """Return how many pictures wait for a decision of theirs; "" for none, and while the database cannot say."""
+    try:
+        number = count_own(backend, who)
+    except StoreUnavailable:
+        return ""  # a page that says so is shown all the same
+    return as_number(number) if number else ""
 
 
 def _moved(running: Running) -> str:

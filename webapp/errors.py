@@ -30,6 +30,7 @@ STATUS: dict[type[errors.LikenessError], int] = {
     errors.TooManyBytes: 413,
     errors.TooManyPixels: 413,
     errors.DamagedImage: 422,
+    errors.RefusedByBank: 422,
     errors.NotFound: 404,
     errors.ImageNotFound: 404,
     errors.ObjectNotFound: 404,

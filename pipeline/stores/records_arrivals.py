@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from pipeline.stores.records_embeddings import WHOLE
 from pipeline.stores.tables import embeddings, insert_into
-from pipeline.stores.tables_searches import arrivals
+from pipeline.stores.tables_searches import arrivals, saved_searches
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,12 @@ def note(connection: Connection, row: int, number: int) -> None:
     """Write down that an image was analyzed with this change number, unless it has come in before."""
     added = insert_into(connection, arrivals).values(image_row=row, number=number)
     connection.execute(added.on_conflict_do_nothing())
+
+
+def withdraw(connection: Connection, row: int) -> None:
+    """Let an image come in later, because it is kept back, unless a saved search has seen it come in already."""
+    has_seen = sa.exists().where(saved_searches.c.seen >= arrivals.c.number)
+    connection.execute(arrivals.delete().where(arrivals.c.image_row == row, ~has_seen))
 
 
 def newest(connection: Connection) -> int:

@@ -13,7 +13,8 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.features.fingerprint import HASH_BYTES, ORIENTATIONS, VERSION, Fingerprint
+from pipeline.features.fingerprint import ORIENTATIONS, VERSION, Fingerprint
+from pipeline.features.pdq import HASH_BYTES
 from pipeline.images import ImageState
 from pipeline.principals import Principal
 from pipeline.stores import records_embeddings

@@ -16,6 +16,7 @@ from pipeline.features.picture import CATEGORIES, COLOR_NAMES, EXIF_FIELDS, Cate
 from pipeline.images import ImageRecord, ImageState, Source, new_image_id
 from pipeline.principals import Principal
 from pipeline.stores import (
+    records_cases,
     records_embeddings,
     records_fingerprints,
     records_libraries,
@@ -147,14 +148,20 @@ def rows_with_bytes(connection: Connection, sha256: str) -> set[int]:
 
 
 def get_present(
-    connection: Connection, image_ids: Sequence[str], principal: Principal, *, deleted_too: bool = False
+    connection: Connection,
+    image_ids: Sequence[str],
+    principal: Principal,
+    *,
+    deleted_too: bool = False,
+    own_held_too: bool = False,
 ) -> list[ImageRecord]:
     """Return those of the images that exist for `principal`, in the order asked.
 
-    A deleted one does, if asked, for those who may restore it. The statement that looks an id up has all of this in
-    it, so that what is in a foreign library takes the same way as what there is not.
+    A deleted one does, if asked, for those who may restore it; a held one for its moderators, and if asked for those
+    who have sent it. The statement that looks an id up has all of this in it, so that what is in a foreign library
+    takes the same way as what there is not.
     """
-    condition = present(principal, deleted_too=deleted_too)
+    condition = present(principal, deleted_too=deleted_too, own_held_too=own_held_too)
     rows: dict[str, int] = {}
     for part in _parts(image_ids):
         found = connection.execute(sa.select(images.c.id, images.c.row).where(images.c.id.in_(part), condition))
@@ -242,8 +249,13 @@ def delete(connection: Connection, rows: Sequence[int]) -> None:
 
 
 def restore(connection: Connection, rows: Sequence[int]) -> None:
-    """Bring deleted images back. Call it ALONE: their groups of duplicates are made anew."""
+    """Bring deleted images back; one that a moderator has removed is held until it has been looked at again.
+
+    Call it ALONE: their groups of duplicates are made anew.
+    """
     records_fingerprints.check_again(connection, rows)
+    for part in _parts(rows):
+        records_cases.open_again(connection, part)
     _set_deleted(connection, rows, None)
 
 
@@ -257,6 +269,16 @@ def _set_deleted(connection: Connection, rows: Sequence[int], moment: datetime |
 def wait_again(connection: Connection, rows: Sequence[int]) -> int:
     """Let those of the images that have failed wait for analysis as if new; return how many."""
     return sum(_wait_again(connection, images.c.row.in_(part)) for part in _parts(rows))
+
+
+def analyze_again(connection: Connection, rows: Sequence[int]) -> None:
+    """Let those of the images that are ready wait for analysis; until it is done they are found by nobody."""
+    for part in _parts(rows):
+        ready = (images.c.row.in_(part), images.c.state == ImageState.READY)
+        connection.execute(
+            images.update().where(*ready).values(state=ImageState.WAITING, attempts=0, not_before=AT_ONCE)
+        )
+    records_embeddings.touch_analyzed(connection, rows)
 
 
 def wait_again_all(connection: Connection, principal: Principal) -> int:

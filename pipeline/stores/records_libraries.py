@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from pipeline.principals import Principal, Role
 from pipeline.stores import records_audit, records_people
+from pipeline.stores.principal_sql import unheld
 from pipeline.stores.records_audit import Event
 from pipeline.stores.tables import images, libraries
 from pipeline.stores.tables_people import members, people
@@ -151,9 +152,13 @@ def rows_in(connection: Connection, library_id: str, limit: int) -> list[int]:
     return list(connection.scalars(sa.select(images.c.row).where(images.c.library == library_id).limit(limit)))
 
 
-def count_images(connection: Connection, ids: Collection[str]) -> dict[str, int]:
-    """Return how many images that are not deleted each of these libraries has; one without any is left out."""
-    kept = sa.select(images.c.library, sa.func.count()).where(images.c.deleted_at.is_(None), images.c.library.in_(ids))
+def count_images(connection: Connection, ids: Collection[str], principal: Principal) -> dict[str, int]:
+    """Return how many images that are not deleted each of these libraries has; one without any is left out.
+
+    What is held back from `principal` is not counted.
+    """
+    there = (images.c.deleted_at.is_(None), images.c.library.in_(ids), unheld(principal))
+    kept = sa.select(images.c.library, sa.func.count()).where(*there)
     return dict(connection.execute(kept.group_by(images.c.library)).all())
 
 

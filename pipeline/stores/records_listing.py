@@ -14,10 +14,10 @@ from sqlalchemy.engine import Connection
 
 from pipeline.filters import Filter
 from pipeline.images import ImageState
-from pipeline.principals import Principal
+from pipeline.principals import OWNER, Principal
 from pipeline.sorting import Sort
 from pipeline.stores.filter_sql import VISIBLE, conditions, is_any_of, library_conditions
-from pipeline.stores.principal_sql import allowed, present
+from pipeline.stores.principal_sql import allowed, present, unheld
 from pipeline.stores.swatch_columns import Rows
 from pipeline.stores.tables import images
 
@@ -28,7 +28,9 @@ ROWS_PER_LOOK = 5000  # of which one statement says whether they are shown, in a
 def list_rows(
     connection: Connection,
     where: Filter,
+    principal: Principal,
     *,
+    own_held_too: bool = False,
     colored: Rows | None = None,
     states: tuple[ImageState, ...] = tuple(ImageState),
     behind: sa.ColumnElement[bool] | None = None,
@@ -36,8 +38,13 @@ def list_rows(
     limit: int,
     offset: int = 0,
 ) -> list[int]:
-    """Return up to `limit` rows that are not deleted and pass `where`, in order, those `behind` a place."""
+    """Return up to `limit` rows that are not deleted and pass `where`, in order, those `behind` a place.
+
+    What is held back from `principal` is left out; with `own_held_too` not what they have sent.
+    """
     passing = sa.select(images.c.row).where(images.c.deleted_at.is_(None), *conditions(where, colored))
+    if ImageState.HELD in states:
+        passing = passing.where(unheld(principal, own_too=own_held_too))
     if len(states) < len(ImageState):
         passing = passing.where(images.c.state.in_(states))
     if behind is not None:
@@ -97,19 +104,29 @@ def _visible(where: Filter, colored: Rows | None) -> sa.Select[int]:
     return sa.select(images.c.row).where(VISIBLE, *conditions(where, colored)).order_by(images.c.row)
 
 
-def count_states(connection: Connection, where: Filter = EVERYWHERE) -> dict[ImageState, int]:
-    """Return how many images that are not deleted are in each state, in the libraries of `where`."""
-    kept = (images.c.deleted_at.is_(None), *library_conditions(where))
+def count_states(
+    connection: Connection, where: Filter = EVERYWHERE, principal: Principal = OWNER
+) -> dict[ImageState, int]:
+    """Return how many images that are not deleted are in each state, in the libraries of `where`.
+
+    What is held back from `principal` is not counted.
+    """
+    kept = (images.c.deleted_at.is_(None), *library_conditions(where), unheld(principal))
     statement = sa.select(images.c.state, sa.func.count()).where(*kept)
     counts = dict.fromkeys(ImageState, 0)
     counts |= {ImageState(state): number for state, number in connection.execute(statement.group_by(images.c.state))}
     return counts
 
 
-def count_unfinished(connection: Connection, where: Filter, *, colored: Rows | None = None) -> dict[ImageState, int]:
-    """Return how many images that pass `where` are in each state but READY; states of which there are none are not."""
+def count_unfinished(
+    connection: Connection, where: Filter, principal: Principal, *, colored: Rows | None = None
+) -> dict[ImageState, int]:
+    """Return how many images that pass `where` are in each state but READY; states of which there are none are not.
+
+    What is held back from `principal` is not counted.
+    """
     others = [state for state in ImageState if state is not ImageState.READY]
-    kept = (images.c.state.in_(others), images.c.deleted_at.is_(None), *conditions(where, colored))
+    kept = (images.c.state.in_(others), images.c.deleted_at.is_(None), unheld(principal), *conditions(where, colored))
     counted = sa.select(images.c.state, sa.func.count()).where(*kept).group_by(images.c.state)
     return {ImageState(state): number for state, number in connection.execute(counted)}
 

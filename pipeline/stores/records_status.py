@@ -8,7 +8,9 @@ from sqlalchemy.engine import Connection
 
 from pipeline.filters import Filter
 from pipeline.images import ImageState
+from pipeline.principals import Principal
 from pipeline.stores.filter_sql import library_conditions
+from pipeline.stores.principal_sql import unheld
 from pipeline.stores.tables import images
 
 
@@ -20,9 +22,12 @@ class Figures:
     analyzed_recently: int
 
 
-def figures(connection: Connection, where: Filter, *, since: datetime) -> Figures:
-    """Return the figures of the libraries of `where`; `since` is when lately begins."""
-    narrowed = library_conditions(where)
+def figures(connection: Connection, where: Filter, principal: Principal, *, since: datetime) -> Figures:
+    """Return the figures of the libraries of `where`, without what is held back from `principal`.
+
+    `since` is when lately begins.
+    """
+    narrowed = (*library_conditions(where), unheld(principal))
     total = connection.execute(
         sa.select(sa.func.coalesce(sa.func.sum(images.c.bytes), 0)).where(*narrowed)
     ).scalar_one()

@@ -105,7 +105,7 @@ banks = sa.Table(
     "banks",
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
-    sa.Column("library", sa.ForeignKey("libraries.id")),
+    sa.Column("library", sa.ForeignKey("libraries.id", ondelete="CASCADE")),
     sa.Column("name", sa.String(100), nullable=False),
     sa.Column("kind", sa.String(10), nullable=False),
     sa.Column("action", sa.String(10), nullable=False),
@@ -115,18 +115,26 @@ banks = sa.Table(
     sa.Column("expires_at", UtcTime),
     sa.Column("notes", sa.Text, nullable=False),
     sa.Column("paused", sa.Text),
+    sa.Column("resumed_at", UtcTime),
+    sa.Column("guarded", sa.Boolean, nullable=False),
+    sa.Column("keeps_thumbnails", sa.Boolean, nullable=False),
+    sa.Column("version", RowId, nullable=False, server_default="0"),
+    sa.Column("removals", RowId, nullable=False, server_default="0"),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("created_by", sa.String(36)),
+    sa.Index("ix_banks_library", "library"),
 )
-"""Named sets of known pictures. `library` is the one whose uploads are compared, None for all. `kind` is known or good:
-what is good is never flagged. `action` at upload is allow, warn, hold or refuse, with `sentence`. `max_distance` is in
-bits of PDQ; `ratio`, 0 to 1, is the part of the uploads that it acts on. `paused` says why it rests."""
+"""Named sets of known pictures. `library` is the one whose uploads are compared, None for all. `kind` is known, good
+(what is good is never flagged) or removed (what was removed from the library). `action` at upload is allow, warn, hold
+or refuse, with `sentence`. `max_distance` is in bits of PDQ; `ratio`, 0 to 1, is the part of the uploads that it acts
+on. `paused` says why it rests; one that is `guarded` rests by itself when it suddenly matches too much. `version` grows
+with every change of the bank or its entries, `removals` when entries went or were changed."""
 
 bank_entries = sa.Table(
     "bank_entries",
     metadata,
     sa.Column("id", RowId, primary_key=True, autoincrement=True),
-    sa.Column("bank", sa.ForeignKey(banks.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("bank", sa.ForeignKey(banks.c.id, ondelete="CASCADE"), nullable=False),
     sa.Column("hash", sa.LargeBinary, nullable=False),
     sa.Column("quality", sa.Integer),
     sa.Column("sha256", sa.String(64), index=True),
@@ -136,10 +144,13 @@ bank_entries = sa.Table(
     sa.Column("expires_at", UtcTime),
     sa.Column("added_at", UtcTime, nullable=False),
     sa.Column("added_by", sa.String(36)),
-    sa.Column("matched_until", RowId, nullable=False, server_default="0"),
+    sa.Column("matched_until", RowId, nullable=False, server_default="0", index=True),
+    sa.UniqueConstraint("bank", "hash"),
+    sa.Index("ix_bank_entries_bank_id", "bank", "id"),
     sqlite_autoincrement=True,
 )
-"""Known pictures as PDQ hashes of 32 bytes. Images up to the row `matched_until` have been compared with the entry."""
+"""Known pictures as PDQ hashes of 32 bytes, each once in a bank. Images up to the row `matched_until` have been
+compared with the entry; it is `records_banks.FINISHED` when all that were there have been."""
 
 bank_matches = sa.Table(
     "bank_matches",
@@ -155,7 +166,8 @@ bank_matches = sa.Table(
     sa.Index("ix_bank_matches_bank_matched_at", "bank", "matched_at"),
     sqlite_autoincrement=True,
 )
-"""Which image looked like which entry, and what was done: the action, or `shadow` where the ratio spared it."""
+"""Which image looked like which entry, and what was done: a `bank_rules.Deed`, such as the action of the bank, `shadow`
+where the ratio spared it, or `found` for what was there before the entry."""
 
 moderation_cases = sa.Table(
     "moderation_cases",
@@ -174,6 +186,10 @@ moderation_cases = sa.Table(
     sa.Column("settled_by", sa.String(100), nullable=False),
     sa.Column("outcome", sa.String(10), nullable=False),
     sa.Column("outcome_reason", sa.Text, nullable=False),
+    sa.Column("batch", sa.String(36), index=True),
+    sa.Column("was_held", sa.Boolean, nullable=False),
     sa.Index("ix_moderation_cases_state_id", "state", "id"),
 )
-"""What waits for a moderator: an image that was `held` or `reported`, why, and what became of it."""
+"""What waits for a moderator: an image that was `held` or `reported`, why, and what became of it. `state` is open or
+settled, `outcome` approved or removed. All open cases of an image are settled together, and what was settled in one go
+has one `batch`, an id in the order of time; `was_held` is whether the image was held until then."""

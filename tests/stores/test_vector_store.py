@@ -8,6 +8,7 @@ import pytest
 from shelf import Shelf
 
 from pipeline.filters import Filter
+from pipeline.holding import hold, release
 from pipeline.stores import records_embeddings, records_encoders, records_images
 from pipeline.stores.database import Database
 from pipeline.stores.tables import embeddings
@@ -93,6 +94,18 @@ def test_a_deleted_image_is_no_neighbor_until_it_is_restored(vectors, shelf):
     with shelf.backend.database.write() as connection:
         records_images.restore(connection, [gone.row])
     assert rows(vectors.nearest(shelf.axis(0), 10, where=ALL)) == [gone.row, stays.row]
+
+
+def test_a_held_image_is_no_neighbor_until_it_is_released(vectors, shelf):
+    held, stays = shelf.add("held", shelf.axis(0)), shelf.add("stays", shelf.axis(0, tilt=0.3))
+    vectors.catch_up()
+    with shelf.backend.database.write() as connection:
+        hold(connection, held.row, reason="It was reported.")
+    assert rows(vectors.nearest(shelf.axis(0), 10, where=ALL)) == [stays.row]
+
+    with shelf.backend.database.write() as connection:
+        release(connection, held.row)
+    assert rows(vectors.nearest(shelf.axis(0), 10, where=ALL)) == [held.row, stays.row]
 
 
 def test_a_purged_image_is_never_a_neighbor_again(vectors, shelf):

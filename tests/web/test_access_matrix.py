@@ -22,6 +22,8 @@ from pipeline import (
     duplicate_groups,
     libraries,
     members,
+    moderation,
+    reporting,
     saved_feeds,
     saved_searches,
     sessions,
@@ -40,7 +42,7 @@ from pipeline.stores import records_libraries, tables_searches
 from pipeline.stores.records_people import Person
 from pipeline.stores.tables import images, metadata
 from pipeline.stores.tables_duplicates import duplicate_groups as groups
-from pipeline.stores.tables_duplicates import pair_findings
+from pipeline.stores.tables_duplicates import moderation_cases, pair_findings
 from pipeline.stores.tables_people import login_failures
 from pipeline.uploads import spooled
 from tests.web.access_matrix import VISITORS, route_path, rows
@@ -69,7 +71,7 @@ class World:
         self.app = client.app
         self.backend: Backend = client.app.state.running.backend
         self.seed = 0
-        self.people = {name: self._person(name) for name in ("administrator", *BROWSERS[:-1], "bystander")}
+        self.people = {name: self._person(name) for name in ("administrator", *BROWSERS[:-1], "bystander", "reporter")}
         self.shared = libraries.make(self.backend, self.as_person("owner"), SECRET_NAME).id
         libraries.make(self.backend, self.as_person("stranger"), "elsewhere")
         self.set_roles()
@@ -95,6 +97,8 @@ class World:
                 if name in ROLES:
                     records_libraries.set_role(connection, self.shared, person.id, ROLES[name])
             records_libraries.set_role(connection, self.shared, self.people["bystander"].id, Role.OWNER)
+            records_libraries.set_role(connection, self.shared, self.people["reporter"].id, Role.VIEWER)
+            connection.execute(moderation_cases.delete())  # nobody reports without end
             records_libraries.rename(connection, self.shared, SECRET_NAME)
             records_libraries.set_deleted(connection, self.shared, None)
 
@@ -129,6 +133,19 @@ class World:
         image = self.image()
         curation.delete(self.backend, [image.id], self.as_person("bystander"))
         return image.id
+
+    def new_held_id(self) -> str:
+        image = self.image()
+        moderation.hold(self.backend, [image.id], self.as_person("bystander"), "look at this")
+        return image.id
+
+    def new_reported_id(self) -> str:
+        image = self.image()
+        reporting.report(self.backend, image.id, self.as_person("reporter"), "look at this")
+        return image.id
+
+    def new_batch(self) -> str:
+        return moderation.approve(self.backend, [self.new_reported_id()], self.as_person("bystander")).batch
 
     def new_key(self) -> str:
         data = picture_bytes("disc")
@@ -275,6 +292,12 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
         "GET /upload/changes": {"batch": "a"},
         "POST /images/{image_id}/edit": {"caption": "changed", "tags": "new"},
         "POST /language": {"language": "en"},
+        "POST /images/{image_id}/report": {"reason": "look at this"},
+        "POST /images/{held_id}/report": {"reason": "look at this"},
+        "POST /images/{image_id}/hold": {"reason": "look at this"},
+        "POST /images/{held_id}/edit": {"caption": "changed", "tags": "new"},
+        "PATCH /api/v1/images/{held_id}": {"caption": "changed"},
+        "POST /api/v1/images/{image_id}/report": {"reason": "look at this"},
         "POST /selection": {"action": "tag", "tags": "new", "image": world.new_image_id()},
         "POST /api/v1/images": {"file": picture, "library": world.shared},
         "PATCH /api/v1/images/{image_id}": {"caption": "changed"},
@@ -309,6 +332,8 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
         "POST /libraries/{library}/members/{person_id}/role": {"role": "uploader"},
         "POST /libraries/{library}/invitations": {"role": "viewer"},
     }
+    if path.startswith(("/moderation/", "/api/v1/moderation/")):
+        return deed_of(world, path)
     made: dict[str, Callable[[], dict[str, Any]]] = {
         "POST /api/v1/duplicates/undo": lambda: {"batch": world.settled()},
         "POST /api/v1/duplicates/identical": lambda: {"expected": world.expected()},
@@ -316,6 +341,16 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
     }
     call = f"{method} {path}"
     return made[call]() if call in made else forms.get(call, {})
+
+
+def deed_of(world: World, path: str) -> dict[str, Any]:
+    """Return what is sent to decide about a picture, made only for the routes that need it."""
+    deed = path.rpartition("/")[2]
+    if deed == "undo":
+        return {"batch": world.new_batch()}
+    if path.startswith("/api/"):
+        return {"ids": [world.new_image_id() if deed == "hold" else world.new_reported_id()], "reason": "look at this"}
+    return {"action": "approve" if deed == "settle" else "remove", "image": world.new_reported_id()}
 
 
 def answer_of(answer: Any) -> str:

@@ -91,7 +91,7 @@ def list_images(
 @router.get("/images/{image_id}", response_model=schemas.Image, responses=api_errors(404))
 def get_image(image_id: str, backend: BackendDependency, principal: PrincipalDependency) -> dict[str, Any]:
     """Return one image."""
-    return describe(access.get_image(backend, image_id, principal))
+    return describe(access.get_image(backend, image_id, principal, own_held_too=True))
 
 
 @router.patch("/images/{image_id}", response_model=schemas.Image, responses=api_errors(404))
@@ -158,7 +158,7 @@ def _wait_for(running: Running, image: ImageRecord, principal: Principal) -> Ima
         until = time.monotonic() + LONGEST_WAIT_SECONDS
         while image.state == ImageState.WAITING and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)
-            image = access.get_image(running.backend, image.id, principal)
+            image = access.get_image(running.backend, image.id, principal, own_held_too=True)
         return image
     finally:
         running.worker.hurried.discard(image.row)

@@ -159,11 +159,17 @@ def _make_banks() -> None:
         sa.Column("expires_at", sa.DateTime()),
         sa.Column("notes", sa.Text(), nullable=False),
         sa.Column("paused", sa.Text()),
+        sa.Column("resumed_at", sa.DateTime()),
+        sa.Column("guarded", sa.Boolean(), nullable=False),
+        sa.Column("keeps_thumbnails", sa.Boolean(), nullable=False),
+        sa.Column("version", ROW, server_default="0", nullable=False),
+        sa.Column("removals", ROW, server_default="0", nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("created_by", sa.String(36)),
-        sa.ForeignKeyConstraint(["library"], ["libraries.id"], name=op.f("fk_banks_library")),
+        sa.ForeignKeyConstraint(["library"], ["libraries.id"], name=op.f("fk_banks_library"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_banks")),
     )
+    op.create_index("ix_banks_library", "banks", ["library"])
     op.create_table(
         "bank_entries",
         sa.Column("id", ROW, autoincrement=True, nullable=False),
@@ -180,9 +186,11 @@ def _make_banks() -> None:
         sa.Column("matched_until", ROW, server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["bank"], ["banks.id"], name=op.f("fk_bank_entries_bank"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bank_entries")),
+        sa.UniqueConstraint("bank", "hash", name=op.f("uq_bank_entries_bank_hash")),
         sqlite_autoincrement=True,
     )
-    op.create_index(op.f("ix_bank_entries_bank"), "bank_entries", ["bank"])
+    op.create_index("ix_bank_entries_bank_id", "bank_entries", ["bank", "id"])
+    op.create_index(op.f("ix_bank_entries_matched_until"), "bank_entries", ["matched_until"])
     op.create_index(op.f("ix_bank_entries_sha256"), "bank_entries", ["sha256"])
     op.create_table(
         "bank_matches",
@@ -224,11 +232,14 @@ def _make_cases() -> None:
         sa.Column("settled_by", sa.String(100), nullable=False),
         sa.Column("outcome", sa.String(10), nullable=False),
         sa.Column("outcome_reason", sa.Text(), nullable=False),
+        sa.Column("batch", sa.String(36)),
+        sa.Column("was_held", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["image_row"], ["images.row"], name=op.f("fk_moderation_cases_image_row"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_moderation_cases")),
     )
+    op.create_index(op.f("ix_moderation_cases_batch"), "moderation_cases", ["batch"])
     op.create_index(op.f("ix_moderation_cases_image_row"), "moderation_cases", ["image_row"])
     op.create_index("ix_moderation_cases_state_id", "moderation_cases", ["state", "id"])
 
