@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from webapp.cli_banks import banks_command
 from webapp.cli_errors import WRONG_USAGE, end_of
 from webapp.cli_evaluate import evaluate
 from webapp.cli_export import export_command
@@ -40,6 +41,7 @@ COMMANDS = (
     models,
     evaluate,
     library,
+    banks_command,
     user,
     token,
     audit_command,

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from pipeline import banks
 from pipeline.backend import Backend
 from pipeline.current_backend import CurrentBackend
 from pipeline.doorbell import Doorbell
@@ -146,6 +147,7 @@ def shell(
         has_libraries=who.roles is None or bool(who.roles),
         may_administrate=who.may_administrate(),
         may_read_audit=who.may_administrate() or who.libraries(Action.MANAGE) != frozenset(),
+        has_banks=banks.is_for(who),
         bare=not visitor.is_known,
         moved=_moved(running) if who.may_administrate() else "",
         outage=running.pictures.sentence if visitor.is_known else "",

@@ -132,10 +132,10 @@ class Shell:
     is logged in, "" when nobody is or there are no accounts. `bare` leaves out all that only members can use.
     `may_fetch` is whether pictures are fetched from addresses. `upload_url` leads to where pictures are added, into the
     library that is being looked at. `moved` is the sentence for who looks after the server when the data is elsewhere,
-    `outage` that for everybody when pictures cannot be seen.
+    `outage` that for everybody when pictures cannot be seen. `has_banks` is whether to lead to the banks.
     """
 
-    active: Literal["search", "upload", "status", "libraries", "searches", "account", "people", "audit", ""]
+    active: Literal["search", "upload", "status", "libraries", "searches", "account", "people", "audit", "banks", ""]
     encoder: str
     formats: str
     max_upload: str
@@ -150,6 +150,7 @@ class Shell:
     has_libraries: bool = True
     may_administrate: bool = False
     may_read_audit: bool = False
+    has_banks: bool = False
     bare: bool = False
     upload_url: str = "/upload"
     moved: str = ""
@@ -268,7 +269,8 @@ class ImagePage:
 
     `same_colors_url` finds pictures with its colors, "" where they are not known.
     `problem` is the sentence when an edit was refused; `likes` are more like this. `may_change` is whether to offer
-    what changes, deletes or restores it.
+    what changes, deletes or restores it. `banks` are (id, name) of those that it can be kept in, posted to its address
+    + `/bank` (`bank`); `in_banks` says what it looks like in which.
     """
 
     shell: Shell
@@ -287,6 +289,8 @@ class ImagePage:
     problem: str = ""
     may_change: bool = True
     same_colors_url: str = ""
+    banks: tuple[tuple[str, str], ...] = ()
+    in_banks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -319,6 +323,15 @@ class EncoderChange:
 
 
 @dataclass(frozen=True)
+class PausedBank:
+    """A bank that rests, and why."""
+
+    name: str
+    url: str
+    sentence: str
+
+
+@dataclass(frozen=True)
 class StatusPage:
     """`/status`. `counts` are (state in words, number as text); `remaining` is a sentence or "".
 
@@ -341,6 +354,7 @@ class StatusPage:
     may_retry: bool = True
     change: EncoderChange | None = None
     may_change_encoder: bool = False
+    paused_banks: tuple["PausedBank", ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pipeline.originals import thumbnail
 from pipeline.principals import Action, Principal
 from pipeline.questions import Term
 from pipeline.search import SearchQuery, search
+from webapp.bank_words import bank_fields
 from webapp.dependencies import BackendDependency, PrincipalDependency, RunningDependency, shell
 from webapp.facts import facts_of
 from webapp.forms import FormDependency
@@ -178,6 +179,7 @@ def _page(
         tags_text=", ".join(image.tags) if tags_text is None else tags_text,
         problem=problem,
         may_change=access.may(principal, Action.CHANGE, image),
+        **bank_fields(backend, principal, image),
     )
 
 
