@@ -30,13 +30,13 @@ LONGEST_LINE = 5000
 LONGEST_NOTE = 255  # characters that are kept, as HMA does
 MOST_QUALITY = 100
 
-NO_HASH = "there is no PDQ hash of 64 hexadecimal digits in it"
-WRONG_LENGTH = "its hash has {length} characters, where a PDQ hash has 64 hexadecimal digits"
-NOT_HEX = "its hash has signs that are no hexadecimal digits"
-WRONG_TYPE = "it is a hash of the kind “{kind}”; only PDQ can be compared"
-WRONG_QUALITY = "its quality “{quality}” is no whole number from 0 to 100"
-TOO_LONG = f"it is longer than {LONGEST_LINE:,} characters"
-UNREADABLE = "it cannot be read as CSV"
+NO_HASH = "There is no PDQ hash of 64 hexadecimal digits in it."
+WRONG_LENGTH = "Its hash has {length} characters, where a PDQ hash has 64 hexadecimal digits."
+NOT_HEX = "Its hash has signs that are no hexadecimal digits."
+WRONG_TYPE = "It is a hash of the kind “{kind}”; only PDQ can be compared."
+WRONG_QUALITY = "Its quality “{quality}” is no whole number from 0 to 100."
+TOO_LONG = f"It is longer than {LONGEST_LINE:,} characters."
+UNREADABLE = "It cannot be read as CSV."
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pipeline import holding
 from pipeline.backend import Backend
 from pipeline.bank_matching import HELD, questions_of, ranked
 from pipeline.bank_rules import BankAction, Deed, Kind, reach
-from pipeline.banks import Bank, find, find_now
+from pipeline.banks import Bank, exists, find, find_now
 from pipeline.errors import Conflict
 from pipeline.features.fingerprint import Fingerprint
 from pipeline.features.near_hashes import NearHashes
@@ -117,6 +117,14 @@ def list_matches(
         matches = records_bank_matches.list_visible(connection, bank.id, principal, before=before, limit=limit)
         images = {i.row: i for i in records_images.get_by_rows(connection, [match.row for match in matches])}
     return [MatchedImage(match, images[match.row]) for match in matches if match.row in images]
+
+
+def banks_of(backend: Backend, principal: Principal, image: ImageRecord) -> list[tuple[Bank, BankMatch]]:
+    """Return the banks that exist for `principal` and that an image looks like something in, with the match."""
+    with backend.database.read() as connection:
+        known = {bank.id: bank for bank in records_banks.list_all(connection) if exists(principal, bank)}
+        found = records_bank_matches.of_image(connection, image.row) if known else []
+    return [(known[bank], match) for bank, match in found if bank in known]
 
 
 # ---- Holding what is there

@@ -101,7 +101,7 @@ def list_banks(backend: Backend, principal: Principal) -> list[BankInfo]:
         raise NotAllowed(NOT_YOURS)
     with backend.database.read() as connection:
         found = _described(
-            connection, principal, [b for b in records_banks.list_all(connection) if _exists(principal, b)]
+            connection, principal, [b for b in records_banks.list_all(connection) if exists(principal, b)]
         )
     return sorted(found, key=lambda info: (info.library_name.casefold(), info.bank.name.casefold(), info.bank.id))
 
@@ -112,7 +112,7 @@ def find(connection: Connection, principal: Principal, bank_id: str, action: Act
     Raises NotFound when none exists for them, and NotAllowed.
     """
     bank = records_banks.get(connection, bank_id)
-    if bank is None or not _exists(principal, bank):
+    if bank is None or not exists(principal, bank):
         check_reading(principal)
         raise NotFound(UNKNOWN)
     check(principal, bank, action)
@@ -134,7 +134,7 @@ def check(principal: Principal, bank: Bank, action: Action) -> None:
 def may(principal: Principal, bank: Bank, action: Action) -> bool:
     """Whether `principal` may do `action` with a bank."""
     if bank.library is not None:
-        return principal.may(action, bank.library) and _exists(principal, bank)
+        return principal.may(action, bank.library) and exists(principal, bank)
     return principal.may_observe() if action is Action.SEE else principal.may_administrate()
 
 
@@ -158,7 +158,8 @@ def makeable(backend: Backend, principal: Principal) -> dict[str, str]:
     return {library.id: library.name for library in found if principal.may(Action.MANAGE, library.id)}
 
 
-def _exists(principal: Principal, bank: Bank) -> bool:
+def exists(principal: Principal, bank: Bank) -> bool:
+    """Whether there is such a bank for `principal`: they moderate its library, or look after the server."""
     if bank.library is None:
         return principal.owns_everything or principal.administrator
     role = principal.role_in(bank.library)
@@ -309,7 +310,16 @@ def paused_of(backend: Backend, principal: Principal) -> list[Bank]:
     if Scope.READ not in principal.scopes or not is_for(principal):
         return []
     with backend.database.read() as connection:
-        return [one for one in records_banks.list_all(connection) if one.paused and _exists(principal, one)]
+        return [one for one in records_banks.list_all(connection) if one.paused and exists(principal, one)]
+
+
+def fillable(backend: Backend, principal: Principal, library: str) -> list[Bank]:
+    """Return the banks in which `principal` may keep what pictures of a library look like."""
+    if not is_for(principal):
+        return []
+    with backend.database.read() as connection:
+        there = [one for one in records_banks.list_all(connection) if one.library in {None, library}]
+    return [one for one in there if may(principal, one, Action.CHANGE)]
 
 
 def settings_of(bank: Bank) -> BankSettings:

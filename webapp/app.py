@@ -23,6 +23,7 @@ from webapp.oidc_settings import open_provider
 from webapp.rendering import mount_static
 from webapp.routes import (
     account,
+    api_banks,
     api_compare,
     api_docs,
     api_duplicates,
@@ -33,6 +34,7 @@ from webapp.routes import (
     api_searches,
     api_status,
     audit,
+    banks,
     compare,
     duplicate_queue,
     duplicates,
@@ -59,6 +61,7 @@ from webapp.security import Guard
 from webapp.server_timing import ServerTiming
 
 FORM_BYTES = 512 << 10  # room in a body for fields: a thousand selected pictures take a third of it
+BANK_FILES = ("pictures", "hashes", "try")  # what a bank is sent as a file
 PAGE_UPLOAD_FILES = 32  # files of the largest size that one form without JavaScript may hold together
 
 
@@ -158,6 +161,8 @@ def create_app(
         api_compare,
         duplicate_queue,
         duplicates,
+        banks,
+        api_banks,
     ):
         app.include_router(module.router)
     mount_static(app)
@@ -165,6 +170,7 @@ def create_app(
     with_files = dict.fromkeys(("/search", "/api/v1/search", "/api/v1/images"), one_file)
     with_files |= dict.fromkeys(("/compare", "/api/v1/compare"), one_file * 2)
     with_files["/upload"] = one_file * PAGE_UPLOAD_FILES
+    with_files |= {f"{place}/banks/*/{what}": one_file for place in ("", "/api/v1") for what in BANK_FILES}
     app.add_middleware(ServerTiming)
     app.add_middleware(Guard, max_body_bytes=with_files, default_body_bytes=FORM_BYTES, public_url=settings.public_url)
     app.add_middleware(Speaking)

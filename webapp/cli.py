@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from webapp.cli_banks import banks_command
 from webapp.cli_compare import compare_command
 from webapp.cli_decisions import decisions
 from webapp.cli_duplicates import duplicates
@@ -45,6 +46,7 @@ COMMANDS = (
     models,
     evaluate,
     library,
+    banks_command,
     user,
     token,
     audit_command,

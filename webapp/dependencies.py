@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from pipeline import banks
 from pipeline.access import may_change_any
 from pipeline.backend import Backend
 from pipeline.current_backend import CurrentBackend
@@ -150,6 +151,7 @@ def shell(
         may_administrate=who.may_administrate(),
         may_read_audit=who.may_administrate() or who.libraries(Action.MANAGE) != frozenset(),
         may_moderate=visitor.is_known and may_change_any(who),
+        has_banks=banks.is_for(who),
         bare=not visitor.is_known,
         moved=_moved(running) if who.may_administrate() else "",
         outage=running.pictures.sentence if visitor.is_known else "",

@@ -134,8 +134,8 @@ class Shell:
     `may_fetch` is whether pictures are fetched from addresses. `upload_url` leads to where pictures are added, into the
     library that is being looked at. `may_moderate` is whether they may change pictures somewhere, `moderates`
     whether they moderate a library, `open_cases` how many pictures wait for a decision that they may take, "" for none.
-    `moved` is the sentence for who looks after the server when the data is elsewhere, `outage` that for everybody when
-    pictures cannot be seen.
+    `has_banks` is whether to lead to the banks. `moved` is the sentence for who looks after the server when the data is
+    elsewhere, `outage` that for everybody when pictures cannot be seen.
     """
 
     active: Literal[
@@ -149,6 +149,7 @@ class Shell:
         "audit",
         "duplicates",
         "moderation",
+        "banks",
         "",
     ]
     encoder: str
@@ -166,6 +167,7 @@ class Shell:
     may_administrate: bool = False
     may_read_audit: bool = False
     may_moderate: bool = False
+    has_banks: bool = False
     bare: bool = False
     upload_url: str = "/upload"
     moved: str = ""
@@ -286,7 +288,8 @@ class ImagePage:
 
     `same_colors_url` finds pictures with its colors, "" where they are not known.
     `problem` is the sentence when an edit was refused; `likes` are more like this. `may_change` is whether to offer
-    what changes, deletes or restores it; `watch` says what of reporting it.
+    what changes, deletes or restores it; `watch` says what of reporting it. `banks` are (id, name) of those that it can
+    be kept in, posted to its address + `/bank` (`bank`); `in_banks` says what it looks like in which.
     """
 
     shell: Shell
@@ -306,6 +309,8 @@ class ImagePage:
     may_change: bool = True
     same_colors_url: str = ""
     watch: Watch = field(default_factory=Watch)
+    banks: tuple[tuple[str, str], ...] = ()
+    in_banks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -338,6 +343,15 @@ class EncoderChange:
 
 
 @dataclass(frozen=True)
+class PausedBank:
+    """A bank that rests, and why."""
+
+    name: str
+    url: str
+    sentence: str
+
+
+@dataclass(frozen=True)
 class StatusPage:
     """`/status`. `counts` are (state in words, number as text); `remaining` is a sentence or "".
 
@@ -360,6 +374,7 @@ class StatusPage:
     may_retry: bool = True
     change: EncoderChange | None = None
     may_change_encoder: bool = False
+    paused_banks: tuple["PausedBank", ...] = ()
 
 
 @dataclass(frozen=True)

@@ -97,12 +97,24 @@ class Guard:
         if refusal:
             await refusal(scope, receive, _with_headers(scope, send))
             return
-        limit = self.max_body_bytes.get(scope["path"], self.default_body_bytes)
+        limit = self._limit_of(scope["path"])
         if not Headers(scope=scope).get("content-type", "").lower().startswith("multipart/form-data"):
             limit = min(limit, MOST_IN_MEMORY_BYTES)
         if scope["method"] == "HEAD":  # every page that can be got can be asked for without its body
             scope, send = {**scope, "method": "GET"}, _without_body(send)
         await self.app(scope, _limited(receive, limit), _with_headers(scope, send))
+
+    def _limit_of(self, path: str) -> int:
+        """Return how large a body may be that is sent to a path; in those that are listed `*` stands for one part."""
+        if path in self.max_body_bytes:
+            return self.max_body_bytes[path]
+        parts = path.split("/")
+        for listed, limit in self.max_body_bytes.items():
+            wanted = listed.split("/")
+            alike = len(wanted) == len(parts) and all(map(lambda one, other: one in {"*", other}, wanted, parts))
+            if "*" in wanted and alike:
+                return limit
+        return self.default_body_bytes
 
     def _warn_of_a_proxy(self, scope: Scope) -> None:
         """Say once that a proxy is not believed: all who come through it count as one when logins are slowed down."""

@@ -108,6 +108,17 @@ def count_visible(connection: Connection, bank_id: str, principal: Principal) ->
     return connection.scalar(joined.where(bank_matches.c.bank == bank_id, present(principal, deleted_too=True))) or 0
 
 
+def of_image(connection: Connection, row: int) -> list[tuple[str, BankMatch]]:
+    """Return bank and match of everything that an image has looked like, newest first."""
+    match = bank_matches.c
+    columns = (match.bank, match.id, match.entry, match.image_row, match.distance, match.action, match.matched_at)
+    found = connection.execute(sa.select(*columns).where(match.image_row == row).order_by(match.id.desc()))
+    return [
+        (bank, BankMatch(number, entry, of_row, apart, Deed(deed), at))
+        for bank, number, entry, of_row, apart, deed, at in found
+    ]
+
+
 def sentences_of(connection: Connection, row: int) -> list[str]:
     """Return what the banks say that warned of an image, "" for one that has no words of its own."""
     warned = (bank_matches.c.image_row == row, bank_matches.c.action == Deed.WARN)

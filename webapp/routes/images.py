@@ -19,6 +19,7 @@ from pipeline.originals import thumbnail
 from pipeline.principals import Action, Principal
 from pipeline.questions import Term
 from pipeline.search import SearchQuery, search
+from webapp.bank_words import bank_fields
 from webapp.dependencies import BackendDependency, PrincipalDependency, RunningDependency, shell
 from webapp.facts import facts_of
 from webapp.forms import FormDependency
@@ -182,6 +183,7 @@ def _page(
         problem=problem,
         may_change=access.may(principal, Action.CHANGE, image),
         watch=_watch(backend, principal, image),
+        **bank_fields(backend, principal, image),
     )
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
-from pipeline import curation, encoder_switch, listing
+from pipeline import banks, curation, encoder_switch, listing
 from pipeline.access import may_change_any
 from pipeline.backend import Backend
 from pipeline.doorbell import QueueReport, ask_queue
@@ -23,7 +23,7 @@ from webapp.flash import leave_notice
 from webapp.forms import FormDependency, fields_of, first
 from webapp.language import as_number, marked, marked_forms, ngettext, translated
 from webapp.language import gettext as _
-from webapp.pages import EncoderChange, Fact, FailedImage, StatusPage, StoreHealth
+from webapp.pages import EncoderChange, Fact, FailedImage, PausedBank, StatusPage, StoreHealth
 from webapp.rendering import page
 from webapp.sentences import said as translate_error
 from webapp.wording import as_size, sentences
@@ -132,7 +132,13 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
         change=change,
         may_change_encoder=with_addresses,
         may_retry=may_change_any(principal),
+        paused_banks=_paused_banks(backend, principal) if database_is_up else (),
     )
+
+
+def _paused_banks(backend: Backend, principal: Principal) -> tuple[PausedBank, ...]:
+    paused = banks.paused_of(backend, principal)
+    return tuple(PausedBank(bank.name, f"/banks/{bank.id}", bank.paused or "") for bank in paused)
 
 
 def _encoder_facts(backend: Backend, principal: Principal, left_out: int) -> tuple[Fact, ...]:
