@@ -144,6 +144,18 @@ def empty_postgresql(postgresql: PostgresqlServer) -> str:
     return database.url.database or ""
 
 
+@pytest.fixture(scope="module")
+def sqlite_template(empty_database: Path) -> Path:
+    """The SQLite file that tests get copies of; modules that begin with more have their own (`filled`)."""
+    return empty_database
+
+
+@pytest.fixture(scope="module")
+def postgresql_template(empty_postgresql: str) -> str:
+    """The PostgreSQL database that tests get copies of, likewise."""
+    return empty_postgresql
+
+
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3Server]:
     """An S3 server for all tests; those that stop or disturb it start one of their own."""
@@ -153,9 +165,9 @@ def s3() -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def postgresql_url(postgresql: PostgresqlServer, empty_postgresql: str) -> Iterator[str]:
+def postgresql_url(postgresql: PostgresqlServer, postgresql_template: str) -> Iterator[str]:
     """The address of a PostgreSQL database of this test alone, with all tables and the `grid` encoder."""
-    url = postgresql.new_database(empty_postgresql)
+    url = postgresql.new_database(postgresql_template)
     yield url
     postgresql.drop_database(url)
 
@@ -197,7 +209,7 @@ def settings(tmp_path: Path, models: Path, database_kind: str, request: pytest.F
 
 
 @pytest.fixture
-def open_grid_backend(empty_database: Path, decoders: DecoderPool) -> Iterator[OpenBackend]:
+def open_grid_backend(sqlite_template: Path, decoders: DecoderPool) -> Iterator[OpenBackend]:
     """Open stores with the `grid` encoder for given settings; closed at the end of the test."""
     opened: list[Backend] = []
 
@@ -205,7 +217,7 @@ def open_grid_backend(empty_database: Path, decoders: DecoderPool) -> Iterator[O
         settings.data.mkdir(parents=True, exist_ok=True)
         file = settings.data / "likeness.db"
         if not file.exists() and settings.database_url == f"sqlite:///{file}":
-            shutil.copyfile(empty_database, file)
+            shutil.copyfile(sqlite_template, file)
         database = open_database(settings)
         encoder = GridEncoder()
         row = EncoderRow(encoder.fingerprint, encoder.name, encoder.dimension)

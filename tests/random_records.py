@@ -69,11 +69,19 @@ def add_image(
 ) -> ImageRecord:
     """Write one analyzed image, whose bytes are said to be those of `name`; return its record."""
     ensure_library(connection, library)
+    row = write_image(connection, name, features, encoder=encoder, library=library, size=size)
+    return records_images.get_by_rows(connection, [row])[0]
+
+
+def write_image(
+    connection: Connection, name: str, features: Features, *, encoder: str, library: str, size: tuple[int, int]
+) -> int:
+    """Do the same in a library that is there, without reading it again; return its row."""
     sha256 = hashlib.sha256(name.encode()).hexdigest()
     new = NewImage(library, sha256, 1000, "image/png", *size, filename=f"{name}.png")
     image, _ = records_images.add(connection, new)
     analyze_record(connection, image, features, encoder=encoder)
-    return records_images.get_by_rows(connection, [image.row])[0]
+    return image.row
 
 
 def analyze_record(connection: Connection, image: ImageRecord, features: Features, *, encoder: str) -> None:
@@ -90,9 +98,11 @@ def fill(
     connection: Connection, rng: np.random.Generator, count: int, *, encoder: str, dimension: int
 ) -> list[ImageRecord]:
     """Write `count` random images, some of them deleted; return the records of all."""
+    for library in LIBRARIES:
+        ensure_library(connection, library)
     rows = []
     for number in range(count):
-        image = add_image(
+        row = write_image(
             connection,
             f"random {number}",
             random_features(rng, dimension),
@@ -100,11 +110,11 @@ def fill(
             library=str(rng.choice(LIBRARIES)),
             size=(int(rng.integers(1, 40)) * 100, int(rng.integers(1, 40)) * 100),
         )
-        rows.append(image.row)
+        rows.append(row)
         created = FIRST_DAY + timedelta(days=int(rng.integers(DAYS)))
-        connection.execute(images.update().where(images.c.row == image.row).values(created_at=created))
+        connection.execute(images.update().where(images.c.row == row).values(created_at=created))
         chosen = [tag for tag in TAGS if rng.random() < 0.3]
-        records_images.add_tags(connection, [image.row], chosen)
+        records_images.add_tags(connection, [row], chosen)
         if rng.random() < 0.1:
-            records_images.delete(connection, [image.row])
+            records_images.delete(connection, [row])
     return records_images.get_by_rows(connection, rows)

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 from fakes import GridEncoder
-from random_records import add_image, random_features
-from sqlalchemy.engine import Connection
+from house import ensure_library
+from random_records import add_image, random_features, write_image
 
 from pipeline.backend import Backend
+from pipeline.features.picture import Features
 from pipeline.images import ImageRecord
+from pipeline.stores import records_images
 
 
 class Shelf:
@@ -24,18 +26,28 @@ class Shelf:
     def add(self, name: str, vector: np.ndarray | None = None, **options) -> ImageRecord:
         """Add an analyzed image with this vector, or a random one."""
         with self.backend.database.write() as connection:
-            return self._add(connection, name, vector, **options)
+            return add_image(connection, name, self._features(vector), encoder=self.encoder, **options)
 
-    def add_many(self, vectors: Sequence[np.ndarray]) -> list[ImageRecord]:
-        """Add an image for each vector, all in one transaction, which is much quicker."""
+    def add_many(self, vectors: Sequence[np.ndarray], *, first: int = 0) -> list[ImageRecord]:
+        """Add an image for each vector, numbered from `first`, all in one transaction, which is much quicker."""
         with self.backend.database.write() as connection:
-            return [self._add(connection, f"one of many {number}", vector) for number, vector in enumerate(vectors)]
+            ensure_library(connection, "main")
+            rows = [
+                write_image(
+                    connection,
+                    f"one of many {number}",
+                    self._features(vector),
+                    encoder=self.encoder,
+                    library="main",
+                    size=(640, 480),
+                )
+                for number, vector in enumerate(vectors, first)
+            ]
+            return records_images.get_by_rows(connection, rows)
 
-    def _add(self, connection: Connection, name: str, vector: np.ndarray | None, **options) -> ImageRecord:
+    def _features(self, vector: np.ndarray | None) -> Features:
         features = random_features(self.rng, self.dimension)
-        if vector is not None:
-            features = replace(features, embedding=vector)
-        return add_image(connection, name, features, encoder=self.encoder, **options)
+        return features if vector is None else replace(features, embedding=vector)
 
     def axis(self, number: int, tilt: float = 0.0) -> np.ndarray:
         """Return the unit vector along an axis, leaning by `tilt` towards the next one."""

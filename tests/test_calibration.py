@@ -61,17 +61,18 @@ def test_it_is_measured_again_when_the_library_is_half_as_large_again(before, no
 @pytest.mark.on_both_databases
 def test_it_is_measured_once_for_all_processes_and_again_when_there_are_many_more(backend):
     shelf = Shelf(backend)
-    shelf.add_many(list(at_random(190)))
+    vectors = list(at_random(450))
+    shelf.add_many(vectors[:190])
     assert not refresh(backend)
     assert measured(backend) == (None, 0)
 
-    shelf.add_many(list(at_random(250)))  # the first 190 are there already
+    shelf.add_many(vectors[190:250], first=190)
     reconcile(backend)
     first, on = measured(backend)
     assert first is not None
     assert on == 250
     assert not refresh(backend)
 
-    shelf.add_many(list(at_random(450)))
+    shelf.add_many(vectors[250:], first=250)
     assert refresh(backend)
     assert measured(backend)[1] == 450

@@ -4,12 +4,14 @@ The loop knows nothing of SQL, masks or expressions: it reads what the API repor
 """
 
 import secrets
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 from fakes import GridEncoder
+from filled import all_images, filled_with
 from random_records import DAYS, FIRST_DAY, LIBRARIES, TAGS, add_image, fill, random_features, random_unit
 from skimage.color import deltaE_ciede2000, rgb2lab
 
@@ -30,11 +32,42 @@ from pipeline.stores.tables import image_sources, images
 pytestmark = pytest.mark.on_both_databases
 
 IMAGES = 220
-COMBINATIONS = 200
+LISTED = 200  # random filters of lists, on each database
+SEARCHED = 100  # and of searches, on each engine beside each database
 PAGE = 40  # fewer than most filters keep, so that pages are joined
 PEOPLE = ("ann", "bo", "cy")
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/heif")
+LIBRARY_SEED = secrets.randbelow(1 << 32)
 UNITS = (0.0, 0.005, 0.01, 0.0101, 0.1)  # of saturation, some of them at the bound of black and white
+
+
+def random_library(connection) -> None:
+    """Write random images with everything that can be asked, some of it at the bounds, a tenth of them deleted."""
+    rng = np.random.default_rng(LIBRARY_SEED)
+    people = [records_people.add(connection, name, administrator=False) for name in PEOPLE]
+    made = fill(connection, rng, IMAGES, encoder=GridEncoder.fingerprint, dimension=GridEncoder.dimension)
+    for image in made:
+        side = int(rng.integers(1, 40)) * 100
+        sizes = [(image.width, image.height), (side, side), (2100, 2000), (2101, 2000), (1000, 500), (4000, 2000)]
+        width, height = sizes[int(rng.integers(len(sizes)))]
+        taken = datetime(2019, 12, 31) + timedelta(hours=12 * int(rng.integers(4, 900)))  # noqa: DTZ001
+        values = {
+            "width": width,
+            "height": height,
+            "bytes": int(rng.integers(1, 9)) * 1000,
+            "media_type": str(rng.choice(MEDIA_TYPES)),
+            "taken_at": taken if rng.random() < 0.7 else None,
+        }
+        if rng.random() < 0.3:
+            values["saturation"] = float(rng.choice(UNITS))
+        connection.execute(images.update().where(images.c.row == image.row).values(**values))
+        for person in people:
+            if rng.random() < 0.4:
+                source = {"image_row": image.row, "filename": person.name, "uploader": person.id}
+                connection.execute(image_sources.insert().values(created_at=datetime.now(UTC), **source))
+
+
+sqlite_template, postgresql_template = filled_with(random_library)
 
 
 @pytest.fixture
@@ -54,31 +87,8 @@ def engine_backend(backend, vectors):
 
 
 @pytest.fixture
-def library(backend, rng) -> list[ImageRecord]:
-    """Random images with everything that can be asked, some of it at the bounds, a tenth of them deleted."""
-    with backend.database.write() as connection:
-        people = [records_people.add(connection, name, administrator=False) for name in PEOPLE]
-        made = fill(connection, rng, IMAGES, encoder=GridEncoder.fingerprint, dimension=GridEncoder.dimension)
-        for image in made:
-            side = int(rng.integers(1, 40)) * 100
-            sizes = [(image.width, image.height), (side, side), (2100, 2000), (2101, 2000), (1000, 500), (4000, 2000)]
-            width, height = sizes[int(rng.integers(len(sizes)))]
-            taken = datetime(2019, 12, 31) + timedelta(hours=12 * int(rng.integers(4, 900)))  # noqa: DTZ001
-            values = {
-                "width": width,
-                "height": height,
-                "bytes": int(rng.integers(1, 9)) * 1000,
-                "media_type": str(rng.choice(MEDIA_TYPES)),
-                "taken_at": taken if rng.random() < 0.7 else None,
-            }
-            if rng.random() < 0.3:
-                values["saturation"] = float(rng.choice(UNITS))
-            connection.execute(images.update().where(images.c.row == image.row).values(**values))
-            for person in people:
-                if rng.random() < 0.4:
-                    source = {"image_row": image.row, "filename": person.name, "uploader": person.id}
-                    connection.execute(image_sources.insert().values(created_at=datetime.now(UTC), **source))
-        return records_images.get_by_rows(connection, [image.row for image in made])
+def library(backend) -> list[ImageRecord]:
+    return all_images(backend.database)
 
 
 @pytest.fixture
@@ -137,8 +147,8 @@ def random_filter(rng: np.random.Generator) -> Filter:
     return Filter(color_tolerance=35.0, color_share=0.02, **{str(name): conditions[name] for name in chosen})
 
 
-def passes(image: ImageRecord, where: Filter, people: set[str]) -> bool:
-    """Say whether an image passes, from what is reported of it."""
+def passes(image: ImageRecord, where: Filter, people: set[str], shares: list[float]) -> bool:
+    """Say whether an image passes, from what is reported of it and what of it is near each color that is asked for."""
     longer, shorter = max(image.width, image.height), min(image.width, image.height)
     shape = "square" if longer / shorter <= 1.05 else ("landscape" if image.width > image.height else "portrait")
     megapixels = image.width * image.height / 1e6
@@ -156,7 +166,7 @@ def passes(image: ImageRecord, where: Filter, people: set[str]) -> bool:
             where.libraries is None or image.library in where.libraries,
             not where.categories or image.category.name in where.categories,
             not where.schemes or image.color.scheme in where.schemes,
-            all(share_near(image, color, where.color_tolerance) >= where.color_share for color in where.colors),
+            all(share >= where.color_share for share in shares),
             not where.color_names or any(image.color.names[name] >= 0.10 for name in where.color_names),
             set(where.tags) <= set(image.tags),
             not set(where.without_tags) & set(image.tags),
@@ -177,20 +187,41 @@ def passes(image: ImageRecord, where: Filter, people: set[str]) -> bool:
     )
 
 
-def share_near(image: ImageRecord, color: str, tolerance: float) -> float:
-    """Return the share of a color in a picture, by another CIEDE2000."""
-    rgb = np.array([int(color[place : place + 2], 16) for place in (1, 3, 5)]) / 255
-    wanted = rgb2lab(rgb[None, None])[0, 0]
-    labs = np.array([swatch.lab for swatch in image.color.swatches])
-    distances = deltaE_ciede2000(np.broadcast_to(wanted, labs.shape), labs)
-    shares = np.array([swatch.share for swatch in image.color.swatches])
-    return float(shares[distances <= tolerance].sum())
+class Nearness:
+    """The share of a color in each picture, by another CIEDE2000, for all pictures at once."""
+
+    def __init__(self, library: list[ImageRecord]) -> None:
+        swatches = [(image.row, swatch) for image in library for swatch in image.color.swatches]
+        self._rows = np.array([row for row, _ in swatches])
+        self._labs = np.array([swatch.lab for _, swatch in swatches])
+        self._shares = np.array([swatch.share for _, swatch in swatches])
+
+    def shares(self, color: str, tolerances: Sequence[float]) -> list[np.ndarray]:
+        """Return for each tolerance the shares by row number."""
+        rgb = np.array([int(color[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+        wanted = rgb2lab(rgb[None, None])[0, 0]
+        distances = deltaE_ciede2000(np.broadcast_to(wanted, self._labs.shape), self._labs)
+        return [np.bincount(self._rows, self._shares * (distances <= tolerance)) for tolerance in tolerances]
 
 
-def is_on_the_edge(image: ImageRecord, where: Filter) -> bool:
-    """Say whether the other CIEDE2000, whose sRGB is a hair off, could decide otherwise about a color."""
-    shares = [[share_near(image, color, where.color_tolerance + off) for off in (-0.1, 0.1)] for color in where.colors]
-    return any((low >= where.color_share) != (high >= where.color_share) for low, high in shares)
+def chosen_by_hand(
+    library: list[ImageRecord], where: Filter, brought: dict[int, set[str]], nearness: Nearness
+) -> tuple[list[ImageRecord], set[int]]:
+    """Return what passes, and the rows about whose color the other CIEDE2000, a hair off in sRGB, could be wrong."""
+    off = (0.0, -0.1, 0.1)
+    near = [nearness.shares(color, [where.color_tolerance + by for by in off]) for color in where.colors]
+    expected = [
+        image
+        for image in library
+        if passes(image, where, brought[image.row], [float(shares[image.row]) for shares, _, _ in near])
+    ]
+    edge = {
+        image.row
+        for image in library
+        for _, low, high in near
+        if (low[image.row] >= where.color_share) != (high[image.row] >= where.color_share)
+    }
+    return expected, edge
 
 
 def in_order(found: list[ImageRecord], sort: Sort, similarities: dict[int, float]) -> list[ImageRecord]:
@@ -236,10 +267,39 @@ def all_pages(backend, query: SearchQuery) -> list[int]:
             return rows
 
 
-def test_every_filter_in_every_order_is_what_a_plain_loop_over_all_records_finds(
+def random_filters(number: int, rng: np.random.Generator) -> Iterator[tuple[Filter, Sort]]:
+    for place in range(number):
+        yield random_filter(rng), list(Sort)[place % len(Sort)]
+
+
+def narrow_and_keep(sizes: list[int], library: list[ImageRecord]) -> bool:
+    """Whether filters have kept some and dropped some: only then a comparison means something."""
+    visible = sum(image.deleted_at is None for image in library)
+    return sum(0 < size < visible for size in sizes) > len(sizes) / 4
+
+
+def test_a_list_with_every_filter_in_every_order_is_what_a_plain_loop_over_all_records_finds(
+    backend, library, brought, seed, rng
+):
+    nearness, sizes = Nearness(library), []
+    for where, sort in random_filters(LISTED, rng):
+        expected, edge = chosen_by_hand(library, where, brought, nearness)
+        found = all_pages(backend, SearchQuery((), where, sort=sort))
+        if sort is Sort.BEST and where.colors:
+            found.sort(reverse=True)  # by how well they fit, which tests of the palettes compare
+        by = Sort.NEWEST if sort is Sort.BEST else sort
+        rows = [image.row for image in in_order(expected, by, {})]
+        told = f"seeds {LIBRARY_SEED} and {seed}, {sort}, {where}"
+        assert [row for row in found if row not in edge] == [row for row in rows if row not in edge], told
+        sizes.append(len(expected))
+
+    assert narrow_and_keep(sizes, library)
+
+
+def test_a_search_with_every_filter_in_every_order_is_what_a_plain_loop_over_all_records_finds(
     engine_backend, library, brought, seed, rng
 ):
-    backend, kept_sizes = engine_backend, []
+    backend, nearness, sizes = engine_backend, Nearness(library), []
     vector = random_unit(rng, GridEncoder.dimension)
     key = records_queries.new_key()
     with backend.database.write() as connection:
@@ -251,34 +311,22 @@ def test_every_filter_in_every_order_is_what_a_plain_loop_over_all_records_finds
     similarities = {row: float(np.float32(embedding.astype(np.float64) @ vector)) for row, embedding in held.items()}
     number_of_matches = 0
 
-    for number in range(COMBINATIONS):
-        where = random_filter(rng)
-        sort = list(Sort)[number % len(Sort)]
-        expected = [image for image in library if passes(image, where, brought[image.row])]
-        edge = {image.row for image in library if is_on_the_edge(image, where)} if where.colors else set()
-
-        query = SearchQuery((Term(picture_key=key),), where, sort=sort)
-        listed = replace(query, terms=())
+    for where, sort in random_filters(SEARCHED, rng):
+        expected, edge = chosen_by_hand(library, where, brought, nearness)
+        assert len(expected) <= MOST_MATCHES
         strong_enough = matching(backend, expected, similarities)
         number_of_matches += len(strong_enough)
+        sizes.append(len(expected))
+        if edge and sort is not Sort.BEST:
+            continue  # what is on the edge may decide whether there is a match at all
         matches = expected if sort is Sort.BEST else [image for image in expected if image.row in strong_enough]
-        for asked, kept in ((query, matches), (listed, expected)):
-            if asked.terms and edge and sort is not Sort.BEST:
-                continue  # what is on the edge may decide whether there is a match at all
-            by = Sort.NEWEST if not asked.terms and sort is Sort.BEST else sort
-            found = all_pages(backend, asked)
-            if not asked.terms and sort is Sort.BEST and where.colors:
-                found.sort(reverse=True)  # by how well they fit, which tests of the palettes compare
-            rows = [image.row for image in in_order(kept, by, similarities)]
-            told = f"seed {seed}, combination {number}, {sort}, {where}"
-            assert [row for row in found if row not in edge] == [row for row in rows if row not in edge], told
-        kept_sizes.append(len(expected))
-        assert len(expected) <= MOST_MATCHES
+        found = all_pages(backend, SearchQuery((Term(picture_key=key),), where, sort=sort))
+        rows = [image.row for image in in_order(matches, sort, similarities)]
+        told = f"seeds {LIBRARY_SEED} and {seed}, {sort}, {where}"
+        assert [row for row in found if row not in edge] == [row for row in rows if row not in edge], told
 
-    # The comparison means something only if filters keep some and drop some, and some are matches.
-    visible = sum(image.deleted_at is None for image in library)
-    assert sum(0 < size < visible for size in kept_sizes) > COMBINATIONS / 4
-    assert 0 < number_of_matches < len(library) * COMBINATIONS
+    assert narrow_and_keep(sizes, library)
+    assert 0 < number_of_matches < len(library) * SEARCHED
 
 
 def test_rows_that_have_been_tagged_or_sent_again_are_followed(backend, library):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from fakes import GridEncoder
+from filled import all_images, filled_with
 from random_records import fill, random_features
 from sqlalchemy import update
 
@@ -118,17 +119,18 @@ def test_what_a_reader_has_stays_while_columns_change(palettes):
 # ---- The file
 
 
+def random_images(connection):
+    rng = np.random.default_rng(5)
+    fill(connection, rng, 60, encoder=GridEncoder.fingerprint, dimension=GridEncoder.dimension)
+
+
+sqlite_template, postgresql_template = filled_with(random_images)
+
+
 @pytest.fixture
 def made(monkeypatch, database):
     monkeypatch.setattr(swatches, "LEAST_FOR_FILE", 10)
-    with database.write() as connection:
-        return fill(
-            connection,
-            np.random.default_rng(5),
-            60,
-            encoder=GridEncoder.fingerprint,
-            dimension=GridEncoder.dimension,
-        )
+    return all_images(database)
 
 
 EVERYTHING = Filter(colors=("#808080",), color_tolerance=100, color_share=0)

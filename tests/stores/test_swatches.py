@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from fakes import GridEncoder
+from filled import all_images, filled_with
 from random_records import fill
 from skimage.color import deltaE_ciede2000, rgb2lab
 
@@ -15,18 +16,19 @@ pytestmark = pytest.mark.on_both_databases
 IMAGES = 80
 
 
+def random_images(connection):
+    rng = np.random.default_rng(5)
+    fill(connection, rng, IMAGES, encoder=GridEncoder.fingerprint, dimension=GridEncoder.dimension)
+
+
+sqlite_template, postgresql_template = filled_with(random_images)
+
+
 @pytest.fixture
 def made(monkeypatch, database):
     """Random images; the table reads seven changes at once."""
     monkeypatch.setattr(swatches, "CHANGES_PER_READ", 7)
-    with database.write() as connection:
-        return fill(
-            connection,
-            np.random.default_rng(5),
-            IMAGES,
-            encoder=GridEncoder.fingerprint,
-            dimension=GridEncoder.dimension,
-        )
+    return all_images(database)
 
 
 def by_hand(images, where: Filter) -> list[int]:

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from command import wait_until
 from fakes import GridEncoder
-from random_records import FIRST_DAY, LIBRARIES, fill
+from random_records import FIRST_DAY, LIBRARIES, add_image, fill, random_features
 from real_servers import PostgresqlServer
 from shelf import Shelf
 
@@ -161,7 +161,13 @@ def test_a_list_is_filled_from_the_graph_whatever_a_filter_keeps(vectors, shelf)
     near = shelf.add_many(fan(shelf, 200))
     with shelf.backend.database.write() as connection:
         far = [
-            shelf._add(connection, f"far {number}", -shelf.axis(0, tilt=0.01 * number), library="private")
+            add_image(
+                connection,
+                f"far {number}",
+                replace(random_features(shelf.rng, shelf.dimension), embedding=-shelf.axis(0, tilt=0.01 * number)),
+                encoder=shelf.encoder,
+                library="private",
+            )
             for number in range(30)
         ]
     vectors.settle()
