@@ -43,20 +43,21 @@ Matrix = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Alignment:
-    """`transform` leads from a to b, `inliers` matches of `matches` agree with it; `mirrored` where it turns a over."""
+    """`transform` leads from a to b; `inliers` of `matches` agree with it, at as many places."""
 
     transform: Matrix
     inliers: int
     matches: int
-    mirrored: bool
 
 
 def align(a: LocalFeatures, b: LocalFeatures, *, mirrored: bool = False) -> Alignment | None:
-    """Return how a lies on b, or on its mirror image, None where too few points agree on a transform that can be."""
-    descriptors = a.mirrored if mirrored else a.descriptors
-    if min(len(descriptors), len(b.descriptors)) <= NEIGHBORS:
+    """Return how a lies on b, None where too few points agree on a transform that can be.
+
+    `mirrored` says that `a` are features of the mirror image, so that only a transform that turns it over can be.
+    """
+    if min(len(a.points), len(b.points)) <= NEIGHBORS:
         return None
-    pairs = _matches(descriptors, b)
+    pairs = _matches(a.descriptors, b)
     if len(pairs) < LEAST_INLIERS:
         return None
     source, target = a.points[pairs[:, 0]], b.points[pairs[:, 1]]
@@ -74,7 +75,7 @@ def align(a: LocalFeatures, b: LocalFeatures, *, mirrored: bool = False) -> Alig
     inliers = _distinct(target[inside.ravel().astype(bool)])
     if inliers < LEAST_INLIERS or not is_possible(transform, mirrored=mirrored):
         return None
-    return Alignment(transform, inliers, len(pairs), mirrored)
+    return Alignment(transform, inliers, len(pairs))
 
 
 def is_possible(transform: Matrix, *, mirrored: bool) -> bool:

@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.features import blocks as block_search
-from pipeline.features.agreement import Agreement, Canvas, agree, kept_edges, lay
+from pipeline.features.agreement import CANVAS_PX, Agreement, Canvas, agree, kept_edges, lay
 from pipeline.features.alignment import align, is_possible
 from pipeline.features.blocks import Blocks
 from pipeline.features.comparison import Comparison, Edit, EditKind, Verdict
 from pipeline.features.edits import edits_of
 from pipeline.features.fingerprint import HASH_BYTES, ORIENTATIONS, Fingerprint, fingerprint_of
 from pipeline.features.laid import Laid, in_pixels, turn
-from pipeline.features.local_features import LocalFeatures, local_features
+from pipeline.features.local_features import Corners, LocalFeatures, local_features, mirrored_features
 from pipeline.features.pdq import distances
 from pipeline.features.picture import Picture
 from pipeline.features.trimming import Trim, trim
@@ -37,6 +37,12 @@ LONGEST_SIDE = 2048  # pixels of a very wide or very high picture
 HASH_SAYS_HOW = 80
 """Bits of PDQ up to which the orientation that the hashes say is tried first. Of 499,500 unrelated pairs the nearest
 were 84 apart."""
+
+HASH_IS_NEAR = 40
+"""Bits of PDQ up to which pictures that do not agree are looked at from afar: one may be very blurred, or tiny."""
+
+COARSE_PX = CANVAS_PX // 9
+"""Pixels of the canvas then."""
 
 COPY_AGREEMENT = 0.70
 """The part of the textured pixels, 0 to 1, from which on two pictures are copies."""
@@ -100,9 +106,18 @@ class Seen:
         return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR))
 
     @cached_property
+    def _found(self) -> tuple[LocalFeatures, Corners]:
+        return local_features(self.gray)
+
+    @property
     def features(self) -> LocalFeatures:
         """Its local features, in pixels of `gray`."""
-        return local_features(self.gray)
+        return self._found[0]
+
+    @cached_property
+    def mirrored_features(self) -> LocalFeatures:
+        """Those of its mirror image, where they are in the picture itself."""
+        return mirrored_features(self.gray, self._found[1])
 
     def frame(self, *, trimmed: bool) -> Matrix:
         """Return the transform of the unit square onto the picture without its borders, or onto all of it."""
@@ -144,12 +159,13 @@ class _Case:
     def kept(self) -> float:
         return kept_edges(self.canvas, self.agreement)
 
-    @property
+    @cached_property
     def has_moved(self) -> bool:
-        moved, found = int(self.blocks.moved.sum()), int(self.blocks.found.sum())
+        blocks = block_search.search_farther(self.canvas, self.blocks)
+        moved, found = int(blocks.moved.sum()), int(blocks.found.sum())
         return moved >= LEAST_MOVED and moved >= MOVED * found
 
-    @property
+    @cached_property
     def is_same(self) -> bool:
         share = self.agreement.share
         if self.agreement.textured < LEAST_TEXTURED:
@@ -231,8 +247,12 @@ def _cases(a: Seen, b: Seen, near: _Nearest) -> Iterator[_Case]:
         case = _case(a, b, near.transform(a, b), near.is_mirrored, None)
         if case is not None:
             yield case
+        if case is not None and not case.is_same and near.distance <= HASH_IS_NEAR:
+            coarse = _case(a, b, case.transform, near.is_mirrored, None, COARSE_PX)
+            if coarse is not None:
+                yield coarse
     for mirrored in (False, True):
-        found = align(a.features, b.features, mirrored=mirrored)
+        found = align(a.mirrored_features if mirrored else a.features, b.features, mirrored=mirrored)
         case = None if found is None else _case(a, b, found.transform, mirrored, found.inliers)
         if case is not None:
             yield case
@@ -240,16 +260,20 @@ def _cases(a: Seen, b: Seen, near: _Nearest) -> Iterator[_Case]:
                 return
 
 
-def _case(a: Seen, b: Seen, transform: Matrix, mirrored: bool, inliers: int | None) -> _Case | None:
-    canvas = lay(a.gray, b.gray, transform)
+def _case(
+    a: Seen, b: Seen, transform: Matrix, mirrored: bool, inliers: int | None, pixels: int = CANVAS_PX
+) -> _Case | None:
+    canvas = lay(a.gray, b.gray, transform, pixels)
     if canvas is None:
         return None
-    better = block_search.refined(canvas, block_search.search(canvas))
+    found = block_search.search(canvas)
+    better = block_search.refined(canvas, found)
     if better is not None and is_possible(better, mirrored=mirrored):
-        again = lay(a.gray, b.gray, better)
+        again = lay(a.gray, b.gray, better, pixels)
         if again is not None:
             transform, canvas = better, again
-    return _Case(transform, mirrored, inliers, canvas, agree(canvas), block_search.search(canvas, far=True))
+            found = block_search.search(canvas)
+    return _Case(transform, mirrored, inliers, canvas, agree(canvas), found)
 
 
 def _rank(case: _Case) -> tuple[bool, bool, float]:
