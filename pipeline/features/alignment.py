@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from pipeline.features.local_features import LocalFeatures
 
-RATIO = 0.86
-"""How much nearer, in bits, a point's match must be than the next one elsewhere (Lowe, 2004, has 0.8 for SIFT)."""
+RATIO = 0.82
+"""How much nearer, in bits, a point's match must be than the next one elsewhere (Lowe, 2004, has 0.8)."""
 
 SAME_PLACE_PX = 12
 """Pixels within which the next match is the same place seen at another level, and so no rival."""

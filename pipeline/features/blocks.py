@@ -4,6 +4,7 @@ In a copy every block is where the transform says. Between two photos of one thi
 whatever lives has moved. The same search makes a transform exact to a part of a pixel.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -15,7 +16,8 @@ from pipeline.features.agreement import Canvas
 BLOCK = 20  # pixels of the canvas, each way
 STRIDE = 24  # pixels from one block to the next
 REACH = 5  # pixels around its place where a block is searched for
-FAR_REACH = 14  # pixels, for one that is not at its place at all
+FAR_REACH = 40  # pixels, for one that is not at its place at all
+FARTHER = 12  # of these that are searched for so far, at least; twice as many at most
 
 TEXTURED = 5.0
 """Levels, 0 to 255, standard deviation that a block must have to be recognized."""
@@ -27,6 +29,8 @@ BETTER = 0.12
 """By how much a block must correlate better elsewhere than at its place to have moved."""
 
 TOGETHER_PX = 1.5  # pixels of the canvas that neighbors may move apart and still move together
+
+DRIFT_LIMIT_PX = 4.0  # pixels of the canvas; what is farther off was found by chance, or moved by itself
 
 NOT_HERE = 0.6
 """The correlation at its place below which a block is searched for farther away."""
@@ -57,10 +61,26 @@ class Blocks:
     @property
     def moved(self) -> npt.NDArray[np.bool_]:
         """Which blocks are elsewhere, each together with one beside it: what moves is larger than a block."""
-        away = (self.scores >= FOUND) & (self.scores - self.rest >= BETTER)
-        apart, differing = (np.abs(each[:, None] - each[None]).max(axis=2) for each in (self.points, self.offsets))
-        beside = (apart > 0) & (apart <= STRIDE) & (differing <= TOGETHER_PX) & away[None] & away[:, None]
-        return np.asarray(beside.any(axis=1))
+        away = self.found & (self.scores - self.rest >= BETTER)
+        beside = self._beside(away)
+        together = np.abs(self.offsets[:, None] - self.offsets[None]).max(axis=2, initial=0) <= TOGETHER_PX
+        return np.asarray((beside & together).any(axis=1))
+
+    @property
+    def drift(self) -> float:
+        """How far blocks are off together with those beside them, in pixels of the canvas.
+
+        Noise puts each block off by itself; what is near the camera, or a bent page, takes whole areas along.
+        """
+        beside = self._beside(self.found & (np.abs(self.offsets).max(axis=1, initial=0) <= DRIFT_LIMIT_PX))
+        if not beside.any():
+            return 0.0
+        along = (self.offsets[:, None] * self.offsets[None]).sum(axis=2)[beside].mean()
+        return math.sqrt(max(0.0, float(along)))
+
+    def _beside(self, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        apart = np.abs(self.points[:, None] - self.points[None]).max(axis=2, initial=0)
+        return np.asarray((apart > 0) & (apart <= STRIDE) & chosen[None] & chosen[:, None])
 
     @property
     def found(self) -> npt.NDArray[np.bool_]:
@@ -84,12 +104,21 @@ def search(canvas: Canvas) -> Blocks:
 
 
 def search_farther(canvas: Canvas, blocks: Blocks) -> Blocks:
-    """Return the same blocks after those that are nowhere near their place were searched for farther away."""
+    """Return the same blocks after some of those that are nowhere near their place were searched for farther away."""
     table = np.column_stack([blocks.points, blocks.offsets, blocks.scores, blocks.rest])
-    for number in np.flatnonzero(np.maximum(blocks.scores, blocks.rest) < NOT_HERE):
+    missing = np.flatnonzero(np.maximum(blocks.scores, blocks.rest) < NOT_HERE)
+    for number in missing[:: max(1, len(missing) // FARTHER)]:
         left, top = (int(each) - BLOCK // 2 for each in blocks.points[number])
-        table[number, 2:5] = _look(canvas, left, top, FAR_REACH)[:3]
+        across, down, score, _ = _look(canvas, left, top, FAR_REACH)
+        x, y = left + round(across), top + round(down)
+        own = cv2.matchTemplate(_block(canvas.a, x, y), _block(canvas.a, left, top), cv2.TM_CCOEFF_NORMED)
+        if float(own[0, 0]) < NOT_HERE:  # else it is one of many that are alike, such as windows of a house
+            table[number, 2:5] = across, down, score
     return _table(table)
+
+
+def _block(values: npt.NDArray[np.float32], left: int, top: int) -> npt.NDArray[np.float32]:
+    return values[top : top + BLOCK, left : left + BLOCK]
 
 
 def _table(rows: npt.ArrayLike) -> Blocks:
@@ -119,7 +148,7 @@ def refined(canvas: Canvas, blocks: Blocks) -> Matrix | None:
 def _look(canvas: Canvas, left: int, top: int, reach: int) -> tuple[float, float, float, float]:
     """Return how far off a block correlates best, how well, and how well at its place."""
     height, width = canvas.b.shape
-    block = canvas.a[top : top + BLOCK, left : left + BLOCK]
+    block = _block(canvas.a, left, top)
     x0, y0 = max(0, left - reach), max(0, top - reach)
     field = canvas.b[y0 : min(height, top + BLOCK + reach), x0 : min(width, left + BLOCK + reach)]
     scores = np.asarray(cv2.matchTemplate(field, block, cv2.TM_CCOEFF_NORMED), np.float32)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-DETECTED = 1200  # corners looked for, of which those are kept that are spread best
+DETECTED = 2000  # corners looked for, of which those are kept that are spread best
 
 LEVELS = 5
 STEP = 1.41

@@ -44,13 +44,15 @@ HASH_IS_NEAR = 40
 COARSE_PX = CANVAS_PX // 9
 """Pixels of the canvas then."""
 
+REFINEMENTS = 2  # rounds; most need one or none
+
 COPY_AGREEMENT = 0.70
 """The part of the textured pixels, 0 to 1, from which on two pictures are copies."""
 
-OVERLAID_AGREEMENT = 0.42
+OVERLAID_AGREEMENT = 0.36
 """The part that is enough where the edges are kept: the rest lies under letters or a sticker."""
 
-KEPT_EDGES = 0.69
+KEPT_EDGES = 0.70
 """The part of the edges, 0 to 1, that are kept in a copy with something over it."""
 
 LEAST_TEXTURED = 0.004
@@ -62,10 +64,11 @@ PLAIN_LEVELS = 6.0
 CERTAIN_AGREEMENT = 0.93
 """From here on nothing else is tried."""
 
-MOVED = 0.06
-"""The part of the blocks found, 0 to 1, that have moved, from which on it is another photo of the same thing."""
+DRIFT_PX = 0.33
+"""Pixels of the canvas that blocks are off together, from which on it is another photo of the same thing."""
 
-LEAST_MOVED = 3  # blocks; one or two are a reflection, or noise
+LEAST_MOVED = 2
+"""Blocks that moved together, from which on it is one too."""
 
 SCENE_INLIERS = 15
 """Local features that agree, from which on two pictures show one thing although their pixels do not agree."""
@@ -161,9 +164,9 @@ class _Case:
 
     @cached_property
     def has_moved(self) -> bool:
-        blocks = block_search.search_farther(self.canvas, self.blocks)
-        moved, found = int(blocks.moved.sum()), int(blocks.found.sum())
-        return moved >= LEAST_MOVED and moved >= MOVED * found
+        if self.blocks.drift >= DRIFT_PX:
+            return True
+        return int(block_search.search_farther(self.canvas, self.blocks).moved.sum()) >= LEAST_MOVED
 
     @cached_property
     def is_same(self) -> bool:
@@ -267,12 +270,15 @@ def _case(
     if canvas is None:
         return None
     found = block_search.search(canvas)
-    better = block_search.refined(canvas, found)
-    if better is not None and is_possible(better, mirrored=mirrored):
-        again = lay(a.gray, b.gray, better, pixels)
-        if again is not None:
-            transform, canvas = better, again
-            found = block_search.search(canvas)
+    for _ in range(REFINEMENTS):
+        better = block_search.refined(canvas, found)
+        again = None
+        if better is not None and is_possible(better, mirrored=mirrored):
+            again = lay(a.gray, b.gray, better, pixels)
+        if better is None or again is None:
+            break
+        transform, canvas = better, again
+        found = block_search.search(canvas)
     return _Case(transform, mirrored, inliers, canvas, agree(canvas), found)
 
 
