@@ -23,6 +23,9 @@ TEXTURE = 0.18
 
 LEAST_TEXTURE = 2.0  # levels, 0 to 255; what is paler is noise and JPEG
 
+OTHER = 0.4
+"""The correlation below which they show other things; between the two, detail may merely have been lost."""
+
 AVERAGED = 0.7
 """The scale below which a picture is averaged first: a warp reads only four pixels."""
 
@@ -58,16 +61,27 @@ class Canvas:
 class Agreement:
     """`share`, 0 to 1, of the textured pixels agree; `textured` is their part of the overlap.
 
-    `map` says where: -1 nothing to see, 0 other things, 1 the same.
+    `correlation`, -1 to 1, is that of the windows of the canvas; `seen` says where there is texture to correlate.
     """
 
     share: float
     textured: float
-    map: npt.NDArray[np.int8]
+    correlation: npt.NDArray[np.float32]
+    seen: npt.NDArray[np.bool_]
+
+    @property
+    def same(self) -> npt.NDArray[np.bool_]:
+        """Where both show the same."""
+        return self.seen & (self.correlation > SAME)
+
+    @property
+    def other(self) -> npt.NDArray[np.bool_]:
+        """Where they plainly do not."""
+        return self.seen & (self.correlation < OTHER)
 
 
-def lay(a: Gray, b: Gray, transform: Matrix) -> Canvas | None:
-    """Return both on the canvas of what they share, None where that is next to nothing."""
+def lay(a: Gray, b: Gray, transform: Matrix, pixels: int = CANVAS_PX) -> Canvas | None:
+    """Return both on a canvas of at most so many pixels of what they share, None where that is next to nothing."""
     a_is_coarser = abs(np.linalg.det(transform[:2, :2])) > 1
     to_coarser_a = np.eye(3) if a_is_coarser else transform
     to_coarser_b = np.linalg.inv(transform) if a_is_coarser else np.eye(3)
@@ -77,7 +91,7 @@ def lay(a: Gray, b: Gray, transform: Matrix) -> Canvas | None:
     right, bottom = np.minimum(other[:2].max(axis=1), (width - 1, height - 1))
     if right - left < WINDOW or bottom - top < WINDOW:
         return None
-    scale = min(1.0, float(np.sqrt(CANVAS_PX / ((right - left) * (bottom - top)))))
+    scale = min(1.0, float(np.sqrt(pixels / ((right - left) * (bottom - top)))))
     size = (max(WINDOW, round((right - left) * scale)), max(WINDOW, round((bottom - top) * scale)))
     onto = np.array([[scale, 0, -left * scale], [0, scale, -top * scale], [0, 0, 1]])
     a_to, b_to = onto @ to_coarser_a, onto @ to_coarser_b
@@ -102,7 +116,9 @@ def brought(pixels: npt.NDArray[np.uint8], onto: Matrix, size: tuple[int, int]) 
 def agree(canvas: Canvas, window: int = WINDOW) -> Agreement:
     """Return how much of what is textured in either picture agrees."""
     a, b, both = canvas.a, canvas.b, canvas.both
-    inside = cv2.erode(both.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    # Windows reach across the edge of what both show, where the picture lies in another or was turned.
+    inside = cv2.erode(both.astype(np.uint8), np.ones((window, window), np.uint8))
+    inside = cv2.erode(inside, np.ones((5, 5), np.uint8), borderValue=0).astype(bool)
     size = (window, window)
     mean_a, mean_b = cv2.blur(a, size), cv2.blur(b, size)
     var_a, var_b = cv2.blur(a * a, size) - mean_a**2, cv2.blur(b * b, size) - mean_b**2
@@ -113,11 +129,9 @@ def agree(canvas: Canvas, window: int = WINDOW) -> Agreement:
     ]
     textured = (texture[0] | texture[1]) & inside
     correlation = product / np.sqrt(np.maximum(var_a, 1e-3) * np.maximum(var_b, 1e-3))
-    same = correlation > SAME
     count = int(textured.sum())
-    share = float((same & textured).sum() / count) if count else 0.0
-    where = np.where(textured, same.astype(np.int8), np.int8(-1)).astype(np.int8)
-    return Agreement(share, count / max(1, int(inside.sum())), where)
+    share = float((textured & (correlation > SAME)).sum() / count) if count else 0.0
+    return Agreement(share, count / max(1, int(inside.sum())), correlation, textured)
 
 
 def kept_edges(canvas: Canvas, found: Agreement) -> float:
@@ -128,7 +142,7 @@ def kept_edges(canvas: Canvas, found: Agreement) -> float:
     """
     inside = cv2.erode(canvas.both.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     (ax, ay), (bx, by) = _slopes(canvas.a), _slopes(canvas.b)
-    same = found.map == 1
+    same = found.same
     energy = float((ax**2 + ay**2)[same].sum())
     if not inside.any() or energy <= 0:
         return 0.0

@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.features import blocks as block_search
-from pipeline.features.agreement import Agreement, Canvas, agree, kept_edges, lay
+from pipeline.features.agreement import CANVAS_PX, Agreement, Canvas, agree, kept_edges, lay
 from pipeline.features.alignment import align, is_possible
 from pipeline.features.blocks import Blocks
 from pipeline.features.comparison import Comparison, Edit, EditKind, Verdict
 from pipeline.features.edits import edits_of
 from pipeline.features.fingerprint import HASH_BYTES, ORIENTATIONS, Fingerprint, fingerprint_of
 from pipeline.features.laid import Laid, in_pixels, turn
-from pipeline.features.local_features import LocalFeatures, local_features
+from pipeline.features.local_features import Corners, LocalFeatures, local_features, mirrored_features
 from pipeline.features.pdq import distances
 from pipeline.features.picture import Picture
 from pipeline.features.trimming import Trim, trim
@@ -38,13 +38,21 @@ HASH_SAYS_HOW = 80
 """Bits of PDQ up to which the orientation that the hashes say is tried first. Of 499,500 unrelated pairs the nearest
 were 84 apart."""
 
+HASH_IS_NEAR = 40
+"""Bits of PDQ up to which pictures that do not agree are looked at from afar: one may be very blurred, or tiny."""
+
+COARSE_PX = CANVAS_PX // 9
+"""Pixels of the canvas then."""
+
+REFINEMENTS = 2  # rounds; most need one or none
+
 COPY_AGREEMENT = 0.70
 """The part of the textured pixels, 0 to 1, from which on two pictures are copies."""
 
-OVERLAID_AGREEMENT = 0.42
+OVERLAID_AGREEMENT = 0.36
 """The part that is enough where the edges are kept: the rest lies under letters or a sticker."""
 
-KEPT_EDGES = 0.69
+KEPT_EDGES = 0.70
 """The part of the edges, 0 to 1, that are kept in a copy with something over it."""
 
 LEAST_TEXTURED = 0.004
@@ -56,10 +64,11 @@ PLAIN_LEVELS = 6.0
 CERTAIN_AGREEMENT = 0.93
 """From here on nothing else is tried."""
 
-MOVED = 0.06
-"""The part of the blocks found, 0 to 1, that have moved, from which on it is another photo of the same thing."""
+DRIFT_PX = 0.33
+"""Pixels of the canvas that blocks are off together, from which on it is another photo of the same thing."""
 
-LEAST_MOVED = 3  # blocks; one or two are a reflection, or noise
+LEAST_MOVED = 2
+"""Blocks that moved together, from which on it is one too."""
 
 SCENE_INLIERS = 15
 """Local features that agree, from which on two pictures show one thing although their pixels do not agree."""
@@ -100,9 +109,18 @@ class Seen:
         return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR))
 
     @cached_property
+    def _found(self) -> tuple[LocalFeatures, Corners]:
+        return local_features(self.gray)
+
+    @property
     def features(self) -> LocalFeatures:
         """Its local features, in pixels of `gray`."""
-        return local_features(self.gray)
+        return self._found[0]
+
+    @cached_property
+    def mirrored_features(self) -> LocalFeatures:
+        """Those of its mirror image, where they are in the picture itself."""
+        return mirrored_features(self.gray, self._found[1])
 
     def frame(self, *, trimmed: bool) -> Matrix:
         """Return the transform of the unit square onto the picture without its borders, or onto all of it."""
@@ -144,12 +162,13 @@ class _Case:
     def kept(self) -> float:
         return kept_edges(self.canvas, self.agreement)
 
-    @property
+    @cached_property
     def has_moved(self) -> bool:
-        moved, found = int(self.blocks.moved.sum()), int(self.blocks.found.sum())
-        return moved >= LEAST_MOVED and moved >= MOVED * found
+        if self.blocks.drift >= DRIFT_PX:
+            return True
+        return int(block_search.search_farther(self.canvas, self.blocks).moved.sum()) >= LEAST_MOVED
 
-    @property
+    @cached_property
     def is_same(self) -> bool:
         share = self.agreement.share
         if self.agreement.textured < LEAST_TEXTURED:
@@ -231,8 +250,12 @@ def _cases(a: Seen, b: Seen, near: _Nearest) -> Iterator[_Case]:
         case = _case(a, b, near.transform(a, b), near.is_mirrored, None)
         if case is not None:
             yield case
+        if case is not None and not case.is_same and near.distance <= HASH_IS_NEAR:
+            coarse = _case(a, b, case.transform, near.is_mirrored, None, COARSE_PX)
+            if coarse is not None:
+                yield coarse
     for mirrored in (False, True):
-        found = align(a.features, b.features, mirrored=mirrored)
+        found = align(a.mirrored_features if mirrored else a.features, b.features, mirrored=mirrored)
         case = None if found is None else _case(a, b, found.transform, mirrored, found.inliers)
         if case is not None:
             yield case
@@ -240,16 +263,23 @@ def _cases(a: Seen, b: Seen, near: _Nearest) -> Iterator[_Case]:
                 return
 
 
-def _case(a: Seen, b: Seen, transform: Matrix, mirrored: bool, inliers: int | None) -> _Case | None:
-    canvas = lay(a.gray, b.gray, transform)
+def _case(
+    a: Seen, b: Seen, transform: Matrix, mirrored: bool, inliers: int | None, pixels: int = CANVAS_PX
+) -> _Case | None:
+    canvas = lay(a.gray, b.gray, transform, pixels)
     if canvas is None:
         return None
-    better = block_search.refined(canvas, block_search.search(canvas))
-    if better is not None and is_possible(better, mirrored=mirrored):
-        again = lay(a.gray, b.gray, better)
-        if again is not None:
-            transform, canvas = better, again
-    return _Case(transform, mirrored, inliers, canvas, agree(canvas), block_search.search(canvas, far=True))
+    found = block_search.search(canvas)
+    for _ in range(REFINEMENTS):
+        better = block_search.refined(canvas, found)
+        again = None
+        if better is not None and is_possible(better, mirrored=mirrored):
+            again = lay(a.gray, b.gray, better, pixels)
+        if better is None or again is None:
+            break
+        transform, canvas = better, again
+        found = block_search.search(canvas)
+    return _Case(transform, mirrored, inliers, canvas, agree(canvas), found)
 
 
 def _rank(case: _Case) -> tuple[bool, bool, float]:
