@@ -29,7 +29,13 @@ from pipeline.images import ImageRecord, ImageState
 from pipeline.originals import original_bytes
 from pipeline.principals import Principal
 from pipeline.seen_pictures import SeenPictures
-from pipeline.stores import records_embeddings, records_findings, records_fingerprints, records_images
+from pipeline.stores import (
+    records_embeddings,
+    records_findings,
+    records_fingerprints,
+    records_images,
+    records_regroup,
+)
 from pipeline.stores.database import Writing
 from pipeline.stores.records_fingerprints import Claim
 
@@ -104,9 +110,12 @@ class Checker:
             there = records_fingerprints.hold_images(connection, [row, *compared])
             is_ours = records_fingerprints.finish(connection, row, claim.token, lease)
             if is_ours:
-                records_findings.write(
-                    connection, row, {other: compared[other] for other in compared if other in there}
-                )
+                found = {other: comparison for other, comparison in compared.items() if other in there}
+                records_findings.write(connection, row, found)
+                records_regroup.regroup(connection, [row, *found])
+        if is_ours:
+            for other in compared:
+                self._lately.note(row, other)
         return is_ours
 
     def _compare_all(self, backend: Backend, row: int) -> dict[int, Comparison]:
