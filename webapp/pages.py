@@ -18,7 +18,7 @@ class Tile:
     """One image in a grid. `similarity` and `strength` are None when nothing was asked for (a plain list).
 
     `stacked` near-identical images lie under this one and are not shown as tiles of their own; `stack_url` lists
-    them.
+    them. `compare_url` shows it beside the picture that was asked with, "" where there is none.
     """
 
     image: ImageRecord
@@ -34,6 +34,7 @@ class Tile:
     region_url: str = ""
     stacked: int = 0
     stack_url: str = ""
+    compare_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -267,12 +268,23 @@ class WordLink:
 
 
 @dataclass(frozen=True)
+class CopyLink:
+    """A picture that is a copy of the one that is shown, or of the same scene: what it is to it, and both compared."""
+
+    tile: Tile
+    verdict: str
+    sentence: str
+    compare_url: str
+
+
+@dataclass(frozen=True)
 class ImagePage:
     """`/images/{id}`. `display_url` is viewable in every browser, `original_url` downloads the very bytes.
 
-    `same_colors_url` finds pictures with its colors, "" where they are not known.
-    `problem` is the sentence when an edit was refused; `likes` are more like this. `may_change` is whether to offer
-    what changes, deletes or restores it.
+    `same_colors_url` finds pictures with its colors, "" where they are not known. `copies` were found to be copies of
+    it, or of its scene; `group_url` is where they are reviewed, "" where they are in no group. `problem` is the
+    sentence when an edit was refused; `likes` are more like this. `may_change` is whether to offer what changes,
+    deletes or restores it.
     """
 
     shell: Shell
@@ -291,6 +303,8 @@ class ImagePage:
     problem: str = ""
     may_change: bool = True
     same_colors_url: str = ""
+    copies: tuple[CopyLink, ...] = ()
+    group_url: str = ""
 
 
 @dataclass(frozen=True)
