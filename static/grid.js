@@ -139,6 +139,7 @@ function count() {
   const number = chosen().length;
   const place = document.getElementById("selection-count");
   if (place && number > 0) place.textContent = counted("selected", number);
+  for (const button of document.querySelectorAll("[data-only-two]")) button.hidden = number !== 2;
 }
 
 document.addEventListener("click", (event) => {

@@ -172,8 +172,8 @@ class Viewer {
     this.stage.style.setProperty("--swipe", `${chosen.swipe}%`);
     this.stage.classList.toggle("zoomed", this.zoom > 1);
     this.root.querySelector("[data-zoomed]").textContent = `${(Math.round(this.zoom * 10) / 10).toLocaleString(document.documentElement.lang)}×`;
-    this.root.querySelector('[data-zoom="out"]').disabled = this.zoom <= 1;
-    this.root.querySelector('[data-zoom="in"]').disabled = this.zoom >= FARTHEST;
+    this.root.querySelector('[data-enlarge="out"]').disabled = this.zoom <= 1;
+    this.root.querySelector('[data-enlarge="in"]').disabled = this.zoom >= FARTHEST;
     this.outline(matrices, [this.room(0), [left, top, width, height]]);
   }
 
@@ -278,7 +278,7 @@ class Viewer {
       this.render();
     });
     root.addEventListener("click", (event) => {
-      const zoom = event.target.closest("[data-zoom]")?.dataset.zoom;
+      const zoom = event.target.closest("[data-enlarge]")?.dataset.enlarge;
       if (zoom === "in") this.zoomTo(this.zoom * STEP);
       if (zoom === "out") this.zoomTo(this.zoom / STEP);
       if (zoom === "fit") this.fit();

@@ -19,7 +19,7 @@ class Tile:
     """One image in a grid. `similarity` and `strength` are None when nothing was asked for (a plain list).
 
     `stacked` near-identical images lie under this one and are not shown as tiles of their own; `stack_url` lists
-    them.
+    them. `compare_url` shows it beside the picture that was asked with, "" where there is none.
     """
 
     image: ImageRecord
@@ -35,6 +35,7 @@ class Tile:
     region_url: str = ""
     stacked: int = 0
     stack_url: str = ""
+    compare_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -283,13 +284,24 @@ class WordLink:
 
 
 @dataclass(frozen=True)
+class CopyLink:
+    """A picture that is a copy of the one that is shown, or of the same scene: what it is to it, and both compared."""
+
+    tile: Tile
+    verdict: str
+    sentence: str
+    compare_url: str
+
+
+@dataclass(frozen=True)
 class ImagePage:
     """`/images/{id}`. `display_url` is viewable in every browser, `original_url` downloads the very bytes.
 
-    `same_colors_url` finds pictures with its colors, "" where they are not known.
-    `problem` is the sentence when an edit was refused; `likes` are more like this. `may_change` is whether to offer
-    what changes, deletes or restores it; `watch` says what of reporting it. `banks` are (id, name) of those that it can
-    be kept in, posted to its address + `/bank` (`bank`); `in_banks` says what it looks like in which.
+    `same_colors_url` finds pictures with its colors, "" where they are not known. `copies` were found to be copies of
+    it, or of its scene; `group_url` is where they are reviewed, "" where they are in no group. `problem` is the
+    sentence when an edit was refused; `likes` are more like this. `may_change` is whether to offer what changes,
+    deletes or restores it; `watch` says what of reporting it. `banks` are (id, name) of those that it can be kept in,
+    posted to its address + `/bank` (`bank`); `in_banks` says what it looks like in which.
     """
 
     shell: Shell
@@ -311,6 +323,8 @@ class ImagePage:
     watch: Watch = field(default_factory=Watch)
     banks: tuple[tuple[str, str], ...] = ()
     in_banks: tuple[str, ...] = ()
+    copies: tuple[CopyLink, ...] = ()
+    group_url: str = ""
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def entries(
 
 
 def count_batches(connection: Connection, actor_id: str | None, since: datetime) -> int:
-    """Return how often somebody has decided something since a moment, each go counted once, less what they took back."""
+    """Return how often somebody has decided something since a moment, each go once, less what they took back."""
     theirs = (pair_decisions.c.actor_id.is_not_distinct_from(actor_id), pair_decisions.c.at >= since)
     goes = sa.func.count(sa.distinct(pair_decisions.c.batch))
     taken_back = pair_decisions.c.decision == WITHDRAWN

@@ -114,6 +114,18 @@ POST   /api/v1/duplicates/{group_id}/release                401  403  204  204  
 POST   /api/v1/duplicates/{asked_group_id}/settle           401  403  403  200  200  404  404   403  403  200  403
 GET    /api/v1/docs                                         L    200  200  200  200  200  200   200  200  200  200
 GET    /api/v1/openapi.json                                 200  200  200  200  200  200  200   200  200  200  200
+POST   /api/v1/compare                                      401  200  200  200  200  404  404   200  403  200  200
+
+GET    /compare                                             L    200  200  200  200  200  200   L    L    L    L
+POST   /compare                                             401  422  422  422  422  422  422   401  401  401  401
+GET    /duplicates                                          L    200  200  200  200  200  200   L    L    L    L
+GET    /duplicates/next                                     L    403  303  303  303  303  403   L    L    L    L
+GET    /duplicates/identical                                L    403  200  200  200  200  403   L    L    L    L
+POST   /duplicates/identical                                401  403  303  303  303  303  403   401  401  401  401
+POST   /duplicates/undo                                     401  403  403  303  303  404  404   401  401  401  401
+GET    /duplicates/{group_id}                               L    200  200  200  200  404  404   L    L    L    L
+POST   /duplicates/{group_id}                               401  403  403  303  303  404  404   401  401  401  401
+POST   /duplicates/{group_id}/claim                         401  403  403  303  303  404  404   401  401  401  401
 
 GET    /livez                                               200  200  200  200  200  200  200   200  200  200  200
 GET    /readyz                                              200  200  200  200  200  200  200   200  200  200  200

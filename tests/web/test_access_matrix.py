@@ -311,6 +311,8 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
             "b": world.new_image_id(),
             "decision": "unrelated",
         },
+        "POST /api/v1/compare": {"a": world.new_image_id(), "b": world.new_image_id()},
+        "POST /duplicates/{group_id}": {"action": "keep-left"},
         "POST /login": {"name": "viewer", "password": "not the password"},
         "POST /welcome/{password_secret}": {"name": fresh, "password": PASSWORD, "again": PASSWORD},
         "POST /invitations/{invitation_secret}/account": {"name": fresh, "password": PASSWORD, "again": PASSWORD},
@@ -336,6 +338,8 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
         return deed_of(world, path)
     made: dict[str, Callable[[], dict[str, Any]]] = {
         "POST /api/v1/duplicates/undo": lambda: {"batch": world.settled()},
+        "POST /duplicates/undo": lambda: {"done": f"{world.settled()}:{world.in_group[0].id}"},
+        "POST /duplicates/identical": lambda: {"expected": world.expected()},
         "POST /api/v1/duplicates/identical": lambda: {"expected": world.expected()},
         "POST /api/v1/duplicates/{asked_group_id}/settle": world.settlement,
     }

@@ -15,6 +15,7 @@ from tests.web.conftest import LIBRARY, LOCAL, upload
 from webapp import schemas, schemas_libraries
 from webapp.forms import FILTER_FIELDS
 from webapp.routes import (
+    api_compare,
     api_docs,
     api_duplicates,
     api_images,
@@ -61,6 +62,7 @@ CALLS = {
     ("post", "/api/v1/duplicates/{group_id}/claim"),
     ("post", "/api/v1/duplicates/{group_id}/release"),
     ("post", "/api/v1/duplicates/{group_id}/settle"),
+    ("post", "/api/v1/compare"),
     ("get", "/api/v1/status"),
 }
 
@@ -81,7 +83,7 @@ def test_every_call_is_listed_and_nothing_else(document: dict[str, Any]) -> None
 
 
 def test_every_route_below_api_v1_is_in_the_document() -> None:
-    modules = (api_duplicates, api_images, api_libraries, api_search, api_searches, api_status)
+    modules = (api_compare, api_duplicates, api_images, api_libraries, api_search, api_searches, api_status)
     routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     assert {(method.lower(), route.path) for route in routes for method in route.methods} == CALLS
     assert all(route.include_in_schema for route in routes)

@@ -11,6 +11,8 @@ from starlette.responses import Response
 from pipeline import access, curation
 from pipeline.backend import Backend
 from pipeline.downloads import entity_tag, open_download
+from pipeline.duplicate_checking import copies_of
+from pipeline.duplicate_groups import groups_with
 from pipeline.errors import InvalidQuery, StoreUnavailable
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord, ImageState
@@ -21,20 +23,24 @@ from pipeline.questions import Term
 from pipeline.search import SearchQuery, search
 from webapp.bank_words import bank_fields
 from webapp.dependencies import BackendDependency, PrincipalDependency, RunningDependency, shell
+from webapp.evidence_words import evidence_sentence, format_name, verdict_words
 from webapp.facts import facts_of
 from webapp.forms import FormDependency
 from webapp.image_features import palette_bars, score_bars, word_links
 from webapp.language import gettext as _
 from webapp.moderation_words import told_of
-from webapp.pages import ImagePage, Tile
+from webapp.pages import CopyLink, ImagePage, Tile
 from webapp.pages_watch import Watch
+from webapp.pairs import compare_url
 from webapp.rendering import page, wants_fragment
+from webapp.reviewing import group_url
 from webapp.security import FILE_POLICY
-from webapp.tiles import display_url, image_url, region_url, tile_of_hit
+from webapp.tiles import display_url, image_url, region_url, tile_of_hit, tile_of_image
 
 router = APIRouter(include_in_schema=False)
 
 LIKES = 12  # tiles of "more like this"
+MOST_COPIES = 12  # of them on the page of an image; the desk has all
 INLINE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"})
 """Media types that browsers show and that hold pixels only; everything else is offered as a download."""
 
@@ -161,6 +167,7 @@ def _page(
     deleted = image.deleted_at is not None
     # Where originals are sent without their metadata, a page does not tell it either, but to whoever looks after them.
     with_exif = not backend.settings.strip_originals or access.may(principal, Action.CHANGE, image)
+    copies = () if deleted else _copies(backend, principal, image)
     return ImagePage(
         shell=shell(
             request,
@@ -177,6 +184,8 @@ def _page(
         keywords=word_links(image),
         facts=facts_of(image, access.origins_of(backend, image, principal), with_exif=with_exif),
         likes=() if deleted else _likes(backend, principal, image),
+        copies=copies,
+        group_url=_group_url(backend, principal, image) if copies else "",
         more_like_this_url=f"/?like={image.id}",
         region_url=region_url(image),
         tags_text=", ".join(image.tags) if tags_text is None else tags_text,
@@ -211,4 +220,26 @@ def _likes(backend: Backend, principal: Principal, image: ImageRecord) -> tuple[
     except StoreUnavailable:
         # The page of an image is worth showing even while the vector engine is down; the search page says so.
         return ()
-    return tuple(tile_of_hit(hit) for hit in found.hits if hit.strength != "weak")
+    return tuple(
+        replace(tile_of_hit(hit), compare_url=compare_url(image.id, hit.image.id))
+        for hit in found.hits
+        if hit.strength != "weak"
+    )
+
+
+def _copies(backend: Backend, principal: Principal, image: ImageRecord) -> tuple[CopyLink, ...]:
+    """Return what was found beside an image; in the sentences it is the left one."""
+    return tuple(
+        CopyLink(
+            tile=tile_of_image(other),
+            verdict=verdict_words(comparison.verdict),
+            sentence=evidence_sentence(comparison, (format_name(image.media_type), format_name(other.media_type))),
+            compare_url=compare_url(image.id, other.id),
+        )
+        for other, comparison in copies_of(backend, image, principal)[:MOST_COPIES]
+    )
+
+
+def _group_url(backend: Backend, principal: Principal, image: ImageRecord) -> str:
+    group = groups_with(backend, [image], principal).get(image.row)
+    return group_url(group) if group else ""

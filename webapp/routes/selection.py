@@ -24,6 +24,7 @@ from webapp.language import gettext as _
 from webapp.language import marked, marked_forms, ngettext
 from webapp.links import is_own_address
 from webapp.pages import SelectionPage
+from webapp.pairs import compare_url
 from webapp.query_parts import Part, check_room, read_parts, url_of
 from webapp.rendering import page
 from webapp.tiles import tile_of_image
@@ -58,6 +59,8 @@ def act_on_selection(
     action = first(fields, "action")
     if action in TOWARD:
         return _search_with(fields, TOWARD[action])
+    if action == "compare":
+        return _compare(ids)
     if action == "zip":
         return _pack(backend, principal, ids)
     asked = ASKED.get(action)
@@ -135,6 +138,13 @@ def _search_with(fields: Fields, weight: float) -> Response:
     added = [Part("like", image_id, weight) for image_id in dict.fromkeys(fields["image"]) if image_id not in known]
     check_room(read_parts(before), len(added))
     return RedirectResponse(url_of(before, [*read_parts(before), *added]), 303)
+
+
+def _compare(ids: Sequence[str]) -> Response:
+    pair = tuple(dict.fromkeys(ids))
+    if len(pair) != 2:  # noqa: PLR2004 - a pair
+        raise InvalidQuery("Two pictures can be compared. Please select just two.")
+    return RedirectResponse(compare_url(*pair), 303)
 
 
 def _pack(backend: Backend, principal: Principal, ids: Sequence[str]) -> Response:
