@@ -10,10 +10,10 @@ the part. What a process has compared it remembers for a while, so that hardly a
 
 import logging
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
@@ -24,7 +24,7 @@ from pipeline.duplicate_candidates import Asked, CandidateFinder
 from pipeline.errors import DecoderUnavailable, ImageRejected, NotFound, StoreUnavailable
 from pipeline.features.comparison import COPIES, Comparison, Verdict
 from pipeline.features.fingerprint import Fingerprint
-from pipeline.features.verdicts import Seen, compare, seen_of
+from pipeline.features.verdicts import compare, seen_of
 from pipeline.images import ImageRecord, ImageState
 from pipeline.originals import original_bytes
 from pipeline.principals import Principal
@@ -222,6 +222,12 @@ def _looked_at_closely(backend: Backend, mine: _Known, other: _Known) -> Compari
 
 
 # ---- What was found
+
+
+def waiting_for_check(backend: Backend, images: Sequence[ImageRecord]) -> set[int]:
+    """Return the rows of those pictures that are to be compared with the others in a moment."""
+    with backend.database.read() as connection:
+        return records_fingerprints.waiting(connection, [image.row for image in images])
 
 
 def copies_of(backend: Backend, image: ImageRecord, principal: Principal) -> list[tuple[ImageRecord, Comparison]]:

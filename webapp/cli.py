@@ -11,9 +11,9 @@ from typing import NoReturn
 
 import click
 
+from webapp.cli_compare import compare_command
 from webapp.cli_decisions import decisions
 from webapp.cli_duplicates import duplicates
-from webapp.cli_compare import compare_command
 from webapp.cli_errors import WRONG_USAGE, end_of
 from webapp.cli_evaluate import evaluate
 from webapp.cli_export import export_command

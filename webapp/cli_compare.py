@@ -18,9 +18,8 @@ def compare_command(a: str, b: str, *, as_json: bool) -> None:
     A and B are files, or ids of pictures that are here. In the sentence A is the left one and B the right one.
     """
     with opened() as backend:
-        from pipeline.comparing import compare_images
-
         from pipeline.access import local_owner
+        from pipeline.comparing import compare_images
         from webapp.evidence_words import describe_comparison, evidence_details, evidence_sentence
 
         found = compare_images(backend, _side(a), _side(b), local_owner(backend))

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from pipeline.comparing import compare_images
 from starlette.datastructures import FormData
 
 from pipeline import access
+from pipeline.comparing import compare_images
 from pipeline.errors import InvalidQuery
 from pipeline.uploads import spooled
 from webapp import schemas_compare

@@ -3,12 +3,12 @@
 from contextlib import ExitStack
 
 from fastapi import APIRouter, Request
-from pipeline.comparing import compare_images
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from pipeline import access
 from pipeline.backend import Backend
+from pipeline.comparing import compare_images
 from pipeline.errors import ImageRejected, InvalidQuery
 from pipeline.principals import Principal
 from pipeline.uploads import Upload, spooled

@@ -5,11 +5,11 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
-from pipeline.comparing import compare_images
 from starlette.responses import Response
 
 from pipeline import access, settling
 from pipeline.backend import Backend
+from pipeline.comparing import compare_images
 from pipeline.duplicate_groups import Group, get_group
 from pipeline.errors import Conflict, GroupNotFound, InvalidQuery
 from pipeline.principals import Principal
