@@ -237,6 +237,12 @@ def _looked_at_closely(backend: Backend, mine: _Known, other: _Known) -> Compari
 # ---- What was found
 
 
+def waiting_for_check(backend: Backend, images: Sequence[ImageRecord]) -> set[int]:
+    """Return the rows of those pictures that are to be compared with the others in a moment."""
+    with backend.database.read() as connection:
+        return records_fingerprints.waiting(connection, [image.row for image in images])
+
+
 def copies_of(backend: Backend, image: ImageRecord, principal: Principal) -> list[tuple[ImageRecord, Comparison]]:
     """Return what was found beside an image that exists for `principal`, the closest first, as far as they may see it.
 

@@ -8,8 +8,6 @@ missed a change of encoder meanwhile, waits for analysis.
 Works inside the caller's transaction, which takes several images in ascending order of their rows.
 """
 
-import sqlalchemy as sa
-
 from pipeline.images import ImageState
 from pipeline.principals import Principal
 from pipeline.stores import (
@@ -85,8 +83,3 @@ def release(connection: Connection, row: int) -> bool:
         records_arrivals.note(connection, row, records_embeddings.last_change(connection))
     records_regroup.regroup(connection, [row])
     return True
-
-
-def is_held(connection: Connection, row: int) -> bool:
-    """Whether an image is held, deleted or not."""
-    return connection.scalar(sa.select(images.c.state).where(images.c.row == row)) == ImageState.HELD

@@ -8,7 +8,7 @@ and why; what was approved or removed can be taken back while the picture is the
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline import holding
+from pipeline import banks, holding
 from pipeline.access import GONE, check_reading
 from pipeline.backend import Backend
 from pipeline.errors import Conflict, ImageNotFound, NotAllowed
@@ -124,15 +124,19 @@ def remove(
 ) -> Settled:
     """Put pictures into the trash, from which only moderators bring them back; `keep_hash` lets them stay removed.
 
-    Raises as `approve`, and InvalidQuery without a reason.
+    Of a picture that was never analyzed there is no hash to keep. Raises as `approve`, and InvalidQuery without a
+    reason.
     """
     reason = clean_reason(reason)
 
     def do(connection: Connection, images: list[ImageRecord], principal: Principal) -> None:
+        kept = [banks.remember(connection, image, principal, reason=reason) for image in images if keep_hash]
         for image in images:
             holding.withhold(connection, image.row, REMOVED_WORDS)
         records_images.delete(connection, [image.row for image in images])
-        records_image_audit.add(connection, principal, Event.IMAGES_REMOVED, images, reason=reason, hash_kept=keep_hash)
+        records_image_audit.add(
+            connection, principal, Event.IMAGES_REMOVED, images, reason=reason, hashes_kept=sum(kept)
+        )
 
     return _settle(backend, image_ids, principal, REMOVED, reason, do)
 
@@ -175,7 +179,7 @@ def undo(backend: Backend, batch: str, principal: Principal) -> list[ImageRecord
         if not undone:
             raise Conflict(UNDONE)
         for image in undone:
-            _undo(connection, image, cases[image.row])
+            _undo(connection, image, cases[image.row], principal)
         records_image_audit.add(connection, principal, Event.MODERATION_UNDONE, undone)
         return records_images.get_by_rows(connection, [image.row for image in undone])
 
@@ -184,10 +188,11 @@ def _can_be_undone(image: ImageRecord, case: Case) -> bool:
     return (image.deleted_at is not None) == (case.outcome == REMOVED)
 
 
-def _undo(connection: Connection, image: ImageRecord, theirs: Sequence[Case]) -> None:
+def _undo(connection: Connection, image: ImageRecord, theirs: Sequence[Case], principal: Principal) -> None:
     was_held, outcome = theirs[0].was_held, theirs[0].outcome
     records_cases.unsettle(connection, [case.id for case in theirs])
     if outcome == REMOVED:
+        banks.forget(connection, image, principal)
         records_images.restore(connection, [image.row])
         if not was_held:
             holding.release(connection, image.row)

@@ -194,6 +194,17 @@ def check_again(connection: Connection, rows: Sequence[int]) -> None:
         connection.execute(fingerprints.update().where(part).values(fresh))
 
 
+def waiting(connection: Connection, rows: Sequence[int]) -> set[int]:
+    """Return those of a few images that have just come in, or come back, and have not been checked since."""
+    found: set[int] = set()
+    for start in range(0, len(rows), ROWS_PER_QUERY):
+        part = fingerprints.c.image_row.in_(rows[start : start + ROWS_PER_QUERY])
+        found |= set(
+            connection.scalars(sa.select(fingerprints.c.image_row).where(part, fingerprints.c.checked.is_(None)))
+        )
+    return found
+
+
 def check_all_again(connection: Connection, library: str | None = None) -> int:
     """Let all images, or those of the library with this id, be checked again when there is time; return how many."""
     which = [fingerprints.c.checked.is_not(None)]
