@@ -30,9 +30,9 @@ ACTIONS = {
 }
 LEVEL_WORDS = {
     "exact": marked("exact: the same hash"),
-    "strict": marked("strict: the same picture in another size or quality"),
-    "normal": marked("normal: with small changes, as other tools match"),
-    "loose": marked("loose: also with stickers and small crops"),
+    "strict": marked("strict: the same picture saved again"),
+    "normal": marked("normal: also resized, blurred or recolored a little, as other tools match"),
+    "loose": marked("loose: also in other colors or with a faint watermark"),
 }
 LEVEL_NAMES = {
     "exact": marked("exactly alike"),
@@ -54,6 +54,7 @@ DEEDS = {
 ORIGINS = {
     "upload": marked("picture: %(name)s"),
     "file": marked("from the file %(name)s"),
+    "typed": marked("typed"),
     "image": marked("from the picture %(name)s"),
     "removed": marked("removed: %(name)s"),
 }

@@ -22,7 +22,7 @@ from webapp import bank_words as words
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.errors import status_of
 from webapp.flash import leave_notice
-from webapp.forms import FormDependency, fields_of, files_of, first, one_file, read_integer, read_time
+from webapp.forms import FormDependency, exact, fields_of, files_of, first, one_file, read_integer, read_time
 from webapp.language import gettext as _
 from webapp.language import ngettext
 from webapp.pages_banks import (
@@ -196,14 +196,14 @@ def add_hashes(
 ) -> Response:
     """Add hashes from a file or as they are typed, and tell which lines could not be used."""
     banks.check(principal, banks.get_bank(backend, principal, bank_id).bank, Action.CHANGE)
-    files, text, origin = files_of(form), first(fields_of(form), "text"), _("typed")
+    files, text, origin = files_of(form), exact(form, "text"), ""
     try:
         if files:
             data = files[0].file.read(backend.settings.max_upload_bytes + 1)
             if len(data) > backend.settings.max_upload_bytes:
                 raise TooManyBytes("This file is too large for the browser. Please use `likeness banks import`.")
             text, origin = text_of(data), files[0].filename or ""
-        if not text:
+        if not text.strip():
             raise InvalidQuery(NO_HASHES)
         done = bank_entries.add_hashes(backend, principal, bank_id, read_hashes(text), origin=origin)
     except MENDABLE as error:
