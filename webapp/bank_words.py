@@ -40,6 +40,7 @@ LEVEL_NAMES = {
     "normal": marked("normal"),
     "loose": marked("loose"),
 }
+LONGEST_NUMBER = 18  # digits of an entry; databases count no further
 DEEDS = {
     Deed.ALLOW: marked("let in"),
     Deed.WARN: marked("warned of"),
@@ -205,6 +206,11 @@ def level_choices(chosen: str) -> tuple[tuple[str, str], ...]:
     if chosen.isdecimal() and chosen not in named:
         named[chosen] = ngettext("up to %(number)s bit", "up to %(number)s bits", int(chosen))
     return tuple(sorted(named.items(), key=lambda item: int(item[0])))
+
+
+def entry_number(text: str) -> int:
+    """Return the number of an entry in an address, -1 for what is none: there is no such entry."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER else -1
 
 
 def choices(words: Mapping[Any, str]) -> tuple[tuple[str, str], ...]:

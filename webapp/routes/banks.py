@@ -111,10 +111,10 @@ def export_hashes(bank_id: str, backend: BackendDependency, principal: Principal
 
 
 @router.get("/banks/{bank_id}/entries/{entry_id}/thumbnail")
-def show_entry(bank_id: str, entry_id: int, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+def show_entry(bank_id: str, entry_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Return the thumbnail of an entry."""
     headers = {"Content-Security-Policy": FILE_POLICY, "Cache-Control": "private, no-cache"}
-    data = bank_entries.get_thumbnail(backend, principal, bank_id, entry_id)
+    data = bank_entries.get_thumbnail(backend, principal, bank_id, words.entry_number(entry_id))
     return Response(data, media_type="image/webp", headers=headers)
 
 
@@ -246,16 +246,16 @@ def hold_found(
 
 
 @router.post("/banks/{bank_id}/entries/{entry_id}/remove")
-def remove_entry(bank_id: str, entry_id: int, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+def remove_entry(bank_id: str, entry_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Take an entry out of a bank."""
-    bank_entries.remove_entries(backend, principal, bank_id, [entry_id])
+    bank_entries.remove_entries(backend, principal, bank_id, [words.entry_number(entry_id)])
     return _to(bank_id, _("The entry is gone."))
 
 
 @router.post("/banks/{bank_id}/entries/{entry_id}/change")
 def change_entry(
     bank_id: str,
-    entry_id: int,
+    entry_id: str,
     request: Request,
     backend: BackendDependency,
     principal: PrincipalDependency,
@@ -265,7 +265,9 @@ def change_entry(
     fields = fields_of(form)
     try:
         until = read_time(fields, "until", end_of_day=True)
-        bank_entries.change_entry(backend, principal, bank_id, entry_id, notes=first(fields, "notes"), expires_at=until)
+        bank_entries.change_entry(
+            backend, principal, bank_id, words.entry_number(entry_id), notes=first(fields, "notes"), expires_at=until
+        )
     except InvalidQuery as error:
         return _refused(request, backend, principal, bank_id, error)
     return _to(bank_id, _("The entry is set."))
