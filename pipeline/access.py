@@ -23,6 +23,9 @@ SCOPE_MISSING = "This token may not be used for that. It would need the scope �
 NOWHERE = "There is no library that you may add pictures to. Please make one first, or ask for a role."
 NO_LIBRARY = "There is no such library."
 DELETED_LIBRARY = "The library “{name}” has been deleted. Please restore it, or choose another name."
+NOT_MODERATING = (
+    "You may look at these pictures but not settle duplicates. The owners of their libraries can make you a moderator."
+)
 ANOTHER_ROLE = "Its owners can give you another role."
 DEEDS = {
     Action.CHANGE: "change them",

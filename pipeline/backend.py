@@ -18,6 +18,7 @@ from pipeline.stores.bank_table import BankTable
 from pipeline.stores.charge import StoreId
 from pipeline.stores.database import Database
 from pipeline.stores.database_address import without_secrets
+from pipeline.stores.hash_table import HashTable
 from pipeline.stores.image_table import ImageTable
 from pipeline.stores.opening import naming, open_database, open_objects
 from pipeline.stores.protocols import ObjectStore, VectorStore
@@ -40,6 +41,7 @@ class Backend:
     swatches: SwatchTable
     images: ImageTable
     banks: BankTable
+    hashes: HashTable
     extractor: FeatureExtractor
     decoders: DecoderPool
     measured_bands: SimilarityBands | None = None
@@ -120,6 +122,7 @@ def open_backend(
         swatches=SwatchTable(database, settings.data / "index"),
         images=ImageTable(database),
         banks=BankTable(database),
+        hashes=HashTable(database),
         measured_bands=bands,
         measured_on=measured_on,
         extractor=FeatureExtractor(encoder, settings.worker_threads),

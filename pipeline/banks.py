@@ -384,6 +384,21 @@ def remember(connection: Connection, image: ImageRecord, principal: Principal, *
     return True
 
 
+def forget(connection: Connection, image: ImageRecord, principal: Principal) -> bool:
+    """Let a picture be added again whose removal is taken back; return whether its hash had been kept.
+
+    Call it in the transaction that brings it back, which writes ALONE.
+    """
+    bank = records_banks.removed_of(connection, image.library)
+    ids = records_banks.entries_with(connection, bank.id, image.sha256) if bank else []
+    if bank is None or not ids:
+        return False
+    removed = records_banks.remove_entries(connection, bank.id, ids)
+    told = {"entries": removed, "ids": [image.id]}
+    records_audit.add(connection, principal, Event.BANK_ENTRIES_REMOVED, bank.name, library=bank.library, **told)
+    return True
+
+
 def _of_removed(connection: Connection, library: str) -> BankSettings:
     taken = {bank.name.casefold() for bank in records_banks.list_all(connection) if bank.library == library}
     numbers = (f"{REMOVED_NAME} {number}" for number in range(2, MOST_BANKS + 2))

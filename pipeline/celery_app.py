@@ -17,6 +17,8 @@ from pipeline import notifying
 from pipeline.backend import Backend, open_backend
 from pipeline.celery_broker import (
     ANALYZE,
+    CHECK,
+    CHECK_SECONDS,
     FILL,
     FILL_SECONDS,
     NOTIFY,
@@ -31,7 +33,7 @@ from pipeline.doorbell import MOST_MESSAGES, top_up
 from pipeline.errors import ConfigurationError, LikenessError
 from pipeline.reconcile import reconcile as repair
 from pipeline.settings import Settings, read_settings
-from pipeline.stores import records_encoders
+from pipeline.stores import records_encoders, records_fingerprints
 from pipeline.stores.database import Database
 from pipeline.stores.opening import open_database
 from pipeline.worker import Worker
@@ -104,6 +106,12 @@ def fill() -> None:
     _process.attempt(lambda worker: worker.fill_encoder(most_seconds=FILL_SECONDS))
 
 
+@app.task(name=CHECK)  # type: ignore[untyped-decorator]
+def check() -> None:
+    """Check for duplicates for a while; the beat sends the next message."""
+    _process.attempt(lambda worker: worker.check(most_seconds=CHECK_SECONDS))
+
+
 @app.task(name=NOTIFY)  # type: ignore[untyped-decorator]
 def notify() -> None:
     """Compare saved searches with what has come in, and tell webhooks what is due."""
@@ -146,6 +154,11 @@ def _is_filling(database: Database) -> bool:
     return found is not None and not found.resting
 
 
+def _is_any_check_due(database: Database) -> bool:
+    with database.read() as connection:
+        return records_fingerprints.is_any_due(connection)
+
+
 class Sweeper(Scheduler):  # type: ignore[misc]
     """The schedule of the beat. It rings by itself, so that workers scaled to none are scaled up when something waits.
 
@@ -172,6 +185,8 @@ class Sweeper(Scheduler):  # type: ignore[misc]
     def _has_nothing_for(self, task: str) -> bool:
         if task == FILL:
             return not _is_filling(self._opened())
+        if task == CHECK:
+            return not _is_any_check_due(self._opened())
         return task == NOTIFY and not notifying.is_anything_due(self._opened(), settings)
 
     def _opened(self) -> Database:

@@ -27,10 +27,14 @@ RING = "likeness.ring"
 RECONCILE = "likeness.reconcile"
 SWEEP = "likeness.sweep"
 FILL = "likeness.fill"
+CHECK = "likeness.check"
 NOTIFY = "likeness.notify"
 
 FILL_SECONDS = 5.0
 """For which one message has a worker fill the next encoder, and between two messages while one is being filled."""
+
+CHECK_SECONDS = 5.0
+"""For which one message has a worker check for duplicates, and between two messages while images wait for that."""
 
 NOTIFY_SECONDS = 5.0
 """Between two looks of the beat whether saved searches are to be compared with new pictures, or webhooks to be told."""
@@ -96,6 +100,7 @@ def celery_application(settings: Settings) -> Celery:
         beat_schedule={
             "ring": {"task": RING, "schedule": RING_SECONDS, "last_run_at": LONG_AGO},
             "fill": {"task": FILL, "schedule": FILL_SECONDS},
+            "check": {"task": CHECK, "schedule": CHECK_SECONDS},
             "notify": {"task": NOTIFY, "schedule": NOTIFY_SECONDS},
             "reconcile": {"task": RECONCILE, "schedule": settings.reconcile_seconds},
             "sweep": {"task": SWEEP, "schedule": SWEEP_AT},

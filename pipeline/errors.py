@@ -13,6 +13,7 @@ LikenessError
 │  ├─ QueryPictureNotFound
 │  ├─ LibraryNotFound
 │  ├─ PersonNotFound
+│  ├─ GroupNotFound
 │  └─ LinkNotFound          a link that works once was used, has expired, or never was one
 ├─ NotLoggedIn              nobody said who asks, or a session, token or password is no good
 ├─ NotAllowed               who asks may see it, but not do this
@@ -90,6 +91,10 @@ class LibraryNotFound(NotFound):
 
 class PersonNotFound(NotFound):
     code = "person_not_found"
+
+
+class GroupNotFound(NotFound):
+    code = "group_not_found"
 
 
 class LinkNotFound(NotFound):

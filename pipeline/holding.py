@@ -8,16 +8,23 @@ missed a change of encoder meanwhile, waits for analysis.
 Works inside the caller's transaction, which takes several images in ascending order of their rows.
 """
 
-import sqlalchemy as sa
-
 from pipeline.images import ImageState
 from pipeline.principals import Principal
-from pipeline.stores import records_arrivals, records_cases, records_embeddings, records_images
+from pipeline.stores import (
+    records_arrivals,
+    records_cases,
+    records_embeddings,
+    records_fingerprints,
+    records_images,
+    records_regroup,
+)
 from pipeline.stores.database import Connection
 from pipeline.stores.tables import images
 
 HELD_CODE = "held"
 """The `error_code` of a held image, whose `error` says why for those who have sent it."""
+
+REPORTED_WORDS = "It was reported, and waits until a moderator has looked at it."
 
 
 def hold(
@@ -51,6 +58,7 @@ def withhold(connection: Connection, row: int, reason: str) -> bool:
         return False
     records_arrivals.withdraw(connection, row)
     records_embeddings.touch_analyzed(connection, [row])
+    records_regroup.regroup(connection, [row])
     return True
 
 
@@ -69,12 +77,9 @@ def release(connection: Connection, row: int) -> bool:
     )
     if deleted is None:
         return False
+    records_fingerprints.check_again(connection, [row])  # what came in meanwhile was not compared with it
     records_embeddings.touch_analyzed(connection, [row])
     if is_analyzed:
         records_arrivals.note(connection, row, records_embeddings.last_change(connection))
+    records_regroup.regroup(connection, [row])
     return True
-
-
-def is_held(connection: Connection, row: int) -> bool:
-    """Whether an image is held, deleted or not."""
-    return connection.scalar(sa.select(images.c.state).where(images.c.row == row)) == ImageState.HELD

@@ -156,8 +156,13 @@ def _record(
 
 
 def _changes_others(connection: Connection, new: NewImage) -> bool:
-    """Whether more than one image may change: a library is to be made, or a file has been replaced by another."""
+    """Whether more than one image may change: a library is to be made, or a file has been replaced by another.
+
+    Restoring an image changes the groups of its duplicates.
+    """
     if records_libraries.get(connection, new.library) is None:
+        return True
+    if records_images.is_deleted(connection, new.library, new.sha256):
         return True
     if new.path is None:
         return False

@@ -15,6 +15,7 @@ LONGEST_CAPTION = 2000
 LONGEST_TAG = 100
 MOST_TAGS = 50
 LONGEST_LIBRARY = 64
+LONGEST_REASON = 1000
 
 
 def check_library_name(name: str) -> None:
@@ -63,6 +64,11 @@ def clean_label(text: str, what: str, longest: int) -> str:
     if len(label) > longest:
         raise InvalidQuery(f"{what} can have {longest} characters; this one has {len(label):,}.")
     return label
+
+
+def clean_reason(reason: str) -> str:
+    """Return why something is done, in one line. Raises InvalidQuery when it is empty or too long."""
+    return clean_label(reason, "The reason", LONGEST_REASON)
 
 
 def check_tag_counts(tagged: Sequence[Iterable[str]], added: Collection[str]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from pipeline import calibration, throttle
 from pipeline.backend import Backend, row_of
 from pipeline.bank_upkeep import purge_refused
+from pipeline.duplicate_groups import regroup_all
 from pipeline.features.encoders.protocol import meanings
 from pipeline.images import image_of_key, original_key
 from pipeline.libraries import purge_deleted
@@ -84,6 +85,8 @@ class Repairs:
 def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
     """Repair the database and, with `sweep_objects`, compare every stored object and the vector index with it as well.
 
+    Groups of duplicates are made anew then, too.
+
     May run in several processes at once. The sweep lists the whole object store, so it is made only when asked for;
     deleted images whose time is over take their files with them without it.
     """
@@ -97,6 +100,8 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
         records_people.forget_expired_links(connection, now)
         records_sessions.forget_expired(connection, now)
         records_sessions.forget_failures(connection, before=now - throttle.WINDOW)
+    if sweep_objects:
+        regroup_all(backend)
     due = now - timedelta(days=backend.settings.trash_days)
     purged = _purge_trash(backend, due) + purge_deleted(backend, due) + purge_refused(backend, due)
     removed, missing = _sweep(backend, now) if sweep_objects else (0, 0)

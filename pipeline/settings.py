@@ -100,6 +100,12 @@ class Settings(BaseSettings):
         3600.0, ge=0, description="Age in seconds below which a file without a record is left alone."
     )
     trash_days: float = Field(30.0, ge=0, description="Days for which deleted pictures can be restored.")
+    hold_reported_after: int = Field(
+        0,
+        ge=0,
+        description="Different people whose reports hold a picture until a moderator has looked at it; 0: reports "
+        "alone never do.",
+    )
     query_picture_days: float = Field(
         1.0, gt=0, description="Days for which a search by picture can be opened again by its address."
     )

@@ -14,7 +14,7 @@ Card = records_uploads.Card
 
 @dataclass(frozen=True)
 class ListedUpload:
-    """A card, and its image if there is one that its uploader may see."""
+    """A card, and its image if there is one that its uploader may see, or may be told to be held, or may restore."""
 
     card: Card
     image: ImageRecord | None
@@ -29,10 +29,14 @@ def add_card(
     size: int,
     image: ImageRecord | None,
     existing: bool = False,
+    restored: bool = False,
     sentence: str = "",
 ) -> Card:
-    """Append a card to the list `batch` of `principal`. A file without an image was refused; `sentence` says why."""
-    outcome = "refused" if image is None else "existing" if existing else "accepted"
+    """Append a card to the list `batch` of `principal`. A file without an image was refused; `sentence` says why.
+
+    `existing` says that the very same bytes were there, `restored` that they had been deleted.
+    """
+    outcome = "refused" if image is None else "restored" if restored else "existing" if existing else "accepted"
     with backend.database.write(Writing.BESIDE) as connection:
         in_turn(connection, f"upload {batch}")  # each card has a number of its own
         return records_uploads.add(
@@ -52,5 +56,5 @@ def list_uploads(backend: Backend, batch: str, principal: Principal) -> list[Lis
     with backend.database.read() as connection:
         cards = records_uploads.list_batch(connection, batch, principal.person_id)
     ids = [card.image_id for card in cards if card.image_id]
-    images = {image.id: image for image in get_images(backend, ids, principal, own_held_too=True)}
+    images = {image.id: image for image in get_images(backend, ids, principal, deleted_too=True, own_held_too=True)}
     return [ListedUpload(card, images.get(card.image_id or "")) for card in cards]

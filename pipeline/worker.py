@@ -1,4 +1,4 @@
-"""Working off the queue: claim, analyze, and repair what crashes left behind.
+"""Working off the queue: claim, analyze, check for duplicates, and repair what crashes left behind.
 
 Any number of workers, in any number of processes, may run at once; the lease on each image keeps them apart. What
 ends an analysis is written on the image; what only delays it (a store that is down) puts the image back.
@@ -16,7 +16,9 @@ from functools import partial
 from pipeline import encoder_filling
 from pipeline.backend import Backend
 from pipeline.current_backend import CurrentBackend
+from pipeline.duplicate_checking import Checker
 from pipeline.errors import DecoderUnavailable, ImageRejected, LikenessError, ObjectNotFound, StoreUnavailable
+from pipeline.fingerprint_filling import FingerprintFiller
 from pipeline.images import ImageRecord
 from pipeline.ingest import analyze
 from pipeline.notifying import Notifier
@@ -33,6 +35,7 @@ LONGEST_BACKOFF_SECONDS = 3600.0
 LONGEST_PAUSE_SECONDS = 60.0  # between two tries while a store is down: work goes on at most this long after it is back
 VECTORS_REST_SECONDS = 30.0  # for which a vector engine that is down is left alone; the analysis does not wait for it
 FIRST_SWEEP_SECONDS = 600.0  # after the start, when whatever waited has been worked off
+TURN_SECONDS = 10.0  # that checking for duplicates goes on before the next encoder has its turn, and the other way
 SWEEP_SECONDS = 24 * 3600.0  # a sweep lists the whole object store, so once a day is enough
 MOST_DOUBLINGS = 30  # of the time between two tries; the limits above are reached long before
 RENEWALS_PER_LEASE = 3.0  # a lease is renewed this often while its batch is worked on, so two beats may fail
@@ -47,6 +50,9 @@ class Worker:
         self._current = backend
         self.bell = threading.Event()
         self.hurried: set[int] = set()
+        self._checker = Checker()
+        self._filler = FingerprintFiller()
+        self._is_more_left = False  # of what is done when nothing waits
         self._stop = threading.Event()
         self._lease = timedelta(seconds=backend.now.settings.lease_seconds)
         self._vectors_rest_until = 0.0
@@ -75,11 +81,16 @@ class Worker:
                 next_repair = now + self.backend.settings.reconcile_seconds
                 next_sweep = now + SWEEP_SECONDS if sweep else next_sweep
                 pause = self.attempt(partial(reconcile, self.backend, sweep_objects=sweep))
-            if pause := pause or self.attempt(self.drain) or self.attempt(self.fill_encoder):
+            if pause := pause or self.attempt(self.drain) or self.attempt(self._do_what_can_wait):
                 self._stop.wait(pause)
-            else:
+            elif not self._is_more_left:
                 self.bell.wait(IDLE_SECONDS)
             self.bell.clear()
+
+    def _do_what_can_wait(self) -> None:
+        self._is_more_left = False  # unless both come to their ends
+        is_more_to_check = self.check(most_seconds=TURN_SECONDS)
+        self._is_more_left = self.fill_encoder(most_seconds=TURN_SECONDS) or is_more_to_check
 
     def attempt(self, work: Callable[[], object]) -> float:
         """Do `work`, whatever comes of it; return for how many seconds to pause, which is 0 unless a store was down."""
@@ -115,6 +126,7 @@ class Worker:
                 delayed = self._work_off(claim, pool)
                 self._outages = self._outages + 1 if delayed else 0
                 self._bring_vectors_on()
+                self._check_at_once({image.row for image in claim.images} & self.hurried, pool)
                 finished += len(claim.images)
                 if on_done:
                     on_done(len(claim.images))
@@ -122,18 +134,39 @@ class Worker:
                     break
         return finished
 
-    def fill_encoder(self, *, most_seconds: float = math.inf) -> None:
-        """Fill the next encoder, if there is one, until something new is rung for, nothing is left, or time is up.
+    def check(self, *, most_seconds: float = math.inf) -> bool:
+        """Check for duplicates until something new is rung for, nothing is left, or time is up; return if more is left.
+
+        Fingerprints that older versions did not make are made on the way.
+        """
+        end = time.monotonic() + most_seconds
+        with ThreadPoolExecutor(self.backend.settings.worker_threads, thread_name_prefix="check") as pool:
+            while not self._stop.is_set() and not self.bell.is_set() and time.monotonic() < end:
+                if not self._checker.step(self.backend, pool) and not self._filler.step(self.backend, pool):
+                    return False
+        return True
+
+    def fill_encoder(self, *, most_seconds: float = math.inf) -> bool:
+        """Fill the next encoder, if there is one, as long as `check` goes on; return whether more is left.
 
         A process with a backend that never changes leaves that to others.
         """
         end = time.monotonic() + most_seconds
         if not isinstance(self._current, CurrentBackend):
-            return
+            return False
         with ThreadPoolExecutor(self.backend.settings.worker_threads, thread_name_prefix="embed") as pool:
             while not self._stop.is_set() and not self.bell.is_set() and time.monotonic() < end:
                 if not encoder_filling.step(self._current, pool):
-                    return
+                    return False
+        return True
+
+    def _check_at_once(self, rows: set[int], pool: ThreadPoolExecutor) -> None:
+        """Check pictures that somebody waits for; what stands in the way of that leaves them to be checked later."""
+        try:
+            while rows and self._checker.step(self.backend, pool, only=rows):
+                pass
+        except (StoreUnavailable, DecoderUnavailable) as error:
+            log.warning("checked for duplicates later: %s", error)
 
     def _bring_vectors_on(self) -> None:
         """Hand what was analyzed to an engine that processes share, so that no search has to wait for that."""

@@ -1,12 +1,17 @@
 // The start of every script of the pages. Each page works without any of it; this makes it quicker and kinder.
 // Here: what is small and everywhere. Dropping and pasting: drop.js. Addresses in place of pictures: addresses.js.
 // Uploads: upload.js. Grids: grid.js. The way back to them: places.js. The part of a picture: region.js. Zoom: zoom.js.
+// The queue of moderation: moderation.js.
+// Two pictures compared: viewer.js. The review of duplicates: desk.js.
 
+import "./desk.js";
 import "./drop.js";
 import "./grid.js";
+import "./moderation.js";
 import "./places.js";
 import "./region.js";
 import "./upload.js";
+import "./viewer.js";
 import { words } from "./words.js";
 import "./zoom.js";
 

@@ -10,7 +10,8 @@ let lastBox = null;
 
 // ---- Keys
 
-const typing = (target) => target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
+/** The field that somebody types into, if this is one. */
+export const typing = (target) => target.closest("input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable]");
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -91,7 +92,8 @@ const LETTERS = "likeness-letter-keys";
 const letterSwitch = document.getElementById("letter-keys");
 let lettersOff = false; // Where a browser keeps nothing, it holds for this page.
 
-function lettersWork() {
+/** Whether keys of one letter do anything. */
+export function lettersWork() {
   try {
     return !lettersOff && localStorage.getItem(LETTERS) !== "off";
   } catch {
@@ -99,16 +101,20 @@ function lettersWork() {
   }
 }
 
-if (letterSwitch) letterSwitch.checked = lettersWork();
-letterSwitch?.addEventListener("change", () => {
-  lettersOff = !letterSwitch.checked;
+/** Let keys of one letter work, or not; a browser that keeps nothing forgets it with the page. */
+export function switchLetters(on) {
+  lettersOff = !on;
+  if (letterSwitch) letterSwitch.checked = on;
   try {
-    if (lettersOff) localStorage.setItem(LETTERS, "off");
-    else localStorage.removeItem(LETTERS);
+    if (on) localStorage.removeItem(LETTERS);
+    else localStorage.setItem(LETTERS, "off");
   } catch {
     // Then it is forgotten with this page.
   }
-});
+}
+
+if (letterSwitch) letterSwitch.checked = lettersWork();
+letterSwitch?.addEventListener("change", () => switchLetters(letterSwitch.checked));
 
 // ---- Selection
 

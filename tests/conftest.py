@@ -33,6 +33,7 @@ from pipeline.settings import PREFIX, Settings, read_settings
 from pipeline.stores import records_embeddings
 from pipeline.stores.bank_table import BankTable
 from pipeline.stores.database import Database
+from pipeline.stores.hash_table import HashTable
 from pipeline.stores.image_table import ImageTable
 from pipeline.stores.opening import open_database, open_objects, open_vectors
 from pipeline.stores.records_embeddings import EncoderRow
@@ -217,6 +218,7 @@ def open_grid_backend(empty_database: Path, decoders: DecoderPool) -> Iterator[O
                 swatches=SwatchTable(database),
                 images=ImageTable(database),
                 banks=BankTable(database),
+                hashes=HashTable(database),
                 extractor=FeatureExtractor(encoder, 1),
                 decoders=decoders,
             )

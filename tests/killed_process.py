@@ -25,6 +25,7 @@ from pipeline.principals import OWNER
 from pipeline.settings import read_settings
 from pipeline.stores.bank_table import BankTable
 from pipeline.stores.database import Database
+from pipeline.stores.hash_table import HashTable
 from pipeline.stores.image_table import ImageTable
 from pipeline.stores.objects_folder import FolderObjects
 from pipeline.stores.swatches import SwatchTable
@@ -71,6 +72,7 @@ def main(data: Path, kind: str, steps: int) -> None:
         swatches=SwatchTable(database),
         images=ImageTable(database),
         banks=BankTable(database),
+        hashes=HashTable(database),
         extractor=FeatureExtractor(GridEncoder(), 1),
         decoders=DecoderPool(1, Limits(), 160 << 20, 20.0),
     )

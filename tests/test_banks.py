@@ -91,9 +91,7 @@ def _library(put):
         (BankAction.REFUSE, ImageState.FAILED, REFUSED),
     ],
 )
-def test_a_bank_does_at_upload_what_it_is_set_to_and_writes_it_down(
-    backend, put, photos, action, state, sentence
-):
+def test_a_bank_does_at_upload_what_it_is_set_to_and_writes_it_down(backend, put, photos, action, state, sentence):
     bank = make(backend, action=action)
     add(backend, bank, photos["chelsea"])
 
@@ -118,9 +116,7 @@ def test_what_is_held_has_a_case_that_names_the_bank_and_tells_its_sentence(back
     assert cases == [(held.row, bank)]
 
 
-def test_the_bank_that_does_most_decides_and_good_ones_stand_above_those_of_their_own_place(
-    backend, put, photos
-):
+def test_the_bank_that_does_most_decides_and_good_ones_stand_above_those_of_their_own_place(backend, put, photos):
     cat, astronaut = photos["chelsea"], photos["astronaut"]
     for data in (cat, astronaut):
         add(backend, make(backend, f"warn {len(data)}", action=BankAction.WARN), data)
@@ -194,9 +190,7 @@ def test_a_plain_picture_matches_only_at_the_strict_level(backend):
         assert bool(judge(backend, "main", "0" * 64, fingerprint).matches) is matches
 
 
-def test_a_new_entry_is_compared_with_what_is_there_and_nothing_is_done_unasked(
-    backend, put, photos, monkeypatch
-):
+def test_a_new_entry_is_compared_with_what_is_there_and_nothing_is_done_unasked(backend, put, photos, monkeypatch):
     monkeypatch.setattr(bank_upkeep, "IMAGES_AT_ONCE", 2)  # several steps, each of which could be the last of a process
     there = [put(bordered(photos["chelsea"]), filename="old.jpg"), put(photos["coffee"]), put(photos["rocket"])]
     elsewhere = put(photos["chelsea"], filename="elsewhere.jpg", library="attic")
@@ -338,9 +332,7 @@ def test_trying_out_tells_how_near_a_picture_is_and_keeps_nothing(backend, photo
 
 def test_moderators_fill_a_bank_owners_set_it_and_it_exists_for_nobody_else(backend, photos):
     house = House(backend)
-    library = house.library(
-        "family", ann=Role.OWNER, max=Role.MODERATOR, una=Role.UPLOADER, vic=Role.VIEWER
-    )
+    library = house.library("family", ann=Role.OWNER, max=Role.MODERATOR, una=Role.UPLOADER, vic=Role.VIEWER)
     house.add("ada", administrator=True)
     who = {name: house.asks(name) for name in ("ann", "max", "una", "vic", "ada")}
     bank = banks.make(backend, who["ann"], library, BankSettings("Cats")).bank.id

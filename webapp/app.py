@@ -24,14 +24,20 @@ from webapp.rendering import mount_static
 from webapp.routes import (
     account,
     api_banks,
+    api_compare,
     api_docs,
+    api_duplicates,
     api_images,
     api_libraries,
+    api_moderation,
     api_search,
     api_searches,
     api_status,
     audit,
     banks,
+    compare,
+    duplicate_queue,
+    duplicates,
     feeds,
     health,
     images,
@@ -39,6 +45,7 @@ from webapp.routes import (
     language,
     libraries,
     login,
+    moderation,
     oidc,
     people,
     regions,
@@ -130,6 +137,7 @@ def create_app(
         selection,
         status,
         trash,
+        api_duplicates,
         api_images,
         api_libraries,
         api_search,
@@ -147,6 +155,12 @@ def create_app(
         language,
         searches,
         feeds,
+        moderation,
+        api_moderation,
+        compare,
+        api_compare,
+        duplicate_queue,
+        duplicates,
         banks,
         api_banks,
     ):
@@ -154,6 +168,7 @@ def create_app(
     mount_static(app)
     one_file = settings.max_upload_bytes + FORM_BYTES
     with_files = dict.fromkeys(("/search", "/api/v1/search", "/api/v1/images"), one_file)
+    with_files |= dict.fromkeys(("/compare", "/api/v1/compare"), one_file * 2)
     with_files["/upload"] = one_file * PAGE_UPLOAD_FILES
     with_files |= {f"{place}/banks/*/{what}": one_file for place in ("", "/api/v1") for what in BANK_FILES}
     app.add_middleware(ServerTiming)

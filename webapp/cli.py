@@ -12,6 +12,9 @@ from typing import NoReturn
 import click
 
 from webapp.cli_banks import banks_command
+from webapp.cli_compare import compare_command
+from webapp.cli_decisions import decisions
+from webapp.cli_duplicates import duplicates
 from webapp.cli_errors import WRONG_USAGE, end_of
 from webapp.cli_evaluate import evaluate
 from webapp.cli_export import export_command
@@ -32,6 +35,8 @@ COMMANDS = (
     import_command,
     export_command,
     search_command,
+    duplicates,
+    compare_command,
     retry,
     reindex,
     reconcile_command,
@@ -45,6 +50,7 @@ COMMANDS = (
     user,
     token,
     audit_command,
+    decisions,
 )
 
 

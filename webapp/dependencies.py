@@ -11,17 +11,20 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from pipeline import banks
+from pipeline.access import may_change_any
 from pipeline.backend import Backend
 from pipeline.current_backend import CurrentBackend
 from pipeline.doorbell import Doorbell
 from pipeline.errors import StoreUnavailable
 from pipeline.fetching import Fetcher
 from pipeline.health import MoveWatch
+from pipeline.moderation_queue import count_own, may_moderate
 from pipeline.principals import Action, Principal
 from pipeline.worker import Worker
 from webapp.cookies import Signer
 from webapp.flash import read_notice
 from webapp.identity import Visitor, visitor_of
+from webapp.language import as_number
 from webapp.pages import Shell
 from webapp.wording import as_size
 
@@ -130,7 +133,7 @@ def shell(
     visitor = visitor_of(request)
     who = visitor.principal
     if not notice:
-        notice, undo_ids = read_notice(request)
+        notice, undo_ids, undo_url = read_notice(request)
     return Shell(
         active=active,  # type: ignore[arg-type] # one of the names that pages.Shell lists
         encoder=backend.encoder.name,
@@ -147,11 +150,23 @@ def shell(
         has_libraries=who.roles is None or bool(who.roles),
         may_administrate=who.may_administrate(),
         may_read_audit=who.may_administrate() or who.libraries(Action.MANAGE) != frozenset(),
+        may_moderate=visitor.is_known and may_change_any(who),
         has_banks=banks.is_for(who),
         bare=not visitor.is_known,
         moved=_moved(running) if who.may_administrate() else "",
         outage=running.pictures.sentence if visitor.is_known else "",
+        moderates=visitor.is_known and may_moderate(who),
+        open_cases=_open_cases(backend, who) if visitor.is_known else "",
     )
+
+
+def _open_cases(backend: Backend, who: Principal) -> str:
+    """Return how many pictures wait for a decision of theirs; "" for none, and while the database cannot say."""
+    try:
+        number = count_own(backend, who)
+    except StoreUnavailable:
+        return ""  # a page that says so is shown all the same
+    return as_number(number) if number else ""
 
 
 def _moved(running: Running) -> str:

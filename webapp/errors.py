@@ -37,6 +37,7 @@ STATUS: dict[type[errors.LikenessError], int] = {
     errors.QueryPictureNotFound: 404,
     errors.LibraryNotFound: 404,
     errors.PersonNotFound: 404,
+    errors.GroupNotFound: 404,
     errors.LinkNotFound: 404,
     errors.NotLoggedIn: 401,
     errors.NotAllowed: 403,

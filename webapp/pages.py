@@ -9,6 +9,7 @@ from typing import Literal
 
 from pipeline.images import ImageRecord
 from webapp.pages_colors import ColorFields
+from webapp.pages_watch import Watch
 
 Strength = Literal["strong", "possible", "weak"]
 
@@ -131,11 +132,26 @@ class Shell:
     `csrf_token` goes into every form that is posted; "" where no session could be misused. `person` is the name of who
     is logged in, "" when nobody is or there are no accounts. `bare` leaves out all that only members can use.
     `may_fetch` is whether pictures are fetched from addresses. `upload_url` leads to where pictures are added, into the
-    library that is being looked at. `moved` is the sentence for who looks after the server when the data is elsewhere,
-    `outage` that for everybody when pictures cannot be seen. `has_banks` is whether to lead to the banks.
+    library that is being looked at. `may_moderate` is whether they may change pictures somewhere, `moderates`
+    whether they moderate a library, `open_cases` how many pictures wait for a decision that they may take, "" for none.
+    `has_banks` is whether to lead to the banks. `moved` is the sentence for who looks after the server when the data is
+    elsewhere, `outage` that for everybody when pictures cannot be seen.
     """
 
-    active: Literal["search", "upload", "status", "libraries", "searches", "account", "people", "audit", "banks", ""]
+    active: Literal[
+        "search",
+        "upload",
+        "status",
+        "libraries",
+        "searches",
+        "account",
+        "people",
+        "audit",
+        "duplicates",
+        "moderation",
+        "banks",
+        "",
+    ]
     encoder: str
     formats: str
     max_upload: str
@@ -150,11 +166,14 @@ class Shell:
     has_libraries: bool = True
     may_administrate: bool = False
     may_read_audit: bool = False
+    may_moderate: bool = False
     has_banks: bool = False
     bare: bool = False
     upload_url: str = "/upload"
     moved: str = ""
     outage: str = ""
+    moderates: bool = False
+    open_cases: str = ""
 
 
 @dataclass(frozen=True)
@@ -269,8 +288,8 @@ class ImagePage:
 
     `same_colors_url` finds pictures with its colors, "" where they are not known.
     `problem` is the sentence when an edit was refused; `likes` are more like this. `may_change` is whether to offer
-    what changes, deletes or restores it. `banks` are (id, name) of those that it can be kept in, posted to its address
-    + `/bank` (`bank`); `in_banks` says what it looks like in which.
+    what changes, deletes or restores it; `watch` says what of reporting it. `banks` are (id, name) of those that it can
+    be kept in, posted to its address + `/bank` (`bank`); `in_banks` says what it looks like in which.
     """
 
     shell: Shell
@@ -289,6 +308,7 @@ class ImagePage:
     problem: str = ""
     may_change: bool = True
     same_colors_url: str = ""
+    watch: Watch = field(default_factory=Watch)
     banks: tuple[tuple[str, str], ...] = ()
     in_banks: tuple[str, ...] = ()
 

@@ -64,10 +64,21 @@ class Image(BaseModel):
     color: Color | None
 
 
+class FoundCopy(BaseModel):
+    """An image that was found beside another one, and what the two are to each other."""
+
+    id: str
+    verdict: Literal["identical", "re-encoded", "edited", "same-scene"]
+
+
 class UploadedImage(Image):
-    """An image that was just sent; `existing` says that the very same bytes were there before."""
+    """An image that was just sent; `existing` says that the very same bytes were there before.
+
+    `copies` were found beside it, the closest first; null where it has not been compared yet.
+    """
 
     existing: bool
+    copies: list[FoundCopy] | None
 
 
 class ImageList(BaseModel):

@@ -22,6 +22,8 @@ MESSAGES = {
     "log_in_again": marked("Log in again"),
     "canceled": marked("Canceled"),
     "waiting": marked("Waiting to be sent"),
+    "press_key": marked("Press a key…"),
+    "key_taken": marked("This key is taken by the page itself. Please choose another one."),
 }
 COUNTED = {
     "selected": marked_forms("%(number)s picture selected", "%(number)s pictures selected"),

@@ -1,7 +1,7 @@
 """What a comparison of two pictures says: a verdict, and the evidence for it. Values only; `verdicts` computes them."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -113,7 +113,21 @@ class Comparison:
 
     def turned_round(self) -> "Comparison":
         """Return the comparison of b with a."""
-        raise NotImplementedError
+        other = {"a": "b", "b": "a"}
+        edits = tuple(replace(edit, of=other[edit.of]) for edit in self.edits)
+        degrees = self.degrees
+        if degrees is not None and not self.mirrored:  # a mirrored picture turned is undone by the same, mirrored first
+            degrees = -degrees
+        back = None if self.transform is None else _inverse(self.transform)
+        return replace(
+            self, edits=edits, transform=back, box_in_a=self.box_in_b, box_in_b=self.box_in_a, degrees=degrees
+        )
+
+
+def _inverse(transform: Affine) -> Affine:
+    p, q, r, s, t, u = transform
+    area = p * t - q * s
+    return t / area, -q / area, (q * u - t * r) / area, -s / area, p / area, (s * r - p * u) / area
 
 
 def _tuple(values: Any) -> Any:

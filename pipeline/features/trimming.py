@@ -35,7 +35,8 @@ LEAST_LEFT = 0.2
 ROUNDS = 4
 """How often all sides are looked at: a window has a title bar, then a margin, then perhaps a frame."""
 
-CHUNK = 48  # lines looked at in one go
+CHUNK = 64
+"""Lines looked at in one go. Where none of so many is plain, that is no bar: words are less high."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def _depth(lines: npt.NDArray[np.uint8]) -> tuple[int, bool]:
     if shares[0] < PLAIN:
         return 0, False
     deepest = max(SOFT_LINES, int(DEEPEST * len(lines)))
-    while len(shares) < deepest:
+    while len(shares) < deepest and (shares[-CHUNK:] >= PLAIN).any():
         shares = np.concatenate([shares, _shares(lines[len(shares) : len(shares) + CHUNK], color)])
     plain = shares >= PLAIN
     ends = np.flatnonzero(plain[:-1] & ~plain[1:]) + 1  # the first line after each run of plain ones

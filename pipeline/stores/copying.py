@@ -22,11 +22,15 @@ from pipeline.errors import Conflict
 from pipeline.stores.database import Database, Writing
 from pipeline.stores.postgresql import storable
 from pipeline.stores.tables import Json, UtcTime, metadata, moves, vector_copies
+from pipeline.stores.tables_duplicates import pair_decisions
 from pipeline.stores.tables_people import audit_log
 
 BATCH_ROWS = 1000  # rows written in one transaction and told at once; 2 MB of embeddings with 1,024 numbers
 
 LEFT_BEHIND = (vector_copies, moves)
+
+APPEND_ONLY = {audit_log: "The audit log", pair_decisions: "The log of decisions on duplicates"}
+"""Tables in which the database refuses changes: what is there and not here shows that it was used."""
 
 Row = tuple[Any, ...]
 Told = Callable[[int], None]
@@ -96,7 +100,7 @@ def count_rows(connection: Connection) -> int:
 
 def is_empty(connection: Connection) -> bool:
     """Whether nobody has put anything into this database; a start alone leaves it empty, with its first library."""
-    lasting = ("images", "embeddings", "people", "audit_log")
+    lasting = ("images", "embeddings", "people", "audit_log", "pair_decisions")
     return not any(connection.execute(sa.select(metadata.tables[name]).limit(1)).first() for name in lasting)
 
 
@@ -197,10 +201,10 @@ def _equalize_table(reading: Connection, target: Database, shape: _Shape, tell: 
         changes = _compare(ours, _read(there, shape, names), key)
         for batch in _batches(changes):
             rows = {kind: [row for change, row in batch if change == kind] for kind in ("delete", "update", "insert")}
-            if shape.table is audit_log and (rows["delete"] or rows["update"]):
+            if shape.table in APPEND_ONLY and (rows["delete"] or rows["update"]):
                 raise Conflict(
-                    "The audit log there has entries that the one here does not have, so that database has been used "
-                    "for something else. Please name an empty one."
+                    f"{APPEND_ONLY[shape.table]} there has entries that the one here does not have, so that database "
+                    "has been used for something else. Please name an empty one."
                 )
             difference.deleted += _delete(target, shape, rows["delete"], key)
             _write(target, shape, names, rows["update"], rows["insert"])

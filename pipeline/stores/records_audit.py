@@ -63,6 +63,14 @@ class Event(StrEnum):
     IMAGES_DELETED = "pictures deleted"
     IMAGES_RESTORED = "pictures restored"
     IMAGES_PURGED = "pictures deleted for good"
+    IMAGES_REPORTED = "picture reported"
+    IMAGES_HELD = "pictures held"
+    IMAGES_APPROVED = "pictures approved"
+    IMAGES_REMOVED = "pictures removed by a moderator"
+    IMAGES_ESCALATED = "pictures left to the owners"
+    MODERATION_UNDONE = "moderation undone"
+    DUPLICATES_SETTLED = "duplicates settled"
+    DUPLICATES_UNDONE = "settling of duplicates undone"
 
 
 @dataclass(frozen=True)

@@ -209,6 +209,12 @@ def thumbnail(connection: Connection, bank_id: str, entry_id: int) -> bytes | No
     return connection.scalar(sa.select(bank_entries.c.thumbnail).where(*one))
 
 
+def entries_with(connection: Connection, bank_id: str, sha256: str) -> list[int]:
+    """Return the ids of the entries of a bank that were made of a picture with these bytes."""
+    theirs = (bank_entries.c.bank == bank_id, bank_entries.c.sha256 == sha256)
+    return list(connection.scalars(sa.select(bank_entries.c.id).where(*theirs)))
+
+
 def remove_entries(connection: Connection, bank_id: str, ids: Collection[int]) -> int:
     """Forget entries of a bank with their matches; return how many there were."""
     change(connection, bank_id, removals=banks.c.removals + 1)

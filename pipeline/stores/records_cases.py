@@ -6,7 +6,7 @@ in the queue. A held image that is not deleted always has an open case.
 Every function works inside the caller's transaction.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
@@ -17,8 +17,9 @@ from pipeline.images import ImageState, new_image_id
 from pipeline.stores.tables import images
 from pipeline.stores.tables_duplicates import moderation_cases as cases
 
-HELD, REPORTED = "held", "reported"
-"""What a case can be: the image is kept back, or somebody has said that it should be looked at."""
+HELD, REPORTED, ESCALATED = "held", "reported", "escalated"
+"""What a case can be: the image is kept back, somebody has said that it should be looked at, or a moderator has left it
+to the owners of its library."""
 
 OPEN, SETTLED = "open", "settled"
 
@@ -146,16 +147,18 @@ def count_reporters(connection: Connection, row: int) -> int:
     return connection.scalar(sa.select(sa.func.count(sa.distinct(who))).where(*theirs)) or 0
 
 
+def has_reported(connection: Connection, row: int, reporter_id: str | None) -> bool:
+    """Whether somebody has an open report of an image."""
+    theirs = (cases.c.image_row == row, cases.c.state == OPEN, cases.c.kind == REPORTED)
+    mine = cases.c.reporter_id.is_not_distinct_from(reporter_id)
+    return connection.execute(sa.select(cases.c.id).where(*theirs, mine).limit(1)).first() is not None
+
+
 def reports_since(connection: Connection, reporter_id: str | None, moment: datetime) -> int:
     """Return how many reports somebody has made since `moment`, open or settled."""
     theirs = (cases.c.kind == REPORTED, cases.c.opened_at > moment)
     mine = cases.c.reporter_id.is_not_distinct_from(reporter_id)
     return connection.scalar(sa.select(sa.func.count()).where(*theirs, mine)) or 0
-
-
-def held_reasons(connection: Connection, rows: Iterable[int]) -> dict[int, str]:
-    """Return by row why images are held, for those of a few that have an open case of that kind."""
-    return {case.image_row: case.reason for case in open_of(connection, list(rows)) if case.kind == HELD}
 
 
 def _cases(connection: Connection, *conditions: sa.ColumnElement[bool]) -> list[Case]:

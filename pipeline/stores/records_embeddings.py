@@ -167,6 +167,18 @@ def get_vector(connection: Connection, row: int, encoder: str) -> npt.NDArray[np
     return np.frombuffer(found, np.float16).astype(np.float32) if found and _is_finite(found) else None
 
 
+def get_vectors(connection: Connection, rows: Sequence[int], encoder: str) -> dict[int, npt.NDArray[np.float32]]:
+    """Return the embeddings of those of the images that have one of this encoder that can be compared, by row."""
+    found = {}
+    for start in range(0, len(rows), ROWS_PER_LOOK):
+        part = embeddings.c.image_row.in_(rows[start : start + ROWS_PER_LOOK])
+        theirs = (part, embeddings.c.encoder == encoder, embeddings.c.region == WHOLE, embeddings.c.vector.is_not(None))
+        for row, vector in connection.execute(sa.select(embeddings.c.image_row, embeddings.c.vector).where(*theirs)):
+            if _is_finite(vector):
+                found[row] = np.frombuffer(vector, np.float16).astype(np.float32)
+    return found
+
+
 def last_change(connection: Connection) -> int:
     """Return the number of the newest change of any encoder."""
     return int(connection.execute(sa.select(counters.c.value).where(counters.c.name == "change")).scalar_one())

@@ -35,8 +35,12 @@ UNREADABLE = Fingerprint(bytes(HASH_BYTES), bytes(ORIENTATIONS * HASH_BYTES), qu
 
 ROWS_PER_QUERY = 500  # values in one IN (...), as `records_images` has them
 
+_WAITING = (fingerprints.c.checked.is_(None), fingerprints.c.checked < CHECK_VERSION)
+"""What waits, those in a hurry first; two conditions, for each of which the index is used."""
+
 _VISIBLE = (images.c.state == ImageState.READY) & images.c.deleted_at.is_(None)
 _HAS_HASHES = fingerprints.c.version == VERSION
+_LACKS_ONE = ~sa.exists().where(fingerprints.c.image_row == images.c.row, _HAS_HASHES)
 _WITH_IMAGES = fingerprints.join(images, images.c.row == fingerprints.c.image_row)
 
 
@@ -71,7 +75,7 @@ def put_missing(connection: Connection, found: Mapping[int, Fingerprint]) -> Non
 
     Those that have been purged meanwhile are left out.
     """
-    for row in _held(connection, found):
+    for row in sorted(hold_images(connection, found)):
         _put(connection, row, found[row], checked=IN_NO_HURRY)
     records_embeddings.touch_analyzed(connection, sorted(found))
 
@@ -90,17 +94,25 @@ def _put(connection: Connection, row: int, fingerprint: Fingerprint, *, checked:
     connection.execute(added.on_conflict_do_update(index_elements=[fingerprints.c.image_row], set_=values))
 
 
-def _held(connection: Connection, rows: Collection[int]) -> list[int]:
-    """Return which of the images are still there, in ascending order; they stay until the end of the transaction."""
+def hold_images(connection: Connection, rows: Collection[int]) -> set[int]:
+    """Return which of the images have not been purged; they stay until the end of the transaction.
+
+    To be called before anything is written that refers to them: whoever purges takes images first as well.
+    """
     there = sa.select(images.c.row).where(images.c.row.in_(rows)).order_by(images.c.row)
-    return list(connection.scalars(there.with_for_update(read=True, key_share=True)))
+    return set(connection.scalars(there.with_for_update(read=True, key_share=True)))
 
 
 def lacking(connection: Connection, behind: int, limit: int) -> list[int]:
     """Return up to `limit` rows after the row `behind` of images that can be found and have no fingerprint of today."""
-    has_one = sa.exists().where(fingerprints.c.image_row == images.c.row, _HAS_HASHES)
-    asked = sa.select(images.c.row).where(_VISIBLE, images.c.row > behind, ~has_one)
+    asked = sa.select(images.c.row).where(_VISIBLE, images.c.row > behind, _LACKS_ONE)
     return list(connection.scalars(asked.order_by(images.c.row).limit(limit)))
+
+
+def count_lacking(connection: Connection) -> int:
+    """Return how many images that can be found have no fingerprint of today."""
+    counted = sa.select(sa.func.count()).select_from(images).where(_VISIBLE, _LACKS_ONE)
+    return connection.scalar(counted) or 0
 
 
 def get_many(connection: Connection, rows: Sequence[int]) -> dict[int, Fingerprint]:
@@ -114,46 +126,50 @@ def get_many(connection: Connection, rows: Sequence[int]) -> dict[int, Fingerpri
     return found
 
 
+def sample(connection: Connection, limit: int) -> list[int]:
+    """Return the rows of about `limit` images that can be found and have a fingerprint, spread over all of them."""
+    last = connection.scalar(sa.select(sa.func.max(fingerprints.c.image_row))) or 0
+    every = max(1, last // limit)
+    asked = sa.select(fingerprints.c.image_row).select_from(_WITH_IMAGES).where(_HAS_HASHES, _VISIBLE)
+    spread = asked.where(fingerprints.c.image_row % every == 0).order_by(fingerprints.c.image_row)
+    return list(connection.scalars(spread.limit(limit)))
+
+
 # ---- The queue
 
 
-def claim(connection: Connection, *, limit: int, lease: timedelta, first: Collection[int] = ()) -> Claim:
-    """Take up to `limit` images that wait for the check and that nobody holds: the rows `first`, then as they wait."""
-    token = secrets.token_hex(16)
-    rows = _due(connection, limit, fingerprints.c.image_row.in_(first)) if first else []
-    for waiting in (fingerprints.c.checked.is_(None), fingerprints.c.checked < CHECK_VERSION):
+def claim(
+    connection: Connection, *, limit: int, lease: timedelta, only: Collection[int] = (), library: str | None = None
+) -> Claim:
+    """Take up to `limit` images that wait for the check and that nobody holds, in the order in which they wait.
+
+    `only` are the rows to choose from, if not all, and `library` is the id of the library.
+    """
+    which = [images.c.library == library] if library is not None else []
+    if only:
+        which.append(images.c.row.in_(only))
+    rows: list[int] = []
+    for waiting in _WAITING:
         if len(rows) < limit:
-            rows += [row for row in _due(connection, limit, waiting) if row not in rows]
-    rows = rows[:limit]
+            due = _due(connection, waiting, *which).limit(limit - len(rows))
+            rows += connection.scalars(due.with_for_update(of=fingerprints, skip_locked=True))
+    token = secrets.token_hex(16)
     if rows:
         values = {"lease_token": token, "lease_until": moment(connection, lease)}
         connection.execute(fingerprints.update().where(fingerprints.c.image_row.in_(rows)).values(values))
     return Claim(token, tuple(rows))
 
 
-def _due(connection: Connection, limit: int, which: sa.ColumnElement[bool]) -> list[int]:
-    found = sa.select(fingerprints.c.image_row).select_from(_WITH_IMAGES).where(which, *_is_due(connection))
-    # In the order of the index, so that the first of very many are found at once.
-    found = found.order_by(fingerprints.c.checked, fingerprints.c.image_row).limit(limit)
-    return list(connection.scalars(found.with_for_update(of=fingerprints, skip_locked=True)))
-
-
-def _is_due(connection: Connection) -> tuple[sa.ColumnElement[bool], ...]:
-    return (
-        sa.or_(fingerprints.c.checked.is_(None), fingerprints.c.checked < CHECK_VERSION),
-        sa.or_(fingerprints.c.lease_until.is_(None), fingerprints.c.lease_until < moment(connection)),
-        _HAS_HASHES,
-        _VISIBLE,
-    )
-
-
 def is_any_due(connection: Connection) -> bool:
     """Whether an image waits for the check that nobody holds."""
-    for waiting in (fingerprints.c.checked.is_(None), fingerprints.c.checked < CHECK_VERSION):
-        asked = sa.select(fingerprints.c.image_row).select_from(_WITH_IMAGES).where(waiting, *_is_due(connection))
-        if connection.execute(asked.limit(1)).first():
-            return True
-    return False
+    return any(connection.execute(_due(connection, waiting).limit(1)).first() for waiting in _WAITING)
+
+
+def _due(connection: Connection, *which: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
+    """Return what selects the rows of images that nobody holds, in the order of the index, so that the first come at once."""
+    unheld = sa.or_(fingerprints.c.lease_until.is_(None), fingerprints.c.lease_until < moment(connection))
+    due = sa.select(fingerprints.c.image_row).select_from(_WITH_IMAGES).where(*which, unheld, _HAS_HASHES, _VISIBLE)
+    return due.order_by(fingerprints.c.checked, fingerprints.c.image_row)
 
 
 def finish(connection: Connection, row: int, token: str, lease: timedelta) -> bool:
@@ -175,25 +191,23 @@ def give_back(connection: Connection, token: str) -> None:
     connection.execute(ours.values(lease_token=None, lease_until=None))
 
 
-def looked_at_or_held(connection: Connection, rows: Sequence[int]) -> set[int]:
-    """Return those of the images that the present check has seen, or that are being checked at this moment.
-
-    Whoever held one and died holds it here as well, until it is claimed again: comparing it twice is no harm.
-    """
-    seen = sa.or_(fingerprints.c.checked == CHECK_VERSION, fingerprints.c.lease_token.is_not(None))
-    found: set[int] = set()
-    for start in range(0, len(rows), ROWS_PER_QUERY):
-        part = fingerprints.c.image_row.in_(rows[start : start + ROWS_PER_QUERY])
-        found |= set(connection.scalars(sa.select(fingerprints.c.image_row).where(part, seen)))
-    return found
-
-
 def check_again(connection: Connection, rows: Sequence[int]) -> None:
     """Let images be checked as if they had just come in: they are back after others came in without them."""
     fresh = {"checked": None, "lease_token": None, "lease_until": None}
     for start in range(0, len(rows), ROWS_PER_QUERY):
         part = fingerprints.c.image_row.in_(rows[start : start + ROWS_PER_QUERY])
         connection.execute(fingerprints.update().where(part).values(fresh))
+
+
+def waiting(connection: Connection, rows: Sequence[int]) -> set[int]:
+    """Return those of a few images that have just come in, or come back, and have not been checked since."""
+    found: set[int] = set()
+    for start in range(0, len(rows), ROWS_PER_QUERY):
+        part = fingerprints.c.image_row.in_(rows[start : start + ROWS_PER_QUERY])
+        found |= set(
+            connection.scalars(sa.select(fingerprints.c.image_row).where(part, fingerprints.c.checked.is_(None)))
+        )
+    return found
 
 
 def check_all_again(connection: Connection, library: str | None = None) -> int:

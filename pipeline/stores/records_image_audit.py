@@ -17,8 +17,10 @@ MOST_IDS = 100  # told in one entry; the number of all is in its subject
 MOST_NAMES = 5
 
 
-def add(connection: Connection, principal: Principal, event: Event, images: Sequence[ImageRecord]) -> None:
-    """Append that `principal` did `event` to `images`; nothing when there are none."""
+def add(
+    connection: Connection, principal: Principal, event: Event, images: Sequence[ImageRecord], **detail: object
+) -> None:
+    """Append that `principal` did `event` to `images`, with what else is to be told; nothing when there are none."""
     by_library: dict[str, list[ImageRecord]] = defaultdict(list)
     for image in images:
         by_library[image.library].append(image)
@@ -31,4 +33,5 @@ def add(connection: Connection, principal: Principal, event: Event, images: Sequ
             library=library,
             ids=[image.id for image in theirs[:MOST_IDS]],
             files=[image.filename for image in theirs[:MOST_NAMES]],
+            **detail,
         )

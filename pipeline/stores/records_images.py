@@ -15,7 +15,14 @@ from sqlalchemy.engine import Connection, RowMapping
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, EXIF_FIELDS, Category, Keyword, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState, Source, new_image_id
 from pipeline.principals import Principal
-from pipeline.stores import records_cases, records_embeddings, records_fingerprints, records_libraries, records_words
+from pipeline.stores import (
+    records_cases,
+    records_embeddings,
+    records_fingerprints,
+    records_libraries,
+    records_regroup,
+    records_words,
+)
 from pipeline.stores.principal_sql import allowed, changeable, present
 from pipeline.stores.tables import color_share_column, image_sources, images, insert_into, palette, tags
 
@@ -124,9 +131,20 @@ def find_by_sha256(connection: Connection, library: str, sha256: str, *, hold: b
     return get_by_rows(connection, [row])[0] if row is not None else None
 
 
+def is_deleted(connection: Connection, library: str, sha256: str) -> bool:
+    """Whether there is an image with these bytes in `library` that can be restored."""
+    bytes_there = (images.c.library == library, images.c.sha256 == sha256)
+    return connection.scalar(sa.select(images.c.deleted_at).where(*bytes_there)) is not None
+
+
 def rows_by_sha256(connection: Connection, sha256: str, principal: Principal) -> list[int]:
     """Return the rows of the images with these bytes in every library that `principal` may see."""
     return list(connection.scalars(sa.select(images.c.row).where(images.c.sha256 == sha256, allowed(principal))))
+
+
+def rows_with_bytes(connection: Connection, sha256: str) -> set[int]:
+    """Return the rows of the images with these bytes in every library."""
+    return set(connection.scalars(sa.select(images.c.row).where(images.c.sha256 == sha256)))
 
 
 def get_present(
@@ -226,12 +244,15 @@ def _insert_tags(connection: Connection, rows: Sequence[int], new_tags: Iterable
 
 
 def delete(connection: Connection, rows: Sequence[int]) -> None:
-    """Hide the images from everything at once; they can be restored until they are purged."""
+    """Hide the images from everything at once; they can be restored until they are purged. Call it ALONE."""
     _set_deleted(connection, rows, datetime.now(UTC))
 
 
 def restore(connection: Connection, rows: Sequence[int]) -> None:
-    """Bring deleted images back; one that a moderator has removed is held until it has been looked at again."""
+    """Bring deleted images back; one that a moderator has removed is held until it has been looked at again.
+
+    Call it ALONE: their groups of duplicates are made anew.
+    """
     records_fingerprints.check_again(connection, rows)
     for part in _parts(rows):
         records_cases.open_again(connection, part)
@@ -242,6 +263,7 @@ def _set_deleted(connection: Connection, rows: Sequence[int], moment: datetime |
     for part in _parts(rows):
         connection.execute(images.update().where(images.c.row.in_(part)).values(deleted_at=moment))
     records_embeddings.touch(connection, rows)
+    records_regroup.regroup(connection, rows)
 
 
 def wait_again(connection: Connection, rows: Sequence[int]) -> int:
@@ -274,8 +296,10 @@ def _wait_again(connection: Connection, condition: sa.ColumnElement[bool]) -> in
 def purge(connection: Connection, rows: Sequence[int]) -> None:
     """Forget the images for good. Their objects become orphans, which `purging` removes."""
     records_embeddings.bury(connection, rows)
+    tied = records_regroup.tied_to(connection, rows)
     for part in _parts(rows):
         connection.execute(images.delete().where(images.c.row.in_(part)))
+    records_regroup.regroup(connection, tied)
 
 
 def _parts(values: Sequence[T]) -> Iterable[Sequence[T]]:

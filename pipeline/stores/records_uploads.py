@@ -12,7 +12,7 @@ from pipeline.stores.tables import upload_cards
 
 @dataclass(frozen=True)
 class Card:
-    """What became of one uploaded file when it arrived: `accepted`, `existing` or `refused` with its sentence."""
+    """What became of one uploaded file when it arrived: accepted, existing, restored, or refused with its sentence."""
 
     id: str
     batch: str

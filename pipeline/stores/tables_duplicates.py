@@ -37,11 +37,14 @@ pair_findings = sa.Table(
     sa.Column("evidence", Json, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("found_at", UtcTime, nullable=False),
+    sa.Column("decision", sa.String(12)),
     sa.Index("ix_pair_findings_b_row", "b_row"),
+    sa.Index("ix_pair_findings_verdict", "verdict", "a_row", "b_row"),
     sa.CheckConstraint("a_row < b_row", name="ordered"),
 )
 """What the comparison of two images said, if it was more than `similar`: `a_row` < `b_row`. `evidence` is a Comparison
-as JSON, of a with b. A copy that can be made again; what people decide is in `pair_decisions`."""
+as JSON, of a with b. A copy that can be made again; what people decide is in `pair_decisions`. `decision` repeats the
+last word of these for the pair, or is `implied` where both are duplicates of others that are; `regroup` writes it."""
 
 duplicate_groups = sa.Table(
     "duplicate_groups",
@@ -67,8 +70,10 @@ group_members = sa.Table(
     _image_row(primary_key=True, autoincrement=False),
     sa.Column("group_id", sa.ForeignKey(duplicate_groups.c.id, ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("verdict", sa.String(12), nullable=False),
+    sa.Column("decided", sa.Boolean, nullable=False),
 )
-"""Who is in a group beside its keeper, each tied to the keeper itself by a finding with this verdict."""
+"""Who is in a group beside its keeper, each tied to the keeper itself by a finding with this verdict. `decided` is
+whether somebody has said so of both."""
 
 pair_decisions = sa.Table(
     "pair_decisions",
@@ -88,6 +93,7 @@ pair_decisions = sa.Table(
     sa.Column("actor", sa.String(100), nullable=False),
     sa.Index("ix_pair_decisions_a", "a_sha256", "b_sha256"),
     sa.Index("ix_pair_decisions_b", "b_sha256"),
+    sa.Index("ix_pair_decisions_actor_id_at", "actor_id", "at"),
     sqlite_autoincrement=True,
 )
 """Append-only: what people said of two images, known by library and bytes, so that it holds when they are analyzed or

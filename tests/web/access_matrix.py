@@ -37,12 +37,25 @@ GET    /upload/changes                                      L    200  200  200  
 POST   /upload                                              401  403  303  303  303  422  403   401  401  401  401
 GET    /images/{image_id}                                   L    200  200  200  200  404  404   L    L    L    L
 GET    /images/{deleted_id}                                 L    404  404  200  200  404  404   L    L    L    L
+GET    /images/{held_id}                                    L    404  404  200  200  404  404   L    L    L    L
+GET    /images/{held_id}/thumbnail                          L    404  404  200  200  404  404   L    L    L    L
+GET    /images/{held_id}/original                           L    404  404  200  200  404  404   L    L    L    L
 GET    /images/{image_id}/thumbnail                         L    200  200  200  200  404  404   L    L    L    L
 GET    /images/{image_id}/original                          L    200  200  200  200  404  404   L    L    L    L
 POST   /images/{image_id}/edit                              401  403  403  303  303  404  404   401  401  401  401
 POST   /images/{image_id}/delete                            401  403  403  303  303  404  404   401  401  401  401
 POST   /images/{deleted_id}/restore                         401  404  404  303  303  404  404   401  401  401  401
 POST   /images/{image_id}/retry                             401  403  403  303  303  404  404   401  401  401  401
+POST   /images/{held_id}/edit                               401  404  404  303  303  404  404   401  401  401  401
+POST   /images/{held_id}/delete                             401  404  404  303  303  404  404   401  401  401  401
+POST   /images/{image_id}/report                            401  303  303  303  303  404  404   401  401  401  401
+POST   /images/{held_id}/report                             401  404  404  409  409  404  404   401  401  401  401
+POST   /images/{image_id}/hold                              401  403  403  303  303  404  404   401  401  401  401
+GET    /moderation                                          L    403  403  200  200  200  403   L    L    L    L
+POST   /moderation/veil                                     401  403  403  303  303  303  403   401  401  401  401
+POST   /moderation/ask                                      401  403  403  200  200  404  404   401  401  401  401
+POST   /moderation/settle                                   401  403  403  303  303  404  404   401  401  401  401
+POST   /moderation/undo/{batch}                             401  403  403  303  303  409  403   401  401  401  401
 POST   /selection                                           401  403  403  303  303  404  404   401  401  401  401
 GET    /status                                              L    200  200  200  200  200  200   L    L    L    L
 POST   /status/retry                                        401  303  303  303  303  303  303   401  401  401  401
@@ -58,6 +71,18 @@ POST   /api/v1/images/{deleted_id}/restore                  401  404  404  200  
 GET    /api/v1/images/{deleted_id}                          401  404  404  404  404  404  404   404  403  404  404
 GET    /api/v1/images/{image_id}/original                   401  200  200  200  200  404  404   200  403  200  200
 GET    /api/v1/images/{image_id}/thumbnail                  401  200  200  200  200  404  404   200  403  200  200
+GET    /api/v1/images/{held_id}                             401  404  404  200  200  404  404   404  403  200  404
+GET    /api/v1/images/{held_id}/original                    401  404  404  200  200  404  404   404  403  200  404
+GET    /api/v1/images/{held_id}/thumbnail                   401  404  404  200  200  404  404   404  403  200  404
+PATCH  /api/v1/images/{held_id}                             401  404  404  200  200  404  404   404  403  200  404
+DELETE /api/v1/images/{held_id}                             401  404  404  204  204  404  404   404  403  204  404
+POST   /api/v1/images/{image_id}/report                     401  204  204  204  204  404  404   403  403  204  204
+GET    /api/v1/moderation                                   401  403  403  200  200  200  403   403  403  200  403
+POST   /api/v1/moderation/approve                           401  403  403  200  200  404  404   403  403  200  403
+POST   /api/v1/moderation/remove                            401  403  403  200  200  404  404   403  403  200  403
+POST   /api/v1/moderation/escalate                          401  403  403  200  200  404  404   403  403  200  403
+POST   /api/v1/moderation/hold                              401  403  403  200  200  404  404   403  403  200  403
+POST   /api/v1/moderation/undo                              401  403  403  200  200  409  403   403  403  200  403
 POST   /api/v1/search                                       401  200  200  200  200  200  200   200  403  200  200
 GET    /api/v1/status                                       401  200  200  200  200  200  200   200  403  200  200
 GET    /api/v1/libraries                                    401  200  200  200  200  200  200   200  403  200  200
@@ -75,6 +100,18 @@ POST   /api/v1/searches                                     401  201  201  201  
 GET    /api/v1/searches/{search_id}                         401  404  404  404  404  404  404   404  403  404  404
 PATCH  /api/v1/searches/{search_id}                         401  404  404  404  404  404  404   403  403  403  404
 DELETE /api/v1/searches/{search_id}                         401  404  404  404  404  404  404   403  403  403  404
+GET    /api/v1/duplicates                                   401  200  200  200  200  200  200   200  403  200  200
+GET    /api/v1/duplicates/same-scene                        401  200  200  200  200  200  200   200  403  200  200
+GET    /api/v1/duplicates/decisions                         401  403  403  200  200  200  403   403  403  200  403
+GET    /api/v1/duplicates/decisions/export                  401  403  403  200  200  200  403   403  403  200  403
+POST   /api/v1/duplicates/decisions                         401  403  403  200  200  404  404   403  403  200  403
+POST   /api/v1/duplicates/undo                              401  403  403  200  200  404  404   403  403  200  403
+GET    /api/v1/duplicates/identical                         401  403  200  200  200  200  403   403  403  200  403
+POST   /api/v1/duplicates/identical                         401  403  200  200  200  200  403   403  403  200  403
+GET    /api/v1/duplicates/{group_id}                        401  200  200  200  200  404  404   200  403  200  200
+POST   /api/v1/duplicates/{group_id}/claim                  401  403  403  200  200  404  404   403  403  200  403
+POST   /api/v1/duplicates/{group_id}/release                401  403  204  204  204  204  403   403  403  204  403
+POST   /api/v1/duplicates/{asked_group_id}/settle           401  403  403  200  200  404  404   403  403  200  403
 GET    /api/v1/docs                                         L    200  200  200  200  200  200   200  200  200  200
 GET    /api/v1/openapi.json                                 200  200  200  200  200  200  200   200  200  200  200
 
@@ -182,7 +219,9 @@ def rows() -> dict[tuple[str, str], dict[str, str]]:
 
 SAME_PARAMETER = {
     "deleted_id": "image_id",
+    "held_id": "image_id",
     "deleted_library": "library",
+    "asked_group_id": "group_id",
     "password_secret": "secret",
     "invitation_secret": "secret",
     "administrator_secret": "secret",

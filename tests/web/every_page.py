@@ -12,6 +12,7 @@ from tests.web.samples import (
     trash_page,
     upload_page,
 )
+from tests.web.samples_duplicates import compare_pages, identical_pages, queue_pages, review_pages
 from tests.web.samples_people import member_pages
 from tests.web.samples_searches import searches_pages
 from webapp.dependencies import MOVED_ALREADY
@@ -27,6 +28,10 @@ def every_page() -> dict[str, tuple[str, object]]:
     """Return each page under the address of its preview: the template and its value."""
     found: dict[str, tuple[str, object]] = {}
     found |= {f"search-{name}": ("search.html", value) for name, value in search_pages().items()}
+    found |= {f"compare-{name}": ("compare.html", value) for name, value in compare_pages().items()}
+    found |= {f"duplicates-{name}": ("duplicates.html", value) for name, value in queue_pages().items()}
+    found |= {f"review-{name}": ("review.html", value) for name, value in review_pages().items()}
+    found |= {f"identical-{name}": ("identical.html", value) for name, value in identical_pages().items()}
     found |= {f"image-{name}": ("image.html", value) for name, value in image_pages().items()}
     found |= {
         "upload-empty": ("upload.html", upload_page(0)),

@@ -6,7 +6,8 @@ change nothing and tell nothing.
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -15,18 +16,36 @@ import sqlalchemy as sa
 from pictures import picture_bytes
 from starlette.testclient import TestClient
 
-from pipeline import accounts, bank_entries, banks, curation, libraries, members, saved_feeds, saved_searches, sessions
+from pipeline import (
+    accounts,
+    bank_entries,
+    banks,
+    curation,
+    duplicate_groups,
+    libraries,
+    members,
+    moderation,
+    reporting,
+    saved_feeds,
+    saved_searches,
+    sessions,
+    settling,
+)
 from pipeline.backend import Backend
+from pipeline.features.comparison import Comparison, Verdict
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord
 from pipeline.ingest import accept
 from pipeline.principals import OWNER, Principal, Role, Scope
 from pipeline.query_pictures import keep_query_picture
 from pipeline.search import SearchQuery
+from pipeline.settling import Settlement
 from pipeline.stores import records_banks, records_libraries, tables_duplicates, tables_searches
 from pipeline.stores.records_banks import NewEntry
 from pipeline.stores.records_people import Person
-from pipeline.stores.tables import metadata
+from pipeline.stores.tables import images, metadata
+from pipeline.stores.tables_duplicates import duplicate_groups as groups
+from pipeline.stores.tables_duplicates import moderation_cases, pair_findings
 from pipeline.stores.tables_people import login_failures
 from pipeline.uploads import spooled
 from tests.web.access_matrix import VISITORS, route_path, rows
@@ -55,7 +74,7 @@ class World:
         self.app = client.app
         self.backend: Backend = client.app.state.running.backend
         self.seed = 0
-        self.people = {name: self._person(name) for name in ("administrator", *BROWSERS[:-1], "bystander")}
+        self.people = {name: self._person(name) for name in ("administrator", *BROWSERS[:-1], "bystander", "reporter")}
         self.shared = libraries.make(self.backend, self.as_person("owner"), SECRET_NAME).id
         libraries.make(self.backend, self.as_person("stranger"), "elsewhere")
         self.set_roles()
@@ -81,6 +100,8 @@ class World:
                 if name in ROLES:
                     records_libraries.set_role(connection, self.shared, person.id, ROLES[name])
             records_libraries.set_role(connection, self.shared, self.people["bystander"].id, Role.OWNER)
+            records_libraries.set_role(connection, self.shared, self.people["reporter"].id, Role.VIEWER)
+            connection.execute(moderation_cases.delete())  # nobody reports without end
             records_libraries.rename(connection, self.shared, SECRET_NAME)
             records_libraries.set_deleted(connection, self.shared, None)
 
@@ -116,10 +137,57 @@ class World:
         curation.delete(self.backend, [image.id], self.as_person("bystander"))
         return image.id
 
+    def new_held_id(self) -> str:
+        image = self.image()
+        moderation.hold(self.backend, [image.id], self.as_person("bystander"), "look at this")
+        return image.id
+
+    def new_reported_id(self) -> str:
+        image = self.image()
+        reporting.report(self.backend, image.id, self.as_person("reporter"), "look at this")
+        return image.id
+
+    def new_batch(self) -> str:
+        return moderation.approve(self.backend, [self.new_reported_id()], self.as_person("bystander")).batch
+
     def new_key(self) -> str:
         data = picture_bytes("disc")
         with spooled(io.BytesIO(data), "query.png", max_bytes=len(data)) as upload:
             return keep_query_picture(self.backend, upload).key
+
+    def new_group_id(self) -> str:
+        """Let two pictures of the shared library be copies of each other; `in_group` are those pictures."""
+        self.in_group = [self.image(), self.image()]
+        with self.backend.database.write() as connection:
+            rows = [image.row for image in self.in_group]
+            connection.execute(images.update().where(images.c.row.in_(rows)).values(state="ready"))
+            finding = Comparison(Verdict.IDENTICAL).as_json()
+            values = {"a_row": rows[0], "b_row": rows[1], "verdict": "identical", "evidence": finding, "version": 1}
+            connection.execute(pair_findings.insert().values(found_at=datetime.now(UTC), **values))
+            duplicate_groups.regroup(connection, rows)
+            return str(connection.scalar(sa.select(groups.c.id).where(groups.c.keeper_row.in_(rows))))
+
+    def new_asked_group_id(self) -> str:
+        """Return the group whose pictures the form has named."""
+        with self.backend.database.read() as connection:
+            rows = [image.row for image in self.in_group]
+            return str(connection.scalar(sa.select(groups.c.id).where(groups.c.keeper_row.in_(rows))))
+
+    def settlement(self) -> dict[str, Any]:
+        """Return a form that deletes one picture of a new group."""
+        self.new_group_id()
+        return {"keeper": self.in_group[0].id, "delete": [self.in_group[1].id]}
+
+    def settled(self) -> str:
+        """Return what takes back that somebody has settled a group."""
+        group = self.new_group_id()
+        settlement = Settlement(self.in_group[0].id, deletes=(self.in_group[1].id,))
+        return settling.settle(self.backend, group, settlement, self.as_person("bystander")).batch
+
+    def expected(self) -> str:
+        """Return what a preview has told of a new group."""
+        self.new_group_id()
+        return settling.preview_identical(self.backend, self.as_person("bystander")).expected
 
     def new_library(self) -> str:
         return self.shared
@@ -242,6 +310,12 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
         "GET /upload/changes": {"batch": "a"},
         "POST /images/{image_id}/edit": {"caption": "changed", "tags": "new"},
         "POST /language": {"language": "en"},
+        "POST /images/{image_id}/report": {"reason": "look at this"},
+        "POST /images/{held_id}/report": {"reason": "look at this"},
+        "POST /images/{image_id}/hold": {"reason": "look at this"},
+        "POST /images/{held_id}/edit": {"caption": "changed", "tags": "new"},
+        "PATCH /api/v1/images/{held_id}": {"caption": "changed"},
+        "POST /api/v1/images/{image_id}/report": {"reason": "look at this"},
         "POST /selection": {"action": "tag", "tags": "new", "image": world.new_image_id()},
         "POST /api/v1/images": {"file": picture, "library": world.shared},
         "PATCH /api/v1/images/{image_id}": {"caption": "changed"},
@@ -250,6 +324,11 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
         "PATCH /api/v1/libraries/{library}": {"name": fresh},
         "POST /api/v1/libraries/{library}/members": {"person": world.people["administrator"].name, "role": "viewer"},
         "PATCH /api/v1/libraries/{library}/members/{person_id}": {"role": "uploader"},
+        "POST /api/v1/duplicates/decisions": {
+            "a": world.new_image_id(),
+            "b": world.new_image_id(),
+            "decision": "unrelated",
+        },
         "POST /login": {"name": "viewer", "password": "not the password"},
         "POST /welcome/{password_secret}": {"name": fresh, "password": PASSWORD, "again": PASSWORD},
         "POST /invitations/{invitation_secret}/account": {"name": fresh, "password": PASSWORD, "again": PASSWORD},
@@ -288,7 +367,25 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
     }
     if path == "/images/{image_id}/bank":
         return {"bank": world.new_bank_id()}
-    return forms.get(f"{method} {path}", {})
+    if path.startswith(("/moderation/", "/api/v1/moderation/")):
+        return deed_of(world, path)
+    made: dict[str, Callable[[], dict[str, Any]]] = {
+        "POST /api/v1/duplicates/undo": lambda: {"batch": world.settled()},
+        "POST /api/v1/duplicates/identical": lambda: {"expected": world.expected()},
+        "POST /api/v1/duplicates/{asked_group_id}/settle": world.settlement,
+    }
+    call = f"{method} {path}"
+    return made[call]() if call in made else forms.get(call, {})
+
+
+def deed_of(world: World, path: str) -> dict[str, Any]:
+    """Return what is sent to decide about a picture, made only for the routes that need it."""
+    deed = path.rpartition("/")[2]
+    if deed == "undo":
+        return {"batch": world.new_batch()}
+    if path.startswith("/api/"):
+        return {"ids": [world.new_image_id() if deed == "hold" else world.new_reported_id()], "reason": "look at this"}
+    return {"action": "approve" if deed == "settle" else "remove", "image": world.new_reported_id()}
 
 
 def answer_of(answer: Any) -> str:

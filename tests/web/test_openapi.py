@@ -14,7 +14,15 @@ from starlette.testclient import TestClient
 from tests.web.conftest import LIBRARY, LOCAL, upload
 from webapp import schemas, schemas_libraries
 from webapp.forms import FILTER_FIELDS
-from webapp.routes import api_docs, api_images, api_libraries, api_search, api_searches, api_status
+from webapp.routes import (
+    api_docs,
+    api_duplicates,
+    api_images,
+    api_libraries,
+    api_search,
+    api_searches,
+    api_status,
+)
 
 CALLS = {
     ("post", "/api/v1/images"),
@@ -41,6 +49,18 @@ CALLS = {
     ("post", "/api/v1/libraries/{library}/members"),
     ("patch", "/api/v1/libraries/{library}/members/{person_id}"),
     ("delete", "/api/v1/libraries/{library}/members/{person_id}"),
+    ("get", "/api/v1/duplicates"),
+    ("get", "/api/v1/duplicates/same-scene"),
+    ("get", "/api/v1/duplicates/decisions"),
+    ("post", "/api/v1/duplicates/decisions"),
+    ("get", "/api/v1/duplicates/decisions/export"),
+    ("post", "/api/v1/duplicates/undo"),
+    ("get", "/api/v1/duplicates/identical"),
+    ("post", "/api/v1/duplicates/identical"),
+    ("get", "/api/v1/duplicates/{group_id}"),
+    ("post", "/api/v1/duplicates/{group_id}/claim"),
+    ("post", "/api/v1/duplicates/{group_id}/release"),
+    ("post", "/api/v1/duplicates/{group_id}/settle"),
     ("get", "/api/v1/status"),
 }
 
@@ -61,8 +81,8 @@ def test_every_call_is_listed_and_nothing_else(document: dict[str, Any]) -> None
 
 
 def test_every_route_below_api_v1_is_in_the_document() -> None:
-    routers = (api_images.router, api_libraries.router, api_search.router, api_searches.router, api_status.router)
-    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    modules = (api_duplicates, api_images, api_libraries, api_search, api_searches, api_status)
+    routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     assert {(method.lower(), route.path) for route in routes for method in route.methods} == CALLS
     assert all(route.include_in_schema for route in routes)
 

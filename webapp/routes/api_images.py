@@ -10,12 +10,13 @@ from starlette.responses import Response
 
 from pipeline import access, curation, listing
 from pipeline.description import describe
+from pipeline.duplicate_checking import copies_of, waiting_for_check
 from pipeline.errors import ImageNotFound
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord, ImageState
 from pipeline.ingest import accept, failure_code
 from pipeline.labels import clean_filename
-from pipeline.principals import Principal
+from pipeline.principals import Action, Principal
 from pipeline.uploads import spooled
 from webapp import schemas
 from webapp.api_form import ANY_CALL, api_errors, file_answer, filter_parameters, upload_body
@@ -28,6 +29,7 @@ from webapp.routes.images import KnownHeader, original_response, thumbnail_respo
 router = APIRouter(prefix="/api/v1", tags=["images"], responses=ANY_CALL)
 
 LONGEST_WAIT_SECONDS = 28.0  # with taking the picture in, and the last look, below the 30 that are promised
+LONGEST_CHECK_SECONDS = 3.0  # more, for a picture that is analyzed, until it has been compared with the others
 LOOK_SECONDS = 0.05  # between two looks at an image that is waited for; each is one read by primary key
 MOST_LISTED = 200
 DEFAULT_LISTED = 50
@@ -45,7 +47,8 @@ def upload_image(running: RunningDependency, principal: PrincipalDependency, for
     """Add a picture: 201 when it is new, 200 with `existing: true` when the very same bytes are there already.
 
     Bad pictures are refused at once where that can be seen. With `wait=true` the answer comes when the picture has
-    been analyzed, after 30 s at most; when too many wait already, it is answered `waiting`.
+    been analyzed, after 30 s at most; when too many wait already, it is answered `waiting`. It then has the `copies`
+    that were found beside the picture, as far as you may see them; null where it has not been compared yet.
     """
     fields = fields_of(form)
     wait = read_truth(fields, "wait")
@@ -64,12 +67,13 @@ def upload_image(running: RunningDependency, principal: PrincipalDependency, for
     image, may_see = accepted.image, principal.may_see(accepted.image.library)
     if wait and may_see:
         image = _wait_for(running, image, principal)
-    if accepted.existing and not may_see:
+    if accepted.existing and not (may_see and _may_look(principal, image)):
         # Who may add and not look is not told what others have written to the same bytes.
         image = replace(image, filename=clean_filename(sent.filename or ""), caption="", tags=())
     if wait and image.state == ImageState.FAILED:
         return _failed(running, image)
-    body = describe(image) | {"existing": accepted.existing}
+    copies = _copies(running, image, principal) if wait and may_see else None
+    body = describe(image) | {"existing": accepted.existing, "copies": copies}
     return JSONResponse(body, 200 if accepted.existing else 201)
 
 
@@ -147,7 +151,7 @@ def get_thumbnail(
 
 
 def _wait_for(running: Running, image: ImageRecord, principal: Principal) -> ImageRecord:
-    """Look at an image until it is analyzed, if there is room among those who wait.
+    """Look at an image until it is analyzed, and a little longer until it is compared, if there is room for waiting.
 
     Raises ImageNotFound when somebody deletes it meanwhile.
     """
@@ -159,10 +163,26 @@ def _wait_for(running: Running, image: ImageRecord, principal: Principal) -> Ima
         while image.state == ImageState.WAITING and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)
             image = access.get_image(running.backend, image.id, principal, own_held_too=True)
+        until = min(until, time.monotonic() + LONGEST_CHECK_SECONDS)
+        while waiting_for_check(running.backend, [image]) and time.monotonic() < until:
+            time.sleep(LOOK_SECONDS)
         return image
     finally:
         running.worker.hurried.discard(image.row)
         running.waiters.release()
+
+
+def _may_look(principal: Principal, image: ImageRecord) -> bool:
+    """Whether more may be told of an image than that it is there, or is held."""
+    return image.state != ImageState.HELD or principal.may(Action.CHANGE, image.library)
+
+
+def _copies(running: Running, image: ImageRecord, principal: Principal) -> list[dict[str, str]] | None:
+    """Return what was found beside an image; None where it has not been compared yet."""
+    if image.state != ImageState.READY or waiting_for_check(running.backend, [image]):
+        return None
+    found = copies_of(running.backend, image, principal)
+    return [{"id": other.id, "verdict": comparison.verdict} for other, comparison in found]
 
 
 def _failed(running: Running, image: ImageRecord) -> Response:

@@ -14,6 +14,7 @@ from pipeline.downloads import entity_tag, open_download
 from pipeline.errors import InvalidQuery, StoreUnavailable
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord, ImageState
+from pipeline.moderation_queue import decides, has_reported, waiting_of
 from pipeline.originals import thumbnail
 from pipeline.principals import Action, Principal
 from pipeline.questions import Term
@@ -24,7 +25,9 @@ from webapp.facts import facts_of
 from webapp.forms import FormDependency
 from webapp.image_features import palette_bars, score_bars, word_links
 from webapp.language import gettext as _
+from webapp.moderation_words import told_of
 from webapp.pages import ImagePage, Tile
+from webapp.pages_watch import Watch
 from webapp.rendering import page, wants_fragment
 from webapp.security import FILE_POLICY
 from webapp.tiles import display_url, image_url, region_url, tile_of_hit
@@ -179,7 +182,24 @@ def _page(
         tags_text=", ".join(image.tags) if tags_text is None else tags_text,
         problem=problem,
         may_change=access.may(principal, Action.CHANGE, image),
+        watch=_watch(backend, principal, image),
         **bank_fields(backend, principal, image),
+    )
+
+
+def _watch(backend: Backend, principal: Principal, image: ImageRecord) -> Watch:
+    """Return what is offered of reporting and moderating an image; nothing for one in the trash."""
+    if image.deleted_at is not None:
+        return Watch()
+    moderates = principal.may(Action.CHANGE, image.library)
+    waiting = waiting_of(backend, image, principal)
+    reported = image.state != ImageState.HELD and has_reported(backend, image, principal)
+    return Watch(
+        may_report=image.state != ImageState.HELD and not reported and not moderates,
+        has_reported=reported,
+        may_hold=moderates and image.state != ImageState.HELD,
+        may_settle=bool(waiting) and decides(principal, image, waiting),
+        told=tuple(told_of(case) for case in waiting),
     )
 
 

@@ -11,6 +11,8 @@ from pipeline import banks, curation, encoder_switch, listing
 from pipeline.access import may_change_any
 from pipeline.backend import Backend
 from pipeline.doorbell import QueueReport, ask_queue
+from pipeline.duplicate_checking import CheckProgress
+from pipeline.duplicate_checking import progress as check_progress
 from pipeline.encoder_switch import Filling
 from pipeline.errors import InvalidQuery
 from pipeline.health import DATABASE, StoreReport, check_stores
@@ -104,6 +106,7 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
         counts = listing.count_states(backend, principal)
         figures = listing.figures(backend, principal, since=datetime.now(UTC) - RECENT)
         failed = listing.list_failed(backend, principal, limit=MOST_FAILED)
+    checked = check_progress(backend, principal) if database_is_up else None
     waiting = counts[ImageState.WAITING]
     with_addresses = principal.may_administrate()
     return StatusPage(
@@ -121,6 +124,7 @@ def _page(request: Request, backend: Backend, principal: Principal) -> StatusPag
         ),
         sizes=(
             Fact(_("Originals"), as_size(figures.original_bytes) if figures else _("unknown")),
+            Fact(_("Checked for duplicates"), _checked(checked) if checked else _("unknown")),
             Fact(_("This page took"), _("%(number)s ms", number=round((time.perf_counter() - started) * 1000))),
         ),
         version=VERSION,
@@ -198,6 +202,13 @@ def _embedded(filling: Filling, *, with_numbers: bool) -> str:
             **numbers,
         )
     return _("%(done)s of %(total)s pictures are embedded.", **numbers)
+
+
+def _checked(checked: CheckProgress) -> str:
+    if not checked.left:
+        return ngettext("all of %(number)s picture", "all of %(number)s pictures", checked.total)
+    numbers = {"done": as_number(checked.checked), "total": as_number(checked.total), "left": as_number(checked.left)}
+    return _("%(done)s of %(total)s pictures, %(left)s to go", **numbers)
 
 
 def _remaining(waiting: int, analyzed_recently: int) -> str:

@@ -4,6 +4,7 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
@@ -13,41 +14,41 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from pipeline import access
+from pipeline import access, undoing, upload_choices
 from pipeline.backend import Backend
 from pipeline.errors import ImageRejected, InvalidQuery
-from pipeline.images import MAIN_LIBRARY, ImageRecord, ImageState
+from pipeline.images import MAIN_LIBRARY
 from pipeline.ingest import accept_into
 from pipeline.labels import clean_filename
 from pipeline.principals import Principal
-from pipeline.questions import Term
-from pipeline.search import SearchQuery, search
-from pipeline.upload_list import Card, ListedUpload, add_card, list_uploads
+from pipeline.upload_list import Card, add_card, list_uploads
 from pipeline.uploads import spooled
 from webapp.adding import deleted_library
 from webapp.dependencies import BackendDependency, PrincipalDependency, Running, RunningDependency, shell
-from webapp.forms import FormDependency, fields_of, files_of, first
+from webapp.flash import leave_notice
+from webapp.forms import FormDependency, fields_of, files_of, first, read_integer
 from webapp.identity import for_pictures
 from webapp.language import as_number, marked, ngettext
 from webapp.language import gettext as _
 from webapp.number_ranges import numbers_from, ranges_of
-from webapp.pages import Tile
-from webapp.pages_uploads import UploadCard, UploadPage
+from webapp.pages_uploads import UploadPage
 from webapp.rendering import page, wants_fragment
-from webapp.tiles import tile_of_hit, tile_of_image
-from webapp.wording import as_size, listed
+from webapp.sentences import said
+from webapp.upload_cards import NO_PROBLEMS, cards_of, outcome_of, stages_of
+from webapp.wording import listed, shortened
 
 router = APIRouter(include_in_schema=False)
 
 BATCH_COOKIE = "upload_batch"
 BATCH_SECONDS = 7 * 24 * 3600
 LONGEST_BATCH = 43
-KIN = 4  # similar pictures shown on a card
-MOST_KIN_CARDS = 24  # cards that are shown with them, newest first: each costs a search, and a list may have hundreds
+MOST_CARDS = 1_000_000
 SETTLING = timedelta(seconds=2)
 TOTAL_WORDS = {
     "added": marked("%(number)s added"),
     "existing": marked("%(number)s already here"),
+    "held": marked("%(number)s held"),
+    "deleted": marked("%(number)s deleted"),
     "waiting": marked("%(number)s being analyzed"),
     "refused": marked("%(number)s refused"),
     "failed": marked("%(number)s refused"),
@@ -71,10 +72,56 @@ def show_uploads(
 
 @router.get("/upload/changes")
 def show_changes(request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
-    """Return the cards that have come to an end since; `done` says which the page has got already."""
+    """Return the cards that have changed since; `done` and `seen` say which the page has got already."""
     fields = fields_of(request.query_params)
-    batch, done = _batch(first(fields, "batch")), numbers_from(first(fields, "done"))
-    return page(request, "upload_changes.html", _page(request, backend, principal, batch, done=done))
+    batch, done, seen = (
+        _batch(first(fields, "batch")),
+        *(numbers_from(first(fields, name)) for name in ("done", "seen")),
+    )
+    return page(request, "upload_changes.html", _page(request, backend, principal, batch, done=done, seen=seen))
+
+
+@router.post("/upload/choose")
+def choose(
+    request: Request, backend: BackendDependency, principal: PrincipalDependency, form: FormDependency
+) -> Response:
+    """Use the picture that is there in place of the new one, or keep both; then show its card again."""
+    fields = fields_of(form)
+    batch, number = _batch(first(fields, "batch")), read_integer(fields, "card", 1, MOST_CARDS) or 0
+    new, existing, problem, notice = first(fields, "new"), first(fields, "existing"), "", ""
+    choice, undo_url = first(fields, "choice"), ""
+    try:
+        if choice == "use":
+            used = upload_choices.use_existing(backend, new, existing, principal)
+            undo_url = f"/upload/undo/{used.batch}" if used.batch else f"/images/{used.new.id}/restore"
+            notice = _("%(name)s is used, and the new one is in the trash.", name=shortened(used.existing.filename))
+        elif choice in {"variant", "anyway"}:
+            reason = first(fields, "reason")
+            upload_choices.keep_both(backend, new, existing, principal, variant=choice == "variant", reason=reason)
+            notice = _("Both are kept.")
+        else:
+            raise InvalidQuery("Of two pictures one can be used, or both be kept.")
+    except InvalidQuery as error:
+        problem = said(error.user_message)
+    if wants_fragment(request):
+        content = _page(request, backend, principal, batch, only={number}, problems={number: problem})
+        content = replace(content, shell=replace(content.shell, notice=notice, undo_url=undo_url))
+        return page(request, "upload_changes.html", content, status_code=422 if problem else 200)
+    if problem:
+        content = _page(request, backend, principal, batch, problems={number: problem})
+        return page(request, "upload.html", content, status_code=422)
+    response = RedirectResponse(f"/upload?{urlencode({'batch': batch})}", 303)
+    leave_notice(response, notice, undo_url=undo_url)
+    return response
+
+
+@router.post("/upload/undo/{batch}")
+def undo_choice(batch: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+    """Bring back a picture in whose place another was used, and take back what that one got of it."""
+    undoing.undo(backend, batch, principal)
+    response = RedirectResponse("/upload", 303)
+    leave_notice(response, _("The picture is back."))
+    return response
 
 
 @router.post("/upload")
@@ -104,12 +151,12 @@ def receive_uploads(
 def _receive(running: Running, principal: Principal, batch: str, library: str, file: UploadFile) -> Card:
     backend = running.backend
     filename = clean_filename(file.filename or "")
-    sentence, image, existing = "", None, False
+    sentence, image, existing, restored = "", None, False, False
     try:
         limit = backend.settings.max_upload_bytes
         with spooled(file.file, file.filename or "", max_bytes=limit) as upload:
             accepted = accept_into(backend, upload, principal, library)
-        image, existing = accepted.image, accepted.existing
+        image, existing, restored = accepted.image, accepted.existing, accepted.restored
         running.ring()
     except ImageRejected as error:
         sentence = error.user_message
@@ -121,6 +168,7 @@ def _receive(running: Running, principal: Principal, batch: str, library: str, f
         size=file.size or 0,
         image=image,
         existing=existing,
+        restored=restored,
         sentence=sentence,
     )
 
@@ -133,35 +181,29 @@ def _page(
     *,
     only: AbstractSet[int] | None = None,
     done: AbstractSet[int] | None = None,
+    seen: AbstractSet[int] = frozenset(),
+    problems: Mapping[int, str] = NO_PROBLEMS,
 ) -> UploadPage:
-    """Return the list of a batch: all cards, or `only` these, or those that ended and are not in `done`.
+    """Return the list of a batch: all cards, or `only` these, or those that have changed since.
 
-    The totals are of all.
+    `done` are those that the page has got as they stay, `seen` those that it has got analyzed, and not compared yet.
+    The totals are of all. `problems` say why choices were refused, by the numbers of their cards.
     """
-    listed = list_uploads(backend, batch, principal)
-    kept = [item.card for item in listed]
-    outcomes = {item.card.number: _outcome(item.card, item.image) for item in listed}
-    ended = {number for number, (outcome, _) in outcomes.items() if outcome != "waiting"}
-    settled = _settled(kept, ended)
-    shown = only if only is not None else set(outcomes) if done is None else ended - done
-    newest_first = [item for item in reversed(listed) if item.card.number in shown]
-    cards = [
-        _card(
-            backend,
-            principal,
-            item,
-            outcomes[item.card.number],
-            with_kin=place < MOST_KIN_CARDS,
-        )
-        for place, item in enumerate(newest_first)
-    ]
-    poll_url = f"/upload/changes?batch={batch}&done={ranges_of(settled)}"
+    items = list_uploads(backend, batch, principal)
+    analyzed, final = stages_of(backend, items)
+    kept = [item.card for item in items]
+    settled, looked_at = _settled(kept, final), _settled(kept, analyzed - final)
+    shown = only if only is not None else {card.number for card in kept}
+    if done is not None:
+        shown = (final - done) | (analyzed - final - done - seen)
+    newest_first = [item for item in reversed(items) if item.card.number in shown]
+    poll_url = f"/upload/changes?batch={batch}&done={ranges_of(settled)}&seen={ranges_of(looked_at)}"
     libraries = access.upload_libraries(backend, principal) if only is None and done is None else {}
     return UploadPage(
         shell=shell(request, "upload"),
         batch=batch,
-        cards=tuple(cards),
-        totals=_totals([outcome for outcome, _ in outcomes.values()]),
+        cards=cards_of(backend, principal, newest_first, checked=final, problems=problems),
+        totals=_totals([outcome_of(item)[0] for item in items]),
         poll_url=poll_url if len(settled) < len(kept) else None,
         libraries=tuple(libraries.items()),
         library=_chosen(request, libraries),
@@ -183,52 +225,6 @@ def _settled(cards: Sequence[Card], ended: AbstractSet[int]) -> set[int]:
     """
     youngest = datetime.now(UTC) - SETTLING
     return {card.number for card in cards if card.number in ended and card.created_at < youngest}
-
-
-def _card(
-    backend: Backend,
-    principal: Principal,
-    item: ListedUpload,
-    outcome_and_sentence: tuple[str, str],
-    *,
-    with_kin: bool,
-) -> UploadCard:
-    card, image = item.card, item.image
-    outcome, sentence = outcome_and_sentence
-    kin: tuple[Tile, ...] = ()
-    if with_kin and outcome == "added" and image:
-        kin = _kin(backend, principal, image)
-        sentence = _("Added. It looks like these:") if kin else sentence
-    return UploadCard(
-        id=card.id,
-        number=card.number,
-        filename=card.filename,
-        size=as_size(card.bytes),
-        outcome=outcome,  # type: ignore[arg-type] # one of the outcomes that _outcome names
-        sentence=sentence,
-        image=image,
-        tile=tile_of_image(image) if image and image.state == ImageState.READY else None,
-        kin=kin,
-    )
-
-
-def _outcome(card: Card, image: ImageRecord | None) -> tuple[str, str]:
-    if card.outcome == "refused":
-        return "refused", card.sentence
-    if image is None:
-        return "failed", _("This picture has been deleted since.")
-    if image.state == ImageState.FAILED:
-        return "failed", image.error or _("The analysis failed.")
-    if image.state == ImageState.WAITING:
-        return "waiting", _("Kept. Being analyzed…")
-    if card.outcome == "existing":
-        return "existing", _("Already here, as %(name)s.", name=image.filename)
-    return "added", _("Added.")
-
-
-def _kin(backend: Backend, principal: Principal, image: ImageRecord) -> tuple[Tile, ...]:
-    found = search(backend, SearchQuery((Term(image_id=image.id),), limit=KIN), principal)
-    return tuple(tile_of_hit(hit) for hit in found.hits if hit.strength == "strong")
 
 
 def _totals(outcomes: Sequence[str]) -> str:

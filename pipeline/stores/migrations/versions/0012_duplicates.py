@@ -54,12 +54,14 @@ def _make_hashes() -> None:
         sa.Column("evidence", JSON, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("found_at", sa.DateTime(), nullable=False),
+        sa.Column("decision", sa.String(12)),
         sa.CheckConstraint("a_row < b_row", name="ordered"),
         sa.ForeignKeyConstraint(["a_row"], ["images.row"], name=op.f("fk_pair_findings_a_row"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["b_row"], ["images.row"], name=op.f("fk_pair_findings_b_row"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("a_row", "b_row", name=op.f("pk_pair_findings")),
     )
     op.create_index("ix_pair_findings_b_row", "pair_findings", ["b_row"])
+    op.create_index("ix_pair_findings_verdict", "pair_findings", ["verdict", "a_row", "b_row"])
 
 
 def _make_groups() -> None:
@@ -86,6 +88,7 @@ def _make_groups() -> None:
         sa.Column("image_row", ROW, autoincrement=False, nullable=False),
         sa.Column("group_id", sa.String(36), nullable=False),
         sa.Column("verdict", sa.String(12), nullable=False),
+        sa.Column("decided", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["group_id"], ["duplicate_groups.id"], name=op.f("fk_group_members_group_id"), ondelete="CASCADE"
         ),
@@ -118,6 +121,7 @@ def _make_decisions() -> None:
     )
     op.create_index("ix_pair_decisions_a", "pair_decisions", ["a_sha256", "b_sha256"])
     op.create_index("ix_pair_decisions_b", "pair_decisions", ["b_sha256"])
+    op.create_index("ix_pair_decisions_actor_id_at", "pair_decisions", ["actor_id", "at"])
     op.create_index(op.f("ix_pair_decisions_batch"), "pair_decisions", ["batch"])
     if op.get_bind().dialect.name == "sqlite":
         for event in ("UPDATE", "DELETE"):

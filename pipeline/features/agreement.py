@@ -1,0 +1,157 @@
+"""Whether two pictures are the same, pixel by pixel, once one lies upon the other.
+
+Local features agree for two receipts of one form and two photos of one room. Here the pixels have a say: both pictures
+are brought onto one canvas, at the scale of the coarser one, and around each pixel their windows are correlated, which
+brightness, contrast and color do not change.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+CANVAS_PX = 256 * 192
+"""Pixels of the canvas: few, so that noise, JPEG and small errors of the transform are gone."""
+
+WINDOW = 11  # pixels each way that are correlated
+
+SMOOTH = 0.8  # pixels, standard deviation; what is left of noise
+
+TEXTURE = 0.18
+"""The part of a picture's contrast, its standard deviation, that a window must have to say anything."""
+
+LEAST_TEXTURE = 2.0  # levels, 0 to 255; what is paler is noise and JPEG
+
+AVERAGED = 0.7
+"""The scale below which a picture is averaged first: a warp reads only four pixels."""
+
+SAME = 0.7
+"""The correlation from which on two windows show the same."""
+
+STRONG_EDGE = 60
+"""The percentile of slopes from which on one is an edge that ought to be found again."""
+
+LEAST_SLOPE = 1.0  # levels per pixel
+
+KEPT_EDGE = 0.5
+"""The part of an edge's own slope that the other's may differ by, in whatever direction."""
+
+Gray = npt.NDArray[np.uint8]
+Matrix = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Both pictures as (height, width) float32 on one canvas, and where both are; `to_canvas` leads there from each."""
+
+    a: npt.NDArray[np.float32]
+    b: npt.NDArray[np.float32]
+    both: npt.NDArray[np.bool_]
+    a_to_canvas: Matrix
+    b_to_canvas: Matrix
+    a_shape: tuple[int, ...]
+    b_shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """`share`, 0 to 1, of the textured pixels agree; `textured` is their part of the overlap.
+
+    `map` says where: -1 nothing to see, 0 other things, 1 the same.
+    """
+
+    share: float
+    textured: float
+    map: npt.NDArray[np.int8]
+
+
+def lay(a: Gray, b: Gray, transform: Matrix) -> Canvas | None:
+    """Return both on the canvas of what they share, None where that is next to nothing."""
+    a_is_coarser = abs(np.linalg.det(transform[:2, :2])) > 1
+    to_coarser_a = np.eye(3) if a_is_coarser else transform
+    to_coarser_b = np.linalg.inv(transform) if a_is_coarser else np.eye(3)
+    frame, other = (a, to_coarser_b @ _corners(b)) if a_is_coarser else (b, to_coarser_a @ _corners(a))
+    height, width = frame.shape
+    left, top = np.maximum(other[:2].min(axis=1), 0)
+    right, bottom = np.minimum(other[:2].max(axis=1), (width - 1, height - 1))
+    if right - left < WINDOW or bottom - top < WINDOW:
+        return None
+    scale = min(1.0, float(np.sqrt(CANVAS_PX / ((right - left) * (bottom - top)))))
+    size = (max(WINDOW, round((right - left) * scale)), max(WINDOW, round((bottom - top) * scale)))
+    onto = np.array([[scale, 0, -left * scale], [0, scale, -top * scale], [0, 0, 1]])
+    a_to, b_to = onto @ to_coarser_a, onto @ to_coarser_b
+    first, second = brought(a, a_to, size), brought(b, b_to, size)
+    here, there = _covered(a, a_to, size), _covered(b, b_to, size)
+    return Canvas(first, second, here & there, a_to, b_to, a.shape, b.shape)
+
+
+def brought(pixels: npt.NDArray[np.uint8], onto: Matrix, size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Return a picture on a canvas of (width, height), float32, lightly smoothed; beyond its edge the edge goes on."""
+    scale = float(np.sqrt(abs(np.linalg.det(onto[:2, :2]))))
+    if scale < AVERAGED:
+        height, width = pixels.shape[:2]
+        smaller = (max(1, round(width * scale)), max(1, round(height * scale)))
+        pixels = np.asarray(cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA), np.uint8)
+        by_x, by_y = width / smaller[0], height / smaller[1]
+        onto = onto @ np.array([[by_x, 0, (by_x - 1) / 2], [0, by_y, (by_y - 1) / 2], [0, 0, 1]])
+    values = cv2.warpAffine(pixels.astype(np.float32), onto[:2], size, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), SMOOTH), np.float32)
+
+
+def agree(canvas: Canvas, window: int = WINDOW) -> Agreement:
+    """Return how much of what is textured in either picture agrees."""
+    a, b, both = canvas.a, canvas.b, canvas.both
+    inside = cv2.erode(both.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    size = (window, window)
+    mean_a, mean_b = cv2.blur(a, size), cv2.blur(b, size)
+    var_a, var_b = cv2.blur(a * a, size) - mean_a**2, cv2.blur(b * b, size) - mean_b**2
+    product = cv2.blur(a * b, size) - mean_a * mean_b
+    texture = [
+        np.sqrt(np.maximum(var, 0)) > max(LEAST_TEXTURE, TEXTURE * float(each[inside].std() if inside.any() else 0))
+        for var, each in ((var_a, a), (var_b, b))
+    ]
+    textured = (texture[0] | texture[1]) & inside
+    correlation = product / np.sqrt(np.maximum(var_a, 1e-3) * np.maximum(var_b, 1e-3))
+    same = correlation > SAME
+    count = int(textured.sum())
+    share = float((same & textured).sum() / count) if count else 0.0
+    where = np.where(textured, same.astype(np.int8), np.int8(-1)).astype(np.int8)
+    return Agreement(share, count / max(1, int(inside.sum())), where)
+
+
+def kept_edges(canvas: Canvas, found: Agreement) -> float:
+    """Return the part, 0 to 1, of the edges of one picture that are in the other too, of whichever has more kept.
+
+    Letters over a picture spoil the windows around them, but what is between the letters is still the picture; where
+    two pictures merely share a form, each has edges that the other lacks.
+    """
+    inside = cv2.erode(canvas.both.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    (ax, ay), (bx, by) = _slopes(canvas.a), _slopes(canvas.b)
+    same = found.map == 1
+    energy = float((ax**2 + ay**2)[same].sum())
+    if not inside.any() or energy <= 0:
+        return 0.0
+    gain = float((ax * bx + ay * by)[same].sum()) / energy  # contrast may have been changed
+    ax, ay = ax * gain, ay * gain
+    off = np.hypot(ax - bx, ay - by)
+    kept = []
+    for slope in (np.hypot(ax, ay), np.hypot(bx, by)):
+        edges = inside & (slope > max(LEAST_SLOPE, float(np.percentile(slope[inside], STRONG_EDGE))))
+        kept.append(float((off < KEPT_EDGE * slope)[edges].mean()) if edges.any() else 0.0)
+    return max(kept)
+
+
+def _slopes(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    smooth = cv2.GaussianBlur(values, (0, 0), SMOOTH)
+    across, down = (cv2.Sobel(smooth, cv2.CV_32F, *each, scale=1 / 8) for each in ((1, 0), (0, 1)))
+    return np.asarray(across, np.float32), np.asarray(down, np.float32)
+
+
+def _corners(gray: Gray) -> Matrix:
+    height, width = gray.shape
+    return np.array([[0, width - 1, width - 1, 0], [0, 0, height - 1, height - 1], [1, 1, 1, 1]], np.float64)
+
+
+def _covered(gray: Gray, onto: Matrix, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    return np.asarray(cv2.warpAffine(np.ones(gray.shape, np.uint8), onto[:2], size, flags=cv2.INTER_NEAREST)) > 0

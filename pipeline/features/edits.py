@@ -1,0 +1,183 @@
+"""What was done to a picture, told from where its copy lies, and from how their pixels differ there."""
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.features.agreement import Agreement
+from pipeline.features.comparison import Box, Edit, EditKind
+from pipeline.features.laid import Laid
+
+CROPPED = 0.97
+"""The part of a picture's box, 0 to 1, that may be left before it is cropped: encoders cut off a few pixels."""
+
+BORDERED = 0.98
+"""The part of a picture that may be left without its borders before it has one."""
+
+BORDER_IS_OTHERS = 0.5
+"""The part of a border, 0 to 1, that the other picture covers, from which on the border is that one's too."""
+
+TURNED_DEGREES = 0.7
+"""Degrees from which on a picture was turned; alignment is exact to a few tenths."""
+
+RESCALED = 0.03
+STRETCHED = 0.03
+"""The part by which sides must differ."""
+
+RECOLORED_LEVELS = 9.0
+"""Levels, 0 to 255, that colors must be apart on average; JPEG of quality 20 leaves three to five."""
+
+BLURRED = 0.72
+"""The part of the fine detail, against the coarse, that may be left before a picture was blurred."""
+
+BLURRED_BY_SCALE = 0.7
+"""A factor of rescaling below which lost detail needs no other reason."""
+
+OVERLAY = 0.006
+"""The part of what both show, 0 to 1, that must be other things for an overlay."""
+
+SPECK_PX = 40  # pixels of the canvas; what is less is noise
+
+SMOOTH_PX = 2.0  # pixels of the canvas over which colors are compared
+
+FINE_PX, COARSE_PX = 1.0, 4.0
+"""Standard deviations, in pixels of the canvas, of what fine and coarse detail is left of."""
+
+LEAST_DETAIL = 0.5  # levels squared; with less there is no detail to lose
+
+FLAT = 0.5  # of the weaker one's contrast; an overlay has more of it
+
+DEFAULT = "b"
+"""Who is said to be edited where nothing tells: b, because a is usually the one that was there first."""
+
+
+def edits_of(laid: Laid, agreement: Agreement, *, captioned: tuple[bool, bool]) -> tuple[Edit, ...]:
+    """Return what was done, the one that changed most first; `captioned` says whose border has writing on it."""
+    told = [*_cropped(laid), *_bordered(laid, captioned), *_overlaid(laid, agreement)]
+    told += _rescaled(laid)
+    told += _recolored(laid, agreement)
+    told += _blurred(laid, agreement, told)
+    whose = _edited(told)
+    told += _turned(laid, whose)
+    told += _stretched(laid, whose)
+    return tuple(sorted(told, key=lambda edit: list(_ORDER).index(edit.kind)))
+
+
+_ORDER = (
+    EditKind.MIRRORED,
+    EditKind.ROTATED,
+    EditKind.CROPPED,
+    EditKind.CAPTION,
+    EditKind.BORDER,
+    EditKind.OVERLAY,
+    EditKind.RECOLORED,
+    EditKind.STRETCHED,
+    EditKind.BLURRED,
+    EditKind.RESCALED,
+)
+"""From what changes a picture most to what changes it least."""
+
+
+def _edited(told: list[Edit]) -> str:
+    """Return who was edited by what tells it: most of the edits are usually of one picture."""
+    votes = [edit.of for edit in told if edit.kind is not EditKind.RESCALED] or [edit.of for edit in told]
+    return "a" if votes.count("a") > votes.count("b") else DEFAULT
+
+
+def _turned(laid: Laid, whose: str) -> list[Edit]:
+    told = [Edit(EditKind.MIRRORED, whose)] if laid.mirrored else []
+    degrees = laid.degrees
+    if abs(degrees) < TURNED_DEGREES:
+        return told
+    if whose == "a" and not laid.mirrored:
+        degrees = -degrees  # what turned b back into a
+    return [*told, Edit(EditKind.ROTATED, whose, round(degrees, 1))]
+
+
+def _cropped(laid: Laid) -> list[Edit]:
+    overlap = laid.overlap
+    told = []
+    if overlap.of_a < CROPPED:
+        told.append(Edit(EditKind.CROPPED, "b", overlap.of_a, overlap.in_a))
+    if overlap.of_b < CROPPED:
+        told.append(Edit(EditKind.CROPPED, "a", overlap.of_b, overlap.in_b))
+    return told
+
+
+def _bordered(laid: Laid, captioned: tuple[bool, bool]) -> list[Edit]:
+    told = []
+    for of, frame, written in (("a", laid.a_frame, captioned[0]), ("b", laid.b_frame, captioned[1])):
+        left: Box = (float(frame[0, 2]), float(frame[1, 2]), float(frame[0, 0]), float(frame[1, 1]))
+        if left[2] * left[3] < BORDERED and laid.beyond(of) < BORDER_IS_OTHERS:
+            told.append(Edit(EditKind.CAPTION if written else EditKind.BORDER, of, None, left))
+    return told
+
+
+def _rescaled(laid: Laid) -> list[Edit]:
+    scale = laid.scale
+    if abs(math.log(scale)) < RESCALED:
+        return []
+    return [Edit(EditKind.RESCALED, "b", scale) if scale < 1 else Edit(EditKind.RESCALED, "a", 1 / scale)]
+
+
+def _stretched(laid: Laid, whose: str) -> list[Edit]:
+    factor = laid.stretch(whose)
+    return [Edit(EditKind.STRETCHED, whose, factor)] if abs(math.log(abs(factor) or 1)) >= STRETCHED else []
+
+
+def _recolored(laid: Laid, agreement: Agreement) -> list[Edit]:
+    a, b = (cv2.GaussianBlur(each, (0, 0), SMOOTH_PX) for each in laid.colors)
+    there = laid.canvas.both & (agreement.map != 0)
+    if not there.any() or float(np.abs(a - b)[there].mean()) < RECOLORED_LEVELS:
+        return []
+    ranges = [_colorfulness(each[there]) for each in (a, b)]
+    return [Edit(EditKind.RECOLORED, "a" if ranges[0] < ranges[1] * FLAT else DEFAULT)]
+
+
+def _colorfulness(colors: npt.NDArray[np.float32]) -> float:
+    """Return how much color and contrast there is: who has little of it was made gray or pale."""
+    return float((colors.max(axis=1) - colors.min(axis=1)).mean() + colors.mean(axis=1).std())
+
+
+def _blurred(laid: Laid, agreement: Agreement, told: list[Edit]) -> list[Edit]:
+    there = laid.canvas.both & (agreement.map == 1)
+    a, b = laid.canvas.a, laid.canvas.b
+    (a_fine, a_coarse), (b_fine, b_coarse) = (_bands(each, there) for each in (a, b))
+    energies = [float((each**2).mean()) if each.size else 0.0 for each in (a_fine, b_fine, a_coarse, b_coarse)]
+    if min(energies) <= 0 or max(energies[:2]) < LEAST_DETAIL:
+        return []
+    fine, coarse = float((a_fine * b_fine).mean()), float((a_coarse * b_coarse).mean())
+    if min(fine, coarse) <= 0:
+        return []
+    # What of one's detail is in the other: noise in the other is in neither product, so that it hides nothing.
+    left = {"b": fine / energies[0] / (coarse / energies[2]), "a": fine / energies[1] / (coarse / energies[3])}
+    scaled = {edit.of for edit in told if edit.kind is EditKind.RESCALED and (edit.amount or 1) < BLURRED_BY_SCALE}
+    for of, other in (("b", "a"), ("a", "b")):
+        if left[of] < BLURRED and left[other] > 1 and of not in scaled:
+            return [Edit(EditKind.BLURRED, of)]
+    return []
+
+
+def _bands(
+    values: npt.NDArray[np.float32], there: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    fine, coarse = (cv2.GaussianBlur(values, (0, 0), size) for size in (FINE_PX, COARSE_PX))
+    return (values - fine)[there], (fine - coarse)[there]
+
+
+def _overlaid(laid: Laid, agreement: Agreement) -> list[Edit]:
+    other = cv2.morphologyEx((agreement.map == 0).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(other)
+    large = [stats[number] for number in range(1, count) if stats[number][cv2.CC_STAT_AREA] >= SPECK_PX]
+    area = sum(int(each[cv2.CC_STAT_AREA]) for each in large)
+    if area < OVERLAY * max(1, int(laid.canvas.both.sum())):
+        return []
+    left, top = (min(int(each[side]) for each in large) for side in (cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP))
+    right = max(int(each[cv2.CC_STAT_LEFT] + each[cv2.CC_STAT_WIDTH]) for each in large)
+    bottom = max(int(each[cv2.CC_STAT_TOP] + each[cv2.CC_STAT_HEIGHT]) for each in large)
+    there = other.astype(bool)
+    slopes = [float(np.abs(cv2.Laplacian(each, cv2.CV_32F))[there].mean()) for each in (laid.canvas.a, laid.canvas.b)]
+    of = "a" if slopes[0] > slopes[1] else "b"
+    return [Edit(EditKind.OVERLAY, of, None, laid.box_on(of, left, top, right - left, bottom - top))]

@@ -1,0 +1,286 @@
+"""What two pictures are to each other: the comparison itself, from the cheap to the costly, as far as it needs to go.
+
+The same bytes or pixels are one picture. Where the hashes are near, the pictures are laid upon each other as the
+hashes say; where that does not convince, as their local features say, then as those of the mirror image do. Pixels
+decide whether it is a copy, and blocks that moved whether it is another photo. How each limit was found stands in
+docs/duplicates.md.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.features import blocks as block_search
+from pipeline.features.agreement import Agreement, Canvas, agree, kept_edges, lay
+from pipeline.features.alignment import align, is_possible
+from pipeline.features.blocks import Blocks
+from pipeline.features.comparison import Comparison, Edit, EditKind, Verdict
+from pipeline.features.edits import edits_of
+from pipeline.features.fingerprint import HASH_BYTES, ORIENTATIONS, Fingerprint, fingerprint_of
+from pipeline.features.laid import Laid, in_pixels, turn
+from pipeline.features.local_features import LocalFeatures, local_features
+from pipeline.features.pdq import distances
+from pipeline.features.picture import Picture
+from pipeline.features.trimming import Trim, trim
+
+WORKING_PX = 512 * 384
+"""Pixels, width times height, that a picture is brought to: then copies of any size have features of one scale."""
+
+LARGEST_ENLARGEMENT = 4.0  # of the sides; beyond it there is nothing but blur
+
+LONGEST_SIDE = 2048  # pixels of a very wide or very high picture
+
+HASH_SAYS_HOW = 80
+"""Bits of PDQ up to which the orientation that the hashes say is tried first. Of 499,500 unrelated pairs the nearest
+were 84 apart."""
+
+COPY_AGREEMENT = 0.70
+"""The part of the textured pixels, 0 to 1, from which on two pictures are copies."""
+
+OVERLAID_AGREEMENT = 0.42
+"""The part that is enough where the edges are kept: the rest lies under letters or a sticker."""
+
+KEPT_EDGES = 0.69
+"""The part of the edges, 0 to 1, that are kept in a copy with something over it."""
+
+LEAST_TEXTURED = 0.004
+"""The part of what both show, 0 to 1, below which there is nothing that could agree."""
+
+PLAIN_LEVELS = 6.0
+"""Levels, 0 to 255, that plain pictures may be apart to be one."""
+
+CERTAIN_AGREEMENT = 0.93
+"""From here on nothing else is tried."""
+
+MOVED = 0.06
+"""The part of the blocks found, 0 to 1, that have moved, from which on it is another photo of the same thing."""
+
+LEAST_MOVED = 3  # blocks; one or two are a reflection, or noise
+
+SCENE_INLIERS = 15
+"""Local features that agree, from which on two pictures show one thing although their pixels do not agree."""
+
+SCENE_AGREEMENT = 0.30
+"""The part of the textured pixels that must agree where fewer features do."""
+
+SIMILAR_HASH = 84
+"""Bits of PDQ below which pictures that are no copies at least look alike."""
+
+SIMILAR_EMBEDDING = 0.6
+"""The cosine of embeddings from which on they do."""
+
+Gray = npt.NDArray[np.uint8]
+Matrix = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A picture and what a comparison needs of it; what is costly is computed when it is first asked for, and kept.
+
+    `embedding` is (dimension,) float32 of unit length, None where it is not known; so is `sha256`, of its bytes.
+    """
+
+    picture: Picture
+    fingerprint: Fingerprint
+    embedding: npt.NDArray[np.float32] | None = None
+    sha256: str | None = None
+
+    @cached_property
+    def gray(self) -> Gray:
+        """The picture in gray, (height, width) uint8, at the size that it is compared at."""
+        pixels = self.picture.pixels
+        height, width = pixels.shape[:2]
+        scale = min(LARGEST_ENLARGEMENT, (WORKING_PX / (height * width)) ** 0.5, LONGEST_SIDE / max(height, width))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR))
+
+    @cached_property
+    def features(self) -> LocalFeatures:
+        """Its local features, in pixels of `gray`."""
+        return local_features(self.gray)
+
+    def frame(self, *, trimmed: bool) -> Matrix:
+        """Return the transform of the unit square onto the picture without its borders, or onto all of it."""
+        if not trimmed:
+            return np.eye(3)
+        (height, width), left = self.picture.pixels.shape[:2], self.content
+        across, down = left.width / width, left.height / height
+        return np.array([[across, 0, left.left / width], [0, down, left.top / height], [0, 0, 1]])
+
+    @cached_property
+    def content(self) -> Trim:
+        """What is left of it without borders, in pixels of the picture."""
+        return trim(self.picture.pixels)
+
+
+def seen_of(
+    picture: Picture,
+    *,
+    fingerprint: Fingerprint | None = None,
+    embedding: npt.NDArray[np.float32] | None = None,
+    sha256: str | None = None,
+) -> Seen:
+    """Return what a comparison needs of a picture; its fingerprint is computed where it is not given."""
+    return Seen(picture, fingerprint or fingerprint_of(picture), embedding, sha256)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One way in which a lies on b, and what the pixels say of it."""
+
+    transform: Matrix
+    mirrored: bool
+    inliers: int | None
+    canvas: Canvas
+    agreement: Agreement
+    blocks: Blocks
+
+    @cached_property
+    def kept(self) -> float:
+        return kept_edges(self.canvas, self.agreement)
+
+    @property
+    def has_moved(self) -> bool:
+        moved, found = int(self.blocks.moved.sum()), int(self.blocks.found.sum())
+        return moved >= LEAST_MOVED and moved >= MOVED * found
+
+    @property
+    def is_same(self) -> bool:
+        share = self.agreement.share
+        if self.agreement.textured < LEAST_TEXTURED:
+            return False
+        return share >= COPY_AGREEMENT or (share >= OVERLAID_AGREEMENT and self.kept >= KEPT_EDGES)
+
+    @property
+    def is_certain(self) -> bool:
+        return self.is_same and not self.has_moved and self.agreement.share >= CERTAIN_AGREEMENT
+
+
+@dataclass(frozen=True)
+class _Nearest:
+    """The two hashes that are nearest: whether of pictures without borders, and b's orientation, 0 to 7."""
+
+    distance: int
+    a_trimmed: bool
+    b_trimmed: bool
+    orientation: int
+
+    @property
+    def is_mirrored(self) -> bool:
+        return self.orientation >= ORIENTATIONS // 2
+
+    def transform(self, a: Seen, b: Seen) -> Matrix:
+        """Return how a lies on b, in pixels of their `gray`, if the hashes are right."""
+        turned = turn(self.orientation % 4 if self.is_mirrored else -self.orientation % 4, mirrored=self.is_mirrored)
+        source, target = a.frame(trimmed=self.a_trimmed), b.frame(trimmed=self.b_trimmed)
+        return in_pixels(target @ turned @ np.linalg.inv(source), a.gray.shape, b.gray.shape)
+
+
+def compare(a: Seen, b: Seen) -> Comparison:
+    """Return what b is to a, and why: the verdict with its evidence."""
+    near = _nearest(a.fingerprint, b.fingerprint)
+    similarity = None if a.embedding is None or b.embedding is None else float(a.embedding @ b.embedding)
+    if _is_identical(a, b):
+        return Comparison(Verdict.IDENTICAL, hash_distance=near.distance, similarity=similarity)
+    best: _Case | None = None
+    for case in _cases(a, b, near):
+        if best is None or _rank(case) > _rank(best):
+            best = case
+        if case.is_certain:
+            break
+    if best is None:
+        verdict = _by_looks(near.distance, similarity)
+        return Comparison(verdict, hash_distance=near.distance, similarity=similarity)
+    return _told(a, b, best, near.distance, similarity)
+
+
+def _is_identical(a: Seen, b: Seen) -> bool:
+    if a.sha256 is not None and a.sha256 == b.sha256:
+        return True
+    one, other = a.picture, b.picture
+    return (
+        (one.facts.width, one.facts.height) == (other.facts.width, other.facts.height)
+        and np.array_equal(one.pixels, other.pixels)
+        and _same_alpha(one.alpha, other.alpha)
+    )
+
+
+def _same_alpha(one: Gray | None, other: Gray | None) -> bool:
+    return one is other if one is None or other is None else np.array_equal(one, other)
+
+
+def _nearest(a: Fingerprint, b: Fingerprint) -> _Nearest:
+    theirs = np.frombuffer(b.trimmed + b.whole, np.uint8).reshape(-1, HASH_BYTES)
+    found = []
+    for a_trimmed, ours in ((False, a.whole), (True, a.trimmed[:HASH_BYTES])):
+        bits = distances(theirs, ours)
+        bits[-1] = bits[-1] * 2 if a_trimmed else bits[-1]  # a border on one side only is seen in the others
+        number = int(bits.argmin())
+        found.append(_Nearest(int(bits[number]), a_trimmed, number < ORIENTATIONS, number % ORIENTATIONS))
+    return min(found, key=lambda each: (each.distance, not each.a_trimmed))
+
+
+def _cases(a: Seen, b: Seen, near: _Nearest) -> Iterator[_Case]:
+    """Yield the ways in which a can lie on b, the cheapest first."""
+    if near.distance <= HASH_SAYS_HOW:
+        case = _case(a, b, near.transform(a, b), near.is_mirrored, None)
+        if case is not None:
+            yield case
+    for mirrored in (False, True):
+        found = align(a.features, b.features, mirrored=mirrored)
+        case = None if found is None else _case(a, b, found.transform, mirrored, found.inliers)
+        if case is not None:
+            yield case
+            if case.is_same:
+                return
+
+
+def _case(a: Seen, b: Seen, transform: Matrix, mirrored: bool, inliers: int | None) -> _Case | None:
+    canvas = lay(a.gray, b.gray, transform)
+    if canvas is None:
+        return None
+    better = block_search.refined(canvas, block_search.search(canvas))
+    if better is not None and is_possible(better, mirrored=mirrored):
+        again = lay(a.gray, b.gray, better)
+        if again is not None:
+            transform, canvas = better, again
+    return _Case(transform, mirrored, inliers, canvas, agree(canvas), block_search.search(canvas, far=True))
+
+
+def _rank(case: _Case) -> tuple[bool, bool, float]:
+    return case.is_same, not case.has_moved, case.agreement.share
+
+
+def _told(a: Seen, b: Seen, case: _Case, distance: int, similarity: float | None) -> Comparison:
+    laid = Laid(a.picture, b.picture, a.frame(trimmed=True), b.frame(trimmed=True), case.canvas, case.mirrored)
+    verdict = _by_looks(distance, similarity)
+    edits: tuple[Edit, ...] = ()
+    if case.is_same and not case.has_moved:
+        edits = edits_of(laid, case.agreement, captioned=(a.content.captioned, b.content.captioned))
+        is_edited = any(edit.kind is not EditKind.RESCALED for edit in edits)
+        verdict = Verdict.EDITED if is_edited else Verdict.REENCODED
+    elif case.is_same or (case.inliers or 0) >= SCENE_INLIERS or case.agreement.share >= SCENE_AGREEMENT:
+        verdict = Verdict.SAME_SCENE
+    return Comparison(
+        verdict,
+        edits,
+        laid.affine,
+        laid.overlap.in_a,
+        laid.overlap.in_b,
+        case.mirrored,
+        laid.degrees,
+        case.inliers,
+        case.agreement.share,
+        distance,
+        similarity,
+    )
+
+
+def _by_looks(distance: int, similarity: float | None) -> Verdict:
+    looks_alike = distance < SIMILAR_HASH or (similarity or 0) >= SIMILAR_EMBEDDING
+    return Verdict.SIMILAR if looks_alike else Verdict.DIFFERENT

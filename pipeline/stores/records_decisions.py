@@ -1,0 +1,203 @@
+"""What people decided of pairs of images: appended, never changed, and known by library and bytes.
+
+So it holds when an image is analyzed anew, purged and uploaded again, or seen by another encoder. Every function works
+inside the caller's transaction.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from pipeline.principals import Principal
+from pipeline.stores.tables import images, libraries
+from pipeline.stores.tables_duplicates import pair_decisions
+
+PICTURES_PER_QUERY = 500  # values in one IN (...), as `records_images` has them
+
+Known = tuple[str, str]
+"""An image as decisions know it: its SHA-256 and the id of its library."""
+
+Pair = tuple[Known, Known]
+"""Two of them, the smaller first."""
+
+
+class Decision(StrEnum):
+    """What somebody says of two pictures."""
+
+    DUPLICATE = "duplicate"
+    """One of them is enough."""
+    VARIANT = "variant"
+    """Made from one picture, and both are wanted."""
+    UNRELATED = "unrelated"
+    """Not the same picture at all."""
+
+
+WITHDRAWN = "withdrawn"
+"""What the log has instead of a decision where one is taken back; `detail` names its number."""
+
+APART = frozenset({Decision.VARIANT, Decision.UNRELATED})
+"""Decisions after which two pictures are in no group together."""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """One line of the log. `pair` is the smaller picture first; `kept` is the one that was to be kept, if any.
+
+    `decision` is one of Decision, or WITHDRAWN. `batch` is what was decided in one go.
+    """
+
+    id: int
+    at: datetime
+    pair: Pair
+    decision: str
+    kept: Known | None
+    reason: str
+    detail: Mapping[str, Any]
+    batch: str
+    actor_id: str | None
+    actor: str
+
+    @property
+    def withdraws(self) -> int | None:
+        """The number of the line that this one takes back."""
+        return self.detail.get("withdraws") if self.decision == WITHDRAWN else None
+
+
+def pair_of(one: Known, other: Known) -> Pair:
+    """Return two pictures as the pair they are, whichever is named first."""
+    return (one, other) if one <= other else (other, one)
+
+
+@dataclass(frozen=True)
+class NewDecision:
+    """A decision to be appended; `detail` says what else was done to the second picture."""
+
+    pair: Pair
+    decision: str
+    kept: Known | None = None
+    reason: str = ""
+    detail: Mapping[str, Any] | None = None
+
+
+def append(connection: Connection, principal: Principal, batch: str, new: Sequence[NewDecision]) -> None:
+    """Append decisions of `principal`, all made in one go."""
+    now = datetime.now(UTC)
+    values = [
+        {
+            "at": now,
+            "a_sha256": one.pair[0][0],
+            "a_library": one.pair[0][1],
+            "b_sha256": one.pair[1][0],
+            "b_library": one.pair[1][1],
+            "decision": str(one.decision),
+            "kept": None if one.kept is None else "a" if one.kept == one.pair[0] else "b",
+            "reason": one.reason,
+            "detail": dict(one.detail or {}),
+            "batch": batch,
+            "actor_id": principal.person_id,
+            "actor": principal.name,
+        }
+        for one in new
+    ]
+    if values:
+        connection.execute(pair_decisions.insert(), values)
+
+
+def last_words(connection: Connection, pairs: Iterable[Pair]) -> dict[Pair, Logged]:
+    """Return the last word on each of the pairs on which there is one; what was withdrawn is none."""
+    wanted = set(pairs)
+    lines: dict[Pair, list[Logged]] = defaultdict(list)
+    for line in _lines_of(connection, {known[0] for pair in wanted for known in pair}):
+        if line.pair in wanted:
+            lines[line.pair].append(line)
+    found = {}
+    for pair, theirs in lines.items():
+        withdrawn = {line.withdraws for line in theirs}
+        standing = [line for line in theirs if line.decision != WITHDRAWN and line.id not in withdrawn]
+        if standing:
+            found[pair] = standing[-1]
+    return found
+
+
+def _lines_of(connection: Connection, shas: Collection[str]) -> Iterable[Logged]:
+    """Yield what was said of two pictures among these, first things first for each pair."""
+    wanted = sorted(shas)
+    for start in range(0, len(wanted), PICTURES_PER_QUERY):
+        part = wanted[start : start + PICTURES_PER_QUERY]
+        found = connection.execute(
+            sa.select(pair_decisions).where(pair_decisions.c.a_sha256.in_(part)).order_by(pair_decisions.c.id)
+        )
+        yield from (_line(values) for values in found.mappings() if values["b_sha256"] in shas)
+
+
+def of_batch(connection: Connection, batch: str) -> list[Logged]:
+    """Return what was decided in one go, first things first."""
+    found = connection.execute(
+        sa.select(pair_decisions).where(pair_decisions.c.batch == batch).order_by(pair_decisions.c.id)
+    )
+    return [_line(values) for values in found.mappings()]
+
+
+def withdrawn_among(connection: Connection, lines: Sequence[Logged]) -> set[int]:
+    """Return the numbers of those of the lines that have been taken back."""
+    pairs = {line.pair for line in lines}
+    shas = {known[0] for pair in pairs for known in pair}
+    return {line.withdraws for line in _lines_of(connection, shas) if line.withdraws is not None}
+
+
+def entries(
+    connection: Connection, readable: Collection[str] | None, *, before: int | None = None, limit: int
+) -> list[Logged]:
+    """Return up to `limit` lines, newest first, of pairs with both pictures in these libraries; None for all.
+
+    `before` is the number of a line. What was decided in a library that was purged is not told of its successor.
+    """
+    statement = sa.select(pair_decisions).order_by(pair_decisions.c.id.desc()).limit(limit)
+    if readable is not None:
+        for column in (pair_decisions.c.a_library, pair_decisions.c.b_library):
+            lived = sa.exists().where(libraries.c.id == column, libraries.c.created_at <= pair_decisions.c.at)
+            statement = statement.where(column.in_(sorted(readable)), lived)
+    if before is not None:
+        statement = statement.where(pair_decisions.c.id < before)
+    return [_line(values) for values in connection.execute(statement).mappings()]
+
+
+def count_batches(connection: Connection, actor_id: str | None, since: datetime) -> int:
+    """Return how often somebody has decided something since a moment, each go counted once, without taking back."""
+    theirs = (pair_decisions.c.actor_id.is_not_distinct_from(actor_id), pair_decisions.c.at >= since)
+    counted = sa.select(sa.func.count(sa.distinct(pair_decisions.c.batch)))
+    return connection.scalar(counted.where(*theirs, pair_decisions.c.decision != WITHDRAWN)) or 0
+
+
+def rows_of(connection: Connection, pictures: Iterable[Known]) -> dict[Known, int]:
+    """Return the row of each of the pictures that there is an image of, deleted or not."""
+    wanted = set(pictures)
+    found: dict[Known, int] = {}
+    shas = sorted({sha256 for sha256, _ in wanted})
+    for start in range(0, len(shas), PICTURES_PER_QUERY):
+        part = shas[start : start + PICTURES_PER_QUERY]
+        statement = sa.select(images.c.row, images.c.sha256, images.c.library).where(images.c.sha256.in_(part))
+        found |= {(sha256, library): row for row, sha256, library in connection.execute(statement)}
+    return {known: row for known, row in found.items() if known in wanted}
+
+
+def _line(values: RowMapping) -> Logged:
+    pair = ((values["a_sha256"], values["a_library"]), (values["b_sha256"], values["b_library"]))
+    return Logged(
+        id=values["id"],
+        at=values["at"],
+        pair=pair,
+        decision=values["decision"],
+        kept=None if values["kept"] is None else pair[values["kept"] == "b"],
+        reason=values["reason"],
+        detail=values["detail"],
+        batch=values["batch"],
+        actor_id=values["actor_id"],
+        actor=values["actor"],
+    )

@@ -1,0 +1,240 @@
+"""`/duplicates/{id}`: the desk at which one group of copies after the other is reviewed."""
+
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse
+from starlette.responses import Response
+
+from pipeline import access, settling
+from pipeline.backend import Backend
+from pipeline.comparing import compare_images
+from pipeline.duplicate_groups import Group, get_group
+from pipeline.errors import Conflict, GroupNotFound, InvalidQuery
+from pipeline.principals import Principal
+from webapp.dependencies import BackendDependency, PrincipalDependency, shell
+from webapp.duplicate_emptiness import all_done
+from webapp.flash import leave_notice, read_notice
+from webapp.forms import Fields, FormDependency, fields_of, first, read_truth
+from webapp.language import as_number
+from webapp.language import gettext as _
+from webapp.pages_duplicates import ReviewPage
+from webapp.pairs import pair_of, side_of_image
+from webapp.rendering import page, wants_fragment
+from webapp.reviewing import (
+    ALL_IDENTICAL,
+    MOST_UNDONE,
+    QUEUE,
+    USUAL_KEYS,
+    chosen_pair,
+    decisions_of,
+    group_url,
+    known_comparison,
+    member_choices,
+    next_pair_url,
+    read_verdict,
+    reason_words,
+    settled_sentence,
+    settlement_of,
+    steps_of,
+    suggestion_of,
+    undo_url,
+)
+from webapp.wording import sentences
+
+router = APIRouter(include_in_schema=False)
+
+NO_ACTION = "This cannot be done with a group. Please use one of its buttons."
+NOTHING_DONE = "There is nothing to undo here."
+
+
+@router.get("/duplicates/next")
+def show_next(request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+    """Lead to the next group that nobody reviews, or to the queue when there is none."""
+    fields = fields_of(request.query_params)
+    library = first(fields, "library")
+    meant = access.library_ids(backend, [library], principal)[0] if library else None
+    verdict = read_verdict(first(fields, "verdict"))
+    found = settling.next_group(backend, principal, first(fields, "after") or None, verdict=verdict, library=meant)
+    return RedirectResponse(group_url(found.id) if found else QUEUE, 303)
+
+
+@router.post("/duplicates/undo")
+def undo(
+    request: Request, backend: BackendDependency, principal: PrincipalDependency, form: FormDependency
+) -> Response:
+    """Take back what was settled last, and show its group again."""
+    steps = steps_of(fields_of(form)) or steps_of(fields_of(request.query_params))
+    if not steps:
+        raise InvalidQuery(NOTHING_DONE)
+    batch, _colon, group_id = steps[-1].partition(":")
+    undone = settling.undo(backend, batch, principal)
+    left = undone.gone + undone.changed
+    said = (
+        _("Taken back: everything is as it was.")
+        if not left
+        else _("Taken back, as far as nobody has changed it since.")
+    )
+    if group_id == ALL_IDENTICAL:
+        return _redirect(QUEUE, said)
+    if _find(backend, principal, group_id) is not None:
+        return _show(request, backend, principal, group_id, steps[:-1], said)
+    return _go_on(request, backend, principal, group_id, steps[:-1], said)
+
+
+@router.get("/duplicates/{group_id}")
+def show_group(group_id: str, request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+    """Show a group at the desk, and claim it for whoever may settle it."""
+    fields = fields_of(request.query_params)
+    return page(request, "review.html", _page(request, backend, principal, group_id, fields), block="review")
+
+
+@router.post("/duplicates/{group_id}/claim")
+def claim_again(
+    group_id: str, request: Request, backend: BackendDependency, principal: PrincipalDependency
+) -> Response:
+    """Keep a group for whoever has it open."""
+    claimed = settling.claim(backend, group_id, principal)
+    content = ReviewPage(shell(request), group_url(group_id), **_claim(claimed))  # type: ignore[arg-type]
+    if not wants_fragment(request):
+        return RedirectResponse(group_url(group_id), 303)
+    return page(request, "review.html", content, block="claim")
+
+
+@router.post("/duplicates/{group_id}")
+def decide(
+    group_id: str, request: Request, backend: BackendDependency, principal: PrincipalDependency, form: FormDependency
+) -> Response:
+    """Do what the button says, and go on with the next group."""
+    fields = fields_of(form)
+    action, steps = first(fields, "action"), steps_of(fields)
+    if action == "skip":
+        settling.release(backend, group_id, principal)
+        return _go_on(request, backend, principal, group_id, steps, "")
+    group = get_group(backend, group_id, principal)
+    left, right = chosen_pair(group, first(fields, "left"), first(fields, "right"))
+    try:
+        settlement = settlement_of(
+            group, action, left, right, merge=read_truth(fields, "merge") or False, reason=first(fields, "reason")
+        )
+    except KeyError as error:
+        raise InvalidQuery(NO_ACTION) from error
+    settled = settling.settle(backend, group_id, settlement, principal)
+    keeper = right.image if settlement.keeper_id == right.image.id else left.image
+    steps = [*steps, f"{settled.batch}:{group_id}"][-MOST_UNDONE:]
+    return _go_on(request, backend, principal, group_id, steps, settled_sentence(settled, keeper))
+
+
+def _go_on(
+    request: Request, backend: Backend, principal: Principal, group_id: str, steps: list[str], notice: str
+) -> Response:
+    """Show what is left of the group, or else the next one, or that this was the last one."""
+    following = None if not notice else _rest_of(backend, principal, group_id)
+    following = following or settling.next_group(backend, principal, after=group_id)
+    if following is not None:
+        return _show(request, backend, principal, following.id, steps, notice)
+    if not wants_fragment(request):
+        return _redirect(f"{QUEUE}?{urlencode({'done': steps}, doseq=True)}" if steps else QUEUE, notice)
+    content = ReviewPage(
+        shell=shell(request, "duplicates", notice=notice, undo_url=undo_url(steps)),
+        group_url=QUEUE,
+        undo=tuple(steps),
+        done=all_done(backend, principal),
+        may_moderate=True,
+        announcement=sentences(*(part for part in (notice, all_done(backend, principal).title) if part)),
+    )
+    answer = page(request, "review.html", content, block="review")
+    answer.headers["HX-Push-Url"] = QUEUE
+    return answer
+
+
+def _rest_of(backend: Backend, principal: Principal, group_id: str) -> Group | None:
+    """Return the group if something in it is still to be decided."""
+    found = _find(backend, principal, group_id)
+    return found if found is not None and found.state == "open" else None
+
+
+def _find(backend: Backend, principal: Principal, group_id: str) -> Group | None:
+    try:
+        return get_group(backend, group_id, principal)
+    except GroupNotFound:
+        return None
+
+
+def _show(
+    request: Request, backend: Backend, principal: Principal, group_id: str, steps: list[str], notice: str
+) -> Response:
+    address = group_url(group_id)
+    if not wants_fragment(request):
+        return _redirect(group_url(group_id, done=steps), notice)
+    content = _page(request, backend, principal, group_id, {"done": steps}, notice)
+    answer = page(request, "review.html", content, block="review")
+    answer.headers["HX-Push-Url"] = address
+    return answer
+
+
+def _redirect(address: str, notice: str) -> Response:
+    response = RedirectResponse(address, 303)
+    if notice:
+        leave_notice(response, notice)
+    return response
+
+
+def _page(
+    request: Request, backend: Backend, principal: Principal, group_id: str, fields: Fields, notice: str = ""
+) -> ReviewPage:
+    group = get_group(backend, group_id, principal)
+    steps = steps_of(fields)
+    is_settled = group.state == "settled"
+    may_moderate = access.may_change_any(principal)
+    if group.may_settle and not is_settled:
+        try:
+            group = replace(settling.claim(backend, group_id, principal), position=group.position, total=group.total)
+        except Conflict:  # somebody else has it, which the page says
+            group = get_group(backend, group_id, principal)
+    left, right = chosen_pair(group, first(fields, "left"), first(fields, "right"))
+    comparison = known_comparison(group, left, right)
+    if comparison is None:
+        comparison = compare_images(backend, left.image.id, right.image.id, principal)
+    sides = [side_of_image(backend, member.image, principal) for member in (left, right)]
+    pair = pair_of(sides[0], sides[1], comparison)
+    position = "" if is_settled else _position(backend, principal, group)
+    may_decide = group.may_settle and not is_settled and group.is_mine and left.may_change and right.may_change
+    notice = notice or read_notice(request)[0]
+    return ReviewPage(
+        shell=shell(request, "duplicates", notice=notice, undo_url=undo_url(steps) if notice else ""),
+        group_url=group_url(group_id),
+        position=position,
+        pair=pair,
+        members=member_choices(group, left, right, steps),
+        next_pair_url=next_pair_url(group, left, right, steps),
+        suggestion="" if is_settled else suggestion_of(group, left, right),
+        reasons=() if is_settled else tuple(reason_words(reason) for reason in group.reasons),
+        may_moderate=may_moderate,
+        actions=decisions_of(group) if may_decide else (),
+        fields=(("left", left.image.id), ("right", right.image.id), *(("done", step) for step in steps)),
+        settled=_("This group is settled.") if is_settled else "",
+        undo=tuple(steps),
+        keys=tuple((action, key, _(words)) for action, key, words in USUAL_KEYS),
+        announcement=sentences(*(part for part in (notice, position, pair.sentence) if part)),
+        **_claim(group),  # type: ignore[arg-type]
+    )
+
+
+def _claim(group: Group) -> dict[str, object]:
+    if not group.claimed_by:
+        return {"claim": "", "claim_until": None, "is_ours": False}
+    said = _("This one is yours until") if group.is_mine else _("%(name)s has this one until", name=group.claimed_by)
+    return {"claim": said, "claim_until": group.claimed_until, "is_ours": group.is_mine}
+
+
+def _position(backend: Backend, principal: Principal, group: Group) -> str:
+    """Return "37 of 214": of what this person does in one sitting, or of the list for who only looks."""
+    if group.is_mine:
+        come = settling.progress(backend, principal)
+        here, total, more = come.position, come.total, come.left_is_more
+    else:
+        here, total, more = group.position or 1, group.total or 1, group.total_is_more
+    shown = _("more than %(number)s", number=as_number(total)) if more else as_number(total)
+    return _("%(here)s of %(all)s", here=as_number(here), all=shown)
