@@ -171,10 +171,13 @@ def add_hashes(
 ) -> Added:
     """Keep hashes as `bank_files.read_hashes` gives them, in several transactions; what was refused is told.
 
+    `origin` is the name of their file, "" for what was typed.
+
     Raises NotFound, NotAllowed, or Conflict when the bank is full.
     """
     with backend.database.read() as connection:
         find(connection, principal, bank_id, Action.CHANGE)
+    source = f"file:{clean_filename(origin)}" if origin else "typed:"
     added = known = refused_count = 0
     refused: list[RefusedLine] = []
     waiting: list[NewEntry] = []
@@ -192,7 +195,7 @@ def add_hashes(
             refused_count += 1
             refused += [line] if len(refused) < MOST_REFUSED_TOLD else []
             continue
-        waiting.append(NewEntry(line.hash, line.quality, f"file:{clean_filename(origin)}", line.notes))
+        waiting.append(NewEntry(line.hash, line.quality, source, line.notes))
         if len(waiting) >= ADDED_AT_ONCE:
             keep()
     if waiting:

@@ -14,10 +14,10 @@ EXACT, STRICT, NORMAL, LOOSE = 0, 10, 31, 47
 LEVELS = {"exact": EXACT, "strict": STRICT, "normal": NORMAL, "loose": LOOSE}
 """The named levels of a match, in bits of 256 that may differ.
 
-`normal` is what PDQ's makers and everybody who exchanges such hashes go by (ThreatExchange, HMA: at most 31). `strict`
-is what another quality or size of the very same picture stays within, `loose` lets stickers and small crops pass as
-well (Thorn's benchmark advises 51). Pictures that have nothing to do with each other are 84 bits or more apart, in half
-a million pairs. docs/banks.md has what each level finds.
+`normal` is what PDQ's makers and everybody who exchanges such hashes go by (ThreatExchange, HMA: at most 31); another
+size of a picture is 16 to 20 bits away. `strict` is what a picture that was only saved again stays within, `loose` lets
+other colors and some watermarks pass as well (Thorn's benchmark advises 51). Pictures that have nothing to do with each
+other are 84 bits or more apart, in half a million pairs. docs/banks.md has what each level finds.
 """
 
 MOST_DISTANCE = FARTHEST

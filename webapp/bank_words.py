@@ -30,9 +30,9 @@ ACTIONS = {
 }
 LEVEL_WORDS = {
     "exact": marked("exact: the same hash"),
-    "strict": marked("strict: the same picture in another size or quality"),
-    "normal": marked("normal: with small changes, as other tools match"),
-    "loose": marked("loose: also with stickers and small crops"),
+    "strict": marked("strict: the same picture saved again"),
+    "normal": marked("normal: also resized, blurred or recolored a little, as other tools match"),
+    "loose": marked("loose: also in other colors or with a faint watermark"),
 }
 LEVEL_NAMES = {
     "exact": marked("exactly alike"),
@@ -40,6 +40,7 @@ LEVEL_NAMES = {
     "normal": marked("normal"),
     "loose": marked("loose"),
 }
+LONGEST_NUMBER = 18  # digits of an entry; databases count no further
 DEEDS = {
     Deed.ALLOW: marked("let in"),
     Deed.WARN: marked("warned of"),
@@ -54,6 +55,7 @@ DEEDS = {
 ORIGINS = {
     "upload": marked("picture: %(name)s"),
     "file": marked("from the file %(name)s"),
+    "typed": marked("typed"),
     "image": marked("from the picture %(name)s"),
     "removed": marked("removed: %(name)s"),
 }
@@ -204,6 +206,11 @@ def level_choices(chosen: str) -> tuple[tuple[str, str], ...]:
     if chosen.isdecimal() and chosen not in named:
         named[chosen] = ngettext("up to %(number)s bit", "up to %(number)s bits", int(chosen))
     return tuple(sorted(named.items(), key=lambda item: int(item[0])))
+
+
+def entry_number(text: str) -> int:
+    """Return the number of an entry in an address, -1 for what is none: there is no such entry."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER else -1
 
 
 def choices(words: Mapping[Any, str]) -> tuple[tuple[str, str], ...]:

@@ -1,12 +1,12 @@
 """The hashes of all banks in memory, as uploads are compared with them.
 
 A cache in the process that follows the database: every change of a bank or of its entries raises the version of the
-bank, and what has another one is read anew, or only what was added. A million entries take 110 MB and two seconds.
+bank, and what has another one is read anew, or only what was added. A million entries take 120 MB.
 """
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -19,6 +19,7 @@ from pipeline.stores.database import Connection, Database
 from pipeline.stores.records_banks import Bank
 
 NO_QUALITY = -1
+READ_AT_ONCE = 100_000  # entries; as rows they take far more memory than as arrays
 NEVER = np.datetime64("NaT", "us")
 
 
@@ -58,11 +59,10 @@ class BankTable:
     def _brought_on(self, connection: Connection, bank: Bank) -> Known:
         before = self._known.get(bank.id)
         if before is None or before.bank.removals != bank.removals:
-            return _with_more(_nothing(bank), records_banks.read_hashes(connection, bank.id, 0))
+            return _read(connection, _nothing(bank))
         if before.bank.version == bank.version:
             return before
-        more = records_banks.read_hashes(connection, bank.id, before.last)
-        return _with_more(Known(bank, before.ids, before.hashes, before.qualities, before.ends), more)
+        return _read(connection, replace(before, bank=bank))
 
 
 def _nothing(bank: Bank) -> Known:
@@ -70,17 +70,39 @@ def _nothing(bank: Bank) -> Known:
     return Known(bank, np.empty(0, np.int64), empty, np.empty(0, np.int16), np.empty(0, "datetime64[us]"))
 
 
-def _with_more(known: Known, rows: Sequence[tuple[int, bytes, int | None, datetime | None]]) -> Known:
-    if not rows:
+def _read(connection: Connection, known: Known) -> Known:
+    """Return a bank with the entries that are behind those which it has."""
+    parts: list[_Part] = []
+    last = known.last
+    while rows := records_banks.read_hashes(connection, known.bank.id, last, READ_AT_ONCE):
+        parts.append(_part(rows))
+        last = rows[-1][0]
+    if not parts:
         return known
-    ids, hashes, qualities, ends = zip(*rows, strict=True)
-    read = np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, HASH_BYTES)
-    numbers = np.array([NO_QUALITY if quality is None else quality for quality in qualities], np.int16)
-    moments = np.array([NEVER if end is None else np.datetime64(end.replace(tzinfo=None), "us") for end in ends])
+    read = np.concatenate([part.hashes for part in parts])
     return Known(
         known.bank,
-        np.concatenate([known.ids, np.array(ids, np.int64)]),
+        np.concatenate([known.ids, *(part.ids for part in parts)]),
         known.hashes.with_more(read) if len(known.hashes) else NearHashes(read),
-        np.concatenate([known.qualities, numbers]),
-        np.concatenate([known.ends, moments.astype("datetime64[us]")]),
+        np.concatenate([known.qualities, *(part.qualities for part in parts)]),
+        np.concatenate([known.ends, *(part.ends for part in parts)]),
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    ids: npt.NDArray[np.int64]
+    hashes: npt.NDArray[np.uint8]
+    qualities: npt.NDArray[np.int16]
+    ends: npt.NDArray[np.datetime64]
+
+
+def _part(rows: Sequence[tuple[int, bytes, int | None, datetime | None]]) -> _Part:
+    ids, hashes, qualities, ends = zip(*rows, strict=True)
+    moments = [NEVER if end is None else np.datetime64(end.replace(tzinfo=None), "us") for end in ends]
+    return _Part(
+        np.array(ids, np.int64),
+        np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, HASH_BYTES),
+        np.array([NO_QUALITY if quality is None else quality for quality in qualities], np.int16),
+        np.array(moments).astype("datetime64[us]"),
     )

@@ -241,9 +241,9 @@ def compare_again(connection: Connection, bank_id: str | None = None) -> None:
 
 
 def read_hashes(
-    connection: Connection, bank_id: str, after: int
+    connection: Connection, bank_id: str, after: int, limit: int
 ) -> Sequence[tuple[int, bytes, int | None, datetime | None]]:
-    """Return (id, hash, quality, expiry) of the entries of a bank behind an id, in the order of their ids."""
+    """Return (id, hash, quality, expiry) of up to `limit` entries of a bank behind an id, in the order of their ids."""
     columns = (bank_entries.c.id, bank_entries.c.hash, bank_entries.c.quality, bank_entries.c.expires_at)
     theirs = (bank_entries.c.bank == bank_id, bank_entries.c.id > after)
-    return connection.execute(sa.select(*columns).where(*theirs).order_by(bank_entries.c.id)).all()
+    return connection.execute(sa.select(*columns).where(*theirs).order_by(bank_entries.c.id).limit(limit)).all()

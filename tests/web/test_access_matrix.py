@@ -18,6 +18,8 @@ from starlette.testclient import TestClient
 
 from pipeline import (
     accounts,
+    bank_entries,
+    banks,
     curation,
     duplicate_groups,
     libraries,
@@ -38,7 +40,8 @@ from pipeline.principals import OWNER, Principal, Role, Scope
 from pipeline.query_pictures import keep_query_picture
 from pipeline.search import SearchQuery
 from pipeline.settling import Settlement
-from pipeline.stores import records_libraries, tables_searches
+from pipeline.stores import records_banks, records_libraries, tables_duplicates, tables_searches
+from pipeline.stores.records_banks import NewEntry
 from pipeline.stores.records_people import Person
 from pipeline.stores.tables import images, metadata
 from pipeline.stores.tables_duplicates import duplicate_groups as groups
@@ -220,6 +223,21 @@ class World:
         fields = {"library": [self.shared]}
         return saved_searches.save(self.backend, self.as_person("bystander"), SECRET_CAPTION, fields, query).id
 
+    def new_bank_id(self) -> str:
+        """Return a bank with an entry; it is the only one, since a library has a hundred at most."""
+        owner = self.as_person("bystander")
+        with self.backend.database.write() as connection:
+            connection.execute(tables_duplicates.banks.delete())
+        self.bank = banks.make(self.backend, owner, self.shared, banks.BankSettings(SECRET_CAPTION)).bank.id
+        with self.backend.database.write() as connection:
+            entry = NewEntry(bytes(range(32)), 100, f"upload:{SECRET_FILE}", thumbnail=b"a small picture")
+            records_banks.add_entries(connection, self.bank, [entry], None)
+        return self.bank
+
+    def new_entry_id(self) -> int:
+        """Return the entry of the bank that was made last."""
+        return bank_entries.list_entries(self.backend, self.as_person("bystander"), self.bank, limit=1)[0].id
+
     def new_feed_key(self) -> str:
         query = SearchQuery(where=Filter(categories=("animal",)))
         fields = {"category": ["animal"]}
@@ -327,6 +345,21 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
         "POST /searches/{search_id}/webhook": {"address": "http://127.0.0.1/"},
         "POST /api/v1/searches": {"name": fresh, "query": {"category": "animal"}},
         "PATCH /api/v1/searches/{search_id}": {"name": fresh},
+        "POST /banks": {"name": fresh, "library": world.shared},
+        "POST /banks/{bank_id}/settings": {"name": fresh},
+        "POST /banks/{bank_id}/delete": {"confirmed": "1"},
+        "POST /banks/{bank_id}/pictures": {"file": picture},
+        "POST /banks/{bank_id}/hashes": {"text": "ab" * 32},
+        "POST /banks/{bank_id}/try": {"file": picture},
+        "POST /banks/{bank_id}/hold": {"number": "0"},
+        "POST /api/v1/banks": {"name": fresh, "library": world.shared},
+        "PATCH /api/v1/banks/{bank_id}": {"name": fresh},
+        "POST /api/v1/banks/{bank_id}/entries": {"hashes": [{"hash": "ab" * 32}]},
+        "POST /api/v1/banks/{bank_id}/pictures": {"file": picture},
+        "POST /api/v1/banks/{bank_id}/hashes": {"file": ("list.csv", b"ab" * 32)},
+        "PATCH /api/v1/banks/{bank_id}/entries/{entry_id}": {"notes": "changed"},
+        "POST /api/v1/banks/{bank_id}/try": {"file": picture},
+        "POST /api/v1/banks/{bank_id}/hold": {"number": 0},
         "POST /libraries": {"name": fresh},
         "POST /libraries/{library}/rename": {"name": fresh},
         "POST /libraries/{library}/delete": {"confirmed": "1"},
@@ -334,6 +367,8 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
         "POST /libraries/{library}/members/{person_id}/role": {"role": "uploader"},
         "POST /libraries/{library}/invitations": {"role": "viewer"},
     }
+    if path == "/images/{image_id}/bank":
+        return {"bank": world.new_bank_id()}
     if path.startswith(("/moderation/", "/api/v1/moderation/")):
         return deed_of(world, path)
     made: dict[str, Callable[[], dict[str, Any]]] = {

@@ -171,21 +171,22 @@ def export_hashes(bank_id: str, backend: BackendDependency, principal: Principal
 @router.patch("/{bank_id}/entries/{entry_id}", response_model=schemas.Entry, responses=UNKNOWN)
 def change_entry(
     bank_id: str,
-    entry_id: int,
+    entry_id: str,
     patch: schemas.EntryPatch,
     backend: BackendDependency,
     principal: PrincipalDependency,
 ) -> dict[str, Any]:
     """Set the notes of an entry, and when its time is over."""
     until = read_time({"expires_at": [patch.expires_at or ""]}, "expires_at")
-    bank_entries.change_entry(backend, principal, bank_id, entry_id, notes=patch.notes, expires_at=until)
-    return _entry(bank_entries.entries_by_id(backend, principal, bank_id, [entry_id])[entry_id])
+    number = words.entry_number(entry_id)
+    bank_entries.change_entry(backend, principal, bank_id, number, notes=patch.notes, expires_at=until)
+    return _entry(bank_entries.entries_by_id(backend, principal, bank_id, [number])[number])
 
 
 @router.delete("/{bank_id}/entries/{entry_id}", status_code=204, response_class=Response, responses=UNKNOWN)
-def remove_entry(bank_id: str, entry_id: int, backend: BackendDependency, principal: PrincipalDependency) -> None:
+def remove_entry(bank_id: str, entry_id: str, backend: BackendDependency, principal: PrincipalDependency) -> None:
     """Take an entry out of a bank."""
-    bank_entries.remove_entries(backend, principal, bank_id, [entry_id])
+    bank_entries.remove_entries(backend, principal, bank_id, [words.entry_number(entry_id)])
 
 
 # ---- Matches

@@ -22,7 +22,7 @@ from webapp import bank_words as words
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.errors import status_of
 from webapp.flash import leave_notice
-from webapp.forms import FormDependency, fields_of, files_of, first, one_file, read_integer, read_time
+from webapp.forms import FormDependency, exact, fields_of, files_of, first, one_file, read_integer, read_time
 from webapp.language import gettext as _
 from webapp.language import ngettext
 from webapp.pages_banks import (
@@ -111,10 +111,10 @@ def export_hashes(bank_id: str, backend: BackendDependency, principal: Principal
 
 
 @router.get("/banks/{bank_id}/entries/{entry_id}/thumbnail")
-def show_entry(bank_id: str, entry_id: int, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+def show_entry(bank_id: str, entry_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Return the thumbnail of an entry."""
     headers = {"Content-Security-Policy": FILE_POLICY, "Cache-Control": "private, no-cache"}
-    data = bank_entries.get_thumbnail(backend, principal, bank_id, entry_id)
+    data = bank_entries.get_thumbnail(backend, principal, bank_id, words.entry_number(entry_id))
     return Response(data, media_type="image/webp", headers=headers)
 
 
@@ -196,14 +196,14 @@ def add_hashes(
 ) -> Response:
     """Add hashes from a file or as they are typed, and tell which lines could not be used."""
     banks.check(principal, banks.get_bank(backend, principal, bank_id).bank, Action.CHANGE)
-    files, text, origin = files_of(form), first(fields_of(form), "text"), _("typed")
+    files, text, origin = files_of(form), exact(form, "text"), ""
     try:
         if files:
             data = files[0].file.read(backend.settings.max_upload_bytes + 1)
             if len(data) > backend.settings.max_upload_bytes:
                 raise TooManyBytes("This file is too large for the browser. Please use `likeness banks import`.")
             text, origin = text_of(data), files[0].filename or ""
-        if not text:
+        if not text.strip():
             raise InvalidQuery(NO_HASHES)
         done = bank_entries.add_hashes(backend, principal, bank_id, read_hashes(text), origin=origin)
     except MENDABLE as error:
@@ -246,16 +246,16 @@ def hold_found(
 
 
 @router.post("/banks/{bank_id}/entries/{entry_id}/remove")
-def remove_entry(bank_id: str, entry_id: int, backend: BackendDependency, principal: PrincipalDependency) -> Response:
+def remove_entry(bank_id: str, entry_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Take an entry out of a bank."""
-    bank_entries.remove_entries(backend, principal, bank_id, [entry_id])
+    bank_entries.remove_entries(backend, principal, bank_id, [words.entry_number(entry_id)])
     return _to(bank_id, _("The entry is gone."))
 
 
 @router.post("/banks/{bank_id}/entries/{entry_id}/change")
 def change_entry(
     bank_id: str,
-    entry_id: int,
+    entry_id: str,
     request: Request,
     backend: BackendDependency,
     principal: PrincipalDependency,
@@ -265,7 +265,9 @@ def change_entry(
     fields = fields_of(form)
     try:
         until = read_time(fields, "until", end_of_day=True)
-        bank_entries.change_entry(backend, principal, bank_id, entry_id, notes=first(fields, "notes"), expires_at=until)
+        bank_entries.change_entry(
+            backend, principal, bank_id, words.entry_number(entry_id), notes=first(fields, "notes"), expires_at=until
+        )
     except InvalidQuery as error:
         return _refused(request, backend, principal, bank_id, error)
     return _to(bank_id, _("The entry is set."))
