@@ -134,26 +134,30 @@ def agree(canvas: Canvas, window: int = WINDOW) -> Agreement:
     return Agreement(share, count / max(1, int(inside.sum())), correlation, textured)
 
 
-def kept_edges(canvas: Canvas, found: Agreement) -> float:
-    """Return the part, 0 to 1, of the edges of one picture that are in the other too, of whichever has more kept.
+def kept_edges(canvas: Canvas, found: Agreement) -> tuple[float, float]:
+    """Return which part, 0 to 1, of the edges of one picture are in the other: in all, and where they do not agree.
 
     Letters over a picture spoil the windows around them, but what is between the letters is still the picture; where
-    two pictures merely share a form, each has edges that the other lacks.
+    two pictures merely share a form or a background, each has edges there that the other lacks. Each part is that of
+    whichever picture has more of its edges kept.
     """
     inside = cv2.erode(canvas.both.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     (ax, ay), (bx, by) = _slopes(canvas.a), _slopes(canvas.b)
     same = found.same
     energy = float((ax**2 + ay**2)[same].sum())
     if not inside.any() or energy <= 0:
-        return 0.0
+        return 0.0, 0.0
     gain = float((ax * bx + ay * by)[same].sum()) / energy  # contrast may have been changed
     ax, ay = ax * gain, ay * gain
     off = np.hypot(ax - bx, ay - by)
     kept = []
-    for slope in (np.hypot(ax, ay), np.hypot(bx, by)):
-        edges = inside & (slope > max(LEAST_SLOPE, float(np.percentile(slope[inside], STRONG_EDGE))))
-        kept.append(float((off < KEPT_EDGE * slope)[edges].mean()) if edges.any() else 0.0)
-    return max(kept)
+    for where in (inside, inside & found.seen & ~same):
+        parts = [0.0]
+        for slope in (np.hypot(ax, ay), np.hypot(bx, by)):
+            edges = where & (slope > max(LEAST_SLOPE, float(np.percentile(slope[inside], STRONG_EDGE))))
+            parts.append(float((off < KEPT_EDGE * slope)[edges].mean()) if edges.any() else 0.0)
+        kept.append(max(parts))
+    return kept[0], kept[1]
 
 
 def _slopes(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

@@ -25,6 +25,9 @@ TEXTURED = 5.0
 FOUND = 0.85
 """The correlation from which on a block has been found."""
 
+ALONG = 0.008
+"""By how much a block must correlate better than at its place in a direction to be off in it at all."""
+
 BETTER = 0.12
 """By how much a block must correlate better elsewhere than at its place to have moved."""
 
@@ -34,6 +37,8 @@ DRIFT_LIMIT_PX = 4.0  # pixels of the canvas; what is farther off was found by c
 
 NOT_HERE = 0.6
 """The correlation at its place below which a block is searched for farther away."""
+
+LEAST_DRIFTING = 8  # blocks with neighbors; fewer say nothing of a whole picture
 
 LEAST_BLOCKS = 5  # with fewer an affine transform fits noise
 
@@ -73,7 +78,7 @@ class Blocks:
         Noise puts each block off by itself; what is near the camera, or a bent page, takes whole areas along.
         """
         beside = self._beside(self.found & (np.abs(self.offsets).max(axis=1, initial=0) <= DRIFT_LIMIT_PX))
-        if not beside.any():
+        if int(beside.any(axis=1).sum()) < LEAST_DRIFTING:
             return 0.0
         along = (self.offsets[:, None] * self.offsets[None]).sum(axis=2)[beside].mean()
         return math.sqrt(max(0.0, float(along)))
@@ -155,6 +160,9 @@ def _look(canvas: Canvas, left: int, top: int, reach: int) -> tuple[float, float
     at = int(scores.argmax())
     y, x = divmod(at, scores.shape[1])
     at_x, at_y = left - x0, top - y0
+    enough = float(scores[y, x]) - ALONG  # a block with one edge fits anywhere along it
+    x = at_x if scores[y, at_x] >= enough else x
+    y = at_y if scores[at_y, x] >= enough else y
     rest = scores[max(0, at_y - 1) : at_y + 2, max(0, at_x - 1) : at_x + 2].max()
     return x - at_x + _between(scores[y], x), y - at_y + _between(scores[:, x], y), float(scores[y, x]), float(rest)
 
@@ -165,4 +173,4 @@ def _between(scores: npt.NDArray[np.float32], at: int) -> float:
         return 0.0
     before, here, after = scores[at - 1 : at + 2].tolist()
     bend = before - 2 * here + after
-    return 0.0 if bend >= 0 else max(-0.5, min(0.5, (before - after) / (2 * bend)))
+    return 0.0 if bend > -ALONG / 2 else max(-0.5, min(0.5, (before - after) / (2 * bend)))
