@@ -217,17 +217,13 @@ def _sentence(keeper: ImageRecord, deleted: Sequence[ImageRecord], settlement: S
     """Return what was done, for the person who did it."""
     parts = []
     if deleted:
-        parts.append(f"{_counted(len(deleted), 'picture')} moved to the trash; {keeper.filename} is kept.")
+        parts.append(f"Pictures moved to the trash: {len(deleted):,}; {keeper.filename} is kept.")
     if settlement.variants:
-        parts.append(f"{_counted(len(settlement.variants), 'picture')} kept as variants.")
+        parts.append(f"Pictures kept as variants: {len(settlement.variants):,}.")
     if settlement.unrelated:
-        parts.append(f"{_counted(len(settlement.unrelated), 'picture')} remembered as unrelated.")
+        parts.append(f"Pictures remembered as unrelated: {len(settlement.unrelated):,}.")
     if merged.words.left_out:
-        parts.append(f"{_counted(merged.words.left_out, 'caption or tag', 'captions or tags')} found no room.")
+        parts.append(f"Captions and tags that found no room: {merged.words.left_out:,}.")
     if merged.refused:
         parts.append(f"The picture could not be added to {', '.join(merged.refused)}.")
     return " ".join(parts)
-
-
-def _counted(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

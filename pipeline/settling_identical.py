@@ -180,11 +180,7 @@ def _digests(expected: str) -> frozenset[bytes]:
 
 
 def _sentence(groups: int, deleted: int, changed: int) -> str:
-    said = (
-        f"{groups:,} {'group' if groups == 1 else 'groups'} settled; "
-        f"{deleted:,} {'picture' if deleted == 1 else 'pictures'} moved to the trash."
-    )
+    parts = [f"Groups settled: {groups:,}; pictures moved to the trash: {deleted:,}."]
     if changed:
-        was = "group has changed since the preview and was" if changed == 1 else "groups have changed and were"
-        said += f" {changed:,} {was} left alone."
-    return said
+        parts.append(f"Groups left alone because they have changed since the preview: {changed:,}.")
+    return " ".join(parts)

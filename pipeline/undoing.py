@@ -153,15 +153,11 @@ def _unmerge(connection: Connection, keeper: Mapping[str, Any], images: Mapping[
 
 
 def _sentence(done: _Done) -> str:
-    parts = ["Undone."]
+    parts = ["This has been undone."]
     if done.restored:
-        parts.append(f"{_counted(len(done.restored), 'picture is', 'pictures are')} back.")
+        parts.append(f"Pictures that are back: {len(done.restored):,}.")
     if done.gone:
-        parts.append(f"{_counted(done.gone, 'picture has', 'pictures have')} been deleted for good meanwhile.")
+        parts.append(f"Pictures that have been deleted for good meanwhile: {done.gone:,}.")
     if done.changed:
-        parts.append(f"{_counted(done.changed, 'change', 'changes')} that somebody has made since stays as it is.")
+        parts.append(f"Changes that somebody has made since, and that stay: {done.changed:,}.")
     return " ".join(parts)
-
-
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

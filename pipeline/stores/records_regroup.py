@@ -66,13 +66,13 @@ def regroup(connection: Connection, rows: Collection[int]) -> None:
 
 def regroup_all(connection: Connection, after: int, limit: int) -> int | None:
     """Make anew the groups of up to `limit` images behind the row `after`; return the last one, None at the end."""
-    some = sa.union(
-        sa.select(PAIR.a_row.label("row")).where(IS_COPY, after < PAIR.a_row),
-        sa.select(PAIR.b_row.label("row")).where(IS_COPY, after < PAIR.b_row),
-        sa.select(group_members.c.image_row.label("row")).where(group_members.c.image_row > after),
-        sa.select(duplicate_groups.c.keeper_row.label("row")).where(duplicate_groups.c.keeper_row > after),
-    ).subquery()
-    rows = list(connection.scalars(sa.select(some.c.row).order_by(some.c.row).limit(limit)))
+    places = (PAIR.a_row, PAIR.b_row, group_members.c.image_row, duplicate_groups.c.keeper_row)
+    found: set[int] = set()
+    for column in places:  # each by an index of its own: all of them together would be sorted once for each part
+        found |= set(
+            connection.scalars(sa.select(column).distinct().where(column > after).order_by(column).limit(limit))
+        )
+    rows = sorted(found)[:limit]
     regroup(connection, rows)
     return rows[-1] if rows else None
 
