@@ -158,7 +158,7 @@ def test_what_a_dead_worker_held_is_checked_by_another_and_its_late_words_do_not
 
     assert set(pairs(backend)) == {(one.row, other.row)}
     with backend.database.write() as connection:
-        assert not records_fingerprints.finish(connection, one.row, dead.token, LEASE)
+        assert not records_fingerprints.finish(connection, one.row, dead.token)
 
 
 def test_a_store_that_is_down_delays_the_check_and_loses_nothing(backend, analyzed, photos):

@@ -171,17 +171,12 @@ def _due(connection: Connection, *which: sa.ColumnElement[bool]) -> sa.Select[tu
     return due.order_by(fingerprints.c.checked, fingerprints.c.image_row)
 
 
-def finish(connection: Connection, row: int, token: str, lease: timedelta) -> bool:
-    """Note that an image was checked, if `token` still holds; return whether it did.
-
-    What else is held by the token is held for another `lease`.
-    """
+def finish(connection: Connection, row: int, token: str) -> bool:
+    """Note that an image was checked, if `token` still holds; return whether it did."""
     ours = fingerprints.c.lease_token == token
     done = {"checked": CHECK_VERSION, "lease_token": None, "lease_until": None}
     written = fingerprints.update().where(fingerprints.c.image_row == row, ours, _HAS_HASHES).values(done)
-    is_ours = connection.execute(written).rowcount == 1
-    connection.execute(fingerprints.update().where(ours).values(lease_until=moment(connection, lease)))
-    return is_ours
+    return connection.execute(written).rowcount == 1
 
 
 def give_back(connection: Connection, token: str) -> None:
