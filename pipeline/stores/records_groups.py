@@ -27,6 +27,9 @@ from pipeline.stores.tables_duplicates import duplicate_groups, group_members, p
 GROUP = duplicate_groups.c
 FEWEST = 2  # images that make a group
 
+IS_ONE_SCENE = pair_findings.c.verdict == sa.literal_column(f"'{Verdict.SAME_SCENE}'")
+"""As `ix_pair_findings_same_scene` has it: with a parameter in its place SQLite would not use that index."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -125,36 +128,35 @@ def _is_tied(
     library: str | None = None,
 ) -> sa.ColumnElement[bool]:
     """Return whether two images that `principal` sees are tied in the group of the outer statement, like this."""
-    seen = VISIBLE & allowed(principal)
-    keeper = sa.exists().where(images.c.row == GROUP.keeper_row, seen).correlate(duplicate_groups)
-    with_keeper = sa.exists().where(
-        group_members.c.group_id == GROUP.id, images.c.row == group_members.c.image_row, seen
-    )
+    # Each EXISTS stands in another one, so that no planner begins with all images or all findings there are.
     x, y = group_members.alias(), group_members.alias()
-    one, other = images.alias(), images.alias()
-    without_keeper = sa.exists().where(
-        x.c.group_id == GROUP.id,
-        pair_findings.c.a_row == x.c.image_row,
-        IS_LIVE,
-        y.c.image_row == pair_findings.c.b_row,
-        y.c.group_id == x.c.group_id,
-        one.c.row == x.c.image_row,
-        ClauseAdapter(one).traverse(seen),
-        other.c.row == y.c.image_row,
-        ClauseAdapter(other).traverse(seen),
-    )
+    with_keeper = [x.c.group_id == GROUP.id, _is_seen(x.c.image_row, principal, x)]
+    tie = [pair_findings.c.a_row == x.c.image_row, pair_findings.c.b_row == y.c.image_row, IS_LIVE]
+    other = [y.c.group_id == x.c.group_id, y.c.image_row > x.c.image_row, _is_seen(y.c.image_row, principal, y)]
     if undecided:
-        with_keeper = with_keeper.where(group_members.c.decided.is_(False))
-        without_keeper = without_keeper.where(pair_findings.c.decision.is_(None))
+        with_keeper.append(x.c.decided.is_(False))
+        tie.append(pair_findings.c.decision.is_(None))
     if verdicts:
-        with_keeper = with_keeper.where(group_members.c.verdict.in_(verdicts))
-        without_keeper = without_keeper.where(pair_findings.c.verdict.in_(verdicts))
+        with_keeper.append(x.c.verdict.in_(verdicts))
+        tie.append(pair_findings.c.verdict.in_(verdicts))
     if library is not None:
-        kept = sa.exists().where(images.c.row == GROUP.keeper_row, images.c.library == library)
-        with_keeper = with_keeper.where((images.c.library == library) | kept.correlate(duplicate_groups))
-        without_keeper = without_keeper.where((one.c.library == library) | (other.c.library == library))
-    with_keeper, without_keeper = (each.correlate(duplicate_groups) for each in (with_keeper, without_keeper))
-    return (keeper & with_keeper) | (~keeper & without_keeper)
+        here = _is_seen(x.c.image_row, principal, x, library)
+        with_keeper.append(here | _is_seen(GROUP.keeper_row, principal, duplicate_groups, library))
+        other.append(here | _is_seen(y.c.image_row, principal, y, library))
+    tied = sa.exists().where(*other, sa.exists().where(*tie).correlate(x, y)).correlate(x)
+    without_keeper = [x.c.group_id == GROUP.id, _is_seen(x.c.image_row, principal, x), tied]
+    keeper = _is_seen(GROUP.keeper_row, principal, duplicate_groups)
+    return (keeper & sa.exists().where(*with_keeper).correlate(duplicate_groups)) | (
+        ~keeper & sa.exists().where(*without_keeper).correlate(duplicate_groups)
+    )
+
+
+def _is_seen(
+    row: sa.ColumnElement[int], principal: Principal, of: sa.FromClause, library: str | None = None
+) -> sa.ColumnElement[bool]:
+    """Return whether `principal` sees the image that a column of the table `of` names, in a library if given."""
+    seen = sa.exists().where(images.c.row == row, VISIBLE, allowed(principal))
+    return (seen if library is None else seen.where(images.c.library == library)).correlate(of)
 
 
 # ---- What is in them
@@ -250,7 +252,7 @@ def same_scene(
         sa.select(columns.a_row, columns.b_row, columns.evidence, columns.decision)
         .join(one, one.c.row == columns.a_row)
         .join(other, other.c.row == columns.b_row)
-        .where(columns.verdict == Verdict.SAME_SCENE, columns.decision.is_(None))
+        .where(IS_ONE_SCENE, columns.decision.is_(None))
         .where(ClauseAdapter(one).traverse(seen), ClauseAdapter(other).traverse(seen))
         .order_by(columns.a_row, columns.b_row)
         .limit(limit)

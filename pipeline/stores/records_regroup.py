@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.features.comparison import COPIES, Verdict
-from pipeline.images import new_image_id
+from pipeline.images import ImageState, new_image_id
 from pipeline.stores import records_decisions, stars
 from pipeline.stores.database import in_turn
-from pipeline.stores.filter_sql import VISIBLE, is_any_of
+from pipeline.stores.filter_sql import is_any_of
 from pipeline.stores.records_decisions import APART, pair_of
 from pipeline.stores.stars import Star, Tie
 from pipeline.stores.tables import images
@@ -33,12 +33,15 @@ IS_COPY = PAIR.verdict.in_(sorted(COPIES))
 IS_LIVE = IS_COPY & (PAIR.decision.is_(None) | PAIR.decision.not_in(sorted(APART)))
 """Whether a finding may tie two images in a group."""
 
+IS_THERE = images.c.deleted_at.is_(None) & images.c.state.in_([ImageState.READY, ImageState.WAITING])
+"""Whether an image can be in a group. One that waits is being analyzed anew; until then nobody sees it there."""
+
 
 def regroup(connection: Connection, rows: Collection[int]) -> None:
     """Make anew the groups that findings of these rows touch, decisions, or whether their images are there.
 
     Call it after the findings were written, and as the last thing of the transaction: until its end others who do the
-    same wait. Images that are deleted, or not READY, are in no group.
+    same wait. Images that are deleted, held or have failed are in no group.
     """
     rows = _with_findings(connection, rows)
     if not rows:
@@ -63,13 +66,13 @@ def regroup(connection: Connection, rows: Collection[int]) -> None:
 
 def regroup_all(connection: Connection, after: int, limit: int) -> int | None:
     """Make anew the groups of up to `limit` images behind the row `after`; return the last one, None at the end."""
-    some = sa.union(
-        sa.select(PAIR.a_row.label("row")).where(IS_COPY, after < PAIR.a_row),
-        sa.select(PAIR.b_row.label("row")).where(IS_COPY, after < PAIR.b_row),
-        sa.select(group_members.c.image_row.label("row")).where(group_members.c.image_row > after),
-        sa.select(duplicate_groups.c.keeper_row.label("row")).where(duplicate_groups.c.keeper_row > after),
-    ).subquery()
-    rows = list(connection.scalars(sa.select(some.c.row).order_by(some.c.row).limit(limit)))
+    places = (PAIR.a_row, PAIR.b_row, group_members.c.image_row, duplicate_groups.c.keeper_row)
+    found: set[int] = set()
+    for column in places:  # each by an index of its own: all of them together would be sorted once for each part
+        found |= set(
+            connection.scalars(sa.select(column).distinct().where(column > after).order_by(column).limit(limit))
+        )
+    rows = sorted(found)[:limit]
     regroup(connection, rows)
     return rows[-1] if rows else None
 
@@ -98,12 +101,12 @@ def _array(rows: Collection[int]) -> Any:
 
 
 def _with_findings(connection: Connection, rows: Collection[int]) -> list[int]:
-    """Return those of the rows that are in any finding of a copy, or in a group."""
+    """Return those of the rows that are in any finding, or in a group."""
     if not rows:
         return []
     array = _array(rows)
-    found = set(connection.scalars(sa.select(PAIR.a_row).where(IS_COPY, is_any_of(array, PAIR.a_row)).distinct()))
-    found |= set(connection.scalars(sa.select(PAIR.b_row).where(IS_COPY, is_any_of(array, PAIR.b_row)).distinct()))
+    found = set(connection.scalars(sa.select(PAIR.a_row).where(is_any_of(array, PAIR.a_row)).distinct()))
+    found |= set(connection.scalars(sa.select(PAIR.b_row).where(is_any_of(array, PAIR.b_row)).distinct()))
     members, keepers = group_members.c.image_row, duplicate_groups.c.keeper_row
     found |= set(connection.scalars(sa.select(members).where(is_any_of(array, members))))
     found |= set(connection.scalars(sa.select(keepers).where(is_any_of(array, keepers))))
@@ -174,7 +177,7 @@ def _together(connection: Connection, array: Any) -> set[int]:
 def _ties(connection: Connection, area: Collection[int]) -> list[Tie]:
     """Return the ties between images of `area` that are there."""
     array = _array(area)
-    there = set(connection.scalars(sa.select(images.c.row).where(VISIBLE, is_any_of(array))))
+    there = set(connection.scalars(sa.select(images.c.row).where(IS_THERE, is_any_of(array))))
     found = connection.execute(
         sa.select(PAIR.a_row, PAIR.b_row, PAIR.verdict, PAIR.decision).where(IS_LIVE, is_any_of(array, PAIR.a_row))
     )

@@ -28,6 +28,8 @@ its orientations without borders (256 bytes), `quality` is PDQ's, 0 to 100. `ver
 them. `checked` is the version of the check for duplicates that has seen the image, NULL until one has; whoever checks
 it holds it until `lease_until`."""
 
+ONE_SCENE = sa.text("verdict = 'same-scene'")
+
 pair_findings = sa.Table(
     "pair_findings",
     metadata,
@@ -39,7 +41,7 @@ pair_findings = sa.Table(
     sa.Column("found_at", UtcTime, nullable=False),
     sa.Column("decision", sa.String(12)),
     sa.Index("ix_pair_findings_b_row", "b_row"),
-    sa.Index("ix_pair_findings_verdict", "verdict", "a_row", "b_row"),
+    sa.Index("ix_pair_findings_same_scene", "a_row", "b_row", sqlite_where=ONE_SCENE, postgresql_where=ONE_SCENE),
     sa.CheckConstraint("a_row < b_row", name="ordered"),
 )
 """What the comparison of two images said, if it was more than `similar`: `a_row` < `b_row`. `evidence` is a Comparison

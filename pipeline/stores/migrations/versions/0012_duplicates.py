@@ -61,7 +61,14 @@ def _make_hashes() -> None:
         sa.PrimaryKeyConstraint("a_row", "b_row", name=op.f("pk_pair_findings")),
     )
     op.create_index("ix_pair_findings_b_row", "pair_findings", ["b_row"])
-    op.create_index("ix_pair_findings_verdict", "pair_findings", ["verdict", "a_row", "b_row"])
+    one_scene = sa.text("verdict = 'same-scene'")
+    op.create_index(
+        "ix_pair_findings_same_scene",
+        "pair_findings",
+        ["a_row", "b_row"],
+        sqlite_where=one_scene,
+        postgresql_where=one_scene,
+    )
 
 
 def _make_groups() -> None:
