@@ -1,7 +1,7 @@
-"""The two pictures of the README: a search and an image page, of a library of photos that come with scikit-image.
+"""The pictures of the documents: a search, an image page, and the review desk, of photos that come with scikit-image.
 
 `python bench/screenshots.py FOLDER` starts the application on a data folder of its own, fills it, and writes
-search.webp and image.webp into FOLDER (docs/images). It needs Chromium.
+search.webp, image.webp, review.webp and compare.webp into FOLDER (docs/images). It needs Chromium.
 """
 
 import io
@@ -46,7 +46,7 @@ WEBP_QUALITY = 82
 
 
 def main(folder: Path) -> None:
-    """Write both pictures into `folder`."""
+    """Write the pictures into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data:
         port = _free_port()
@@ -56,6 +56,7 @@ def main(folder: Path) -> None:
             with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
                 _wait_for(client)
                 _fill(client)
+                _wait_for_groups(client)
                 _photograph(client, folder)
         finally:
             server.terminate()
@@ -86,6 +87,15 @@ def _fill(client: httpx2.Client) -> None:
         answer.raise_for_status()
 
 
+def _wait_for_groups(client: httpx2.Client) -> None:
+    """Return when the copies of each of KIN_OF have been found."""
+    for _ in range(600):
+        if len(client.get("/api/v1/duplicates").json()["groups"]) >= len(KIN_OF):
+            return
+        time.sleep(0.5)
+    raise SystemExit("The copies were not found.")
+
+
 def _pictures() -> Iterator[tuple[str, bytes]]:
     for path in PHOTOS:
         with Image.open(path) as opened:
@@ -110,14 +120,23 @@ def _photograph(client: httpx2.Client, folder: Path) -> None:
         query = _jpeg(opened.convert("RGB").crop((60, 0, 380, 260)))
     search = client.post("/search", files={"file": ("cat.jpg", query)}).headers["location"]
     images = client.get("/api/v1/images", params={"limit": 100}).json()["images"]
-    flower = next(image["id"] for image in images if image["filename"] == "flower.jpg")
+    ids = {image["filename"]: image["id"] for image in images}
+    groups = client.get("/api/v1/duplicates").json()["groups"]
+    cats = next(group["id"] for group in groups if any("chelsea" in image["filename"] for image in group["images"]))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        for name, address in (("search", search), ("image", f"/images/{flower}")):
+        for name, address, mode in (
+            ("search", search, ""),
+            ("image", f"/images/{ids['flower.jpg']}", ""),
+            ("review", f"/duplicates/{cats}?left={ids['chelsea.jpg']}&right={ids['chelsea-crop.jpg']}", "side"),
+            ("compare", f"/compare?a={ids['coffee.jpg']}&b={ids['coffee-faded.jpg']}", "swipe"),
+        ):
             page.goto(f"{client.base_url}{address}", wait_until="networkidle")
+            if mode:
+                page.locator(f'[data-mode][value="{mode}"]').check(force=True)
             with Image.open(io.BytesIO(page.screenshot())) as shot:
                 shot.save(folder / f"{name}.webp", quality=WEBP_QUALITY)
         browser.close()

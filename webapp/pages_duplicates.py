@@ -141,7 +141,8 @@ class DuplicatesPage:
     """`/duplicates`, the queue. `tabs` are its states; `next_url` goes on with the first group that nobody reviews.
 
     `progress` says how many pictures have been checked, of which `progress_share`, 0 to 1, is the part; while it is
-    `scanning` the page asks again. An `empty` list `celebrates` when everything has been decided.
+    `scanning` the page asks again. An `empty` list `celebrates` when everything has been decided. `log_urls` are
+    (format, address) of the log of decisions.
     """
 
     shell: Shell
@@ -156,6 +157,7 @@ class DuplicatesPage:
     scanning: bool = False
     next_url: str = ""
     older_url: str = ""
+    log_urls: tuple[tuple[str, str], ...] = ()
     may_moderate: bool = False
     has_identical: bool = False
     verdicts: tuple[tuple[str, str], ...] = ()

@@ -113,6 +113,7 @@ def queue_pages() -> dict[str, DuplicatesPage]:
     return {
         "full": full,
         "done": replace(full, groups=(), empty=done, celebrates=True, summary="", scanning=False, next_url=""),
+        "settled": replace(full, state="settled", log_urls=(("CSV", "/a.csv"),), next_url="", has_identical=False),
         "looking": replace(full, may_moderate=False, older_url="", scanning=False),
     }
 

@@ -61,8 +61,12 @@ BROWSERS = ("viewer", "uploader", "moderator", "owner", "stranger", "administrat
 WRITTEN_BY_READERS = {"query_pictures", "frozen_results", "upload_cards", "login_failures"}
 """Tables in which a request that only reads, or is refused, may leave something: that it was made, or what it asked."""
 
-MARKED_BY_READERS = {"sessions": ("id", "person_id"), "tokens": ("id", "person_id", "name", "scopes", "expires_at")}
-"""Tables in which it may note that it was made, with the columns that must stay."""
+MARKED_BY_READERS = {
+    "sessions": ("id", "person_id"),
+    "tokens": ("id", "person_id", "name", "scopes", "expires_at"),
+    "duplicate_groups": ("id", "keeper_row", "verdict", "created_at"),
+}
+"""Tables in which it may note that it was made, with the columns that must stay; a group is claimed by opening it."""
 
 OUTSIDERS = {"anonymous", "stranger", "administrator"}
 

@@ -11,7 +11,7 @@ from pipeline.backend import Backend
 from pipeline.duplicate_groups import Group, GroupPage, ScenePair, list_groups, list_same_scene
 from pipeline.errors import InvalidQuery
 from pipeline.features.comparison import COPIES, Verdict
-from pipeline.principals import Principal
+from pipeline.principals import Action, Principal
 from pipeline.settling import Preview, preview_identical, settle_identical
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.duplicate_emptiness import why_empty
@@ -86,6 +86,7 @@ def show_queue(request: Request, backend: BackendDependency, principal: Principa
         celebrates=celebrates,
         next_url=f"{QUEUE}/next?{_query(fields)}" if listed.groups and state == "open" else "",
         older_url=_older_url(fields, listed.next),
+        log_urls=_log_urls(principal) if state == "settled" else (),
         may_moderate=may_moderate,
         has_identical=any(group.verdict is Verdict.IDENTICAL for group in listed.groups) and state == "open",
         verdicts=(("", _("All copies")), *((each.value, verdict_words(each)) for each in Verdict if each in COPIES)),
@@ -194,6 +195,13 @@ def _progress(backend: Backend, principal: Principal) -> dict[str, object]:
     if not found.left:
         return {"progress": _("All %(pictures)s checked for copies.", pictures=pictures_in_words(found.total))}
     return {"progress": words, "progress_share": found.checked / found.total, "scanning": True}
+
+
+def _log_urls(principal: Principal) -> tuple[tuple[str, str], ...]:
+    """Return where the log of decisions is downloaded, for whoever may read it."""
+    if principal.libraries(Action.CHANGE) == frozenset():
+        return ()
+    return tuple((name.upper(), f"/api/v1/duplicates/decisions/export?format={name}") for name in ("csv", "json"))
 
 
 def _card(group: Group) -> GroupCard:
