@@ -28,6 +28,7 @@ from pipeline import (
     saved_searches,
     sessions,
     settling,
+    upload_choices,
 )
 from pipeline.backend import Backend
 from pipeline.features.comparison import Comparison, Verdict
@@ -146,6 +147,10 @@ class World:
 
     def new_batch(self) -> str:
         return moderation.approve(self.backend, [self.new_reported_id()], self.as_person("bystander")).batch
+
+    def new_used_batch(self) -> str:
+        new, existing = self.new_image_id(), self.new_image_id()
+        return upload_choices.use_existing(self.backend, new, existing, self.as_person("bystander")).batch
 
     def new_key(self) -> str:
         data = picture_bytes("disc")
@@ -335,6 +340,13 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
     if path.startswith(("/moderation/", "/api/v1/moderation/")):
         return deed_of(world, path)
     made: dict[str, Callable[[], dict[str, Any]]] = {
+        "POST /upload/choose": lambda: {
+            "choice": "use",
+            "new": world.new_image_id(),
+            "existing": world.new_image_id(),
+            "batch": "a",
+            "card": "1",
+        },
         "POST /api/v1/duplicates/undo": lambda: {"batch": world.settled()},
         "POST /api/v1/duplicates/identical": lambda: {"expected": world.expected()},
         "POST /api/v1/duplicates/{asked_group_id}/settle": world.settlement,
