@@ -35,6 +35,8 @@ GET    /pictures/{key}                                      L    200  200  200  
 GET    /upload                                              L    200  200  200  200  200  200   L    L    L    L
 GET    /upload/changes                                      L    200  200  200  200  200  200   L    L    L    L
 POST   /upload                                              401  403  303  303  303  422  403   401  401  401  401
+POST   /upload/choose                                       401  403  403  303  303  404  404   401  401  401  401
+POST   /upload/undo/{used_batch}                            401  403  403  303  303  404  404   401  401  401  401
 GET    /images/{image_id}                                   L    200  200  200  200  404  404   L    L    L    L
 GET    /images/{deleted_id}                                 L    404  404  200  200  404  404   L    L    L    L
 GET    /images/{held_id}                                    L    404  404  200  200  404  404   L    L    L    L
@@ -232,6 +234,7 @@ def rows() -> dict[tuple[str, str], dict[str, str]]:
 SAME_PARAMETER = {
     "deleted_id": "image_id",
     "held_id": "image_id",
+    "used_batch": "batch",
     "deleted_library": "library",
     "asked_group_id": "group_id",
     "password_secret": "secret",

@@ -13,6 +13,7 @@ from tests.web.samples import (
     upload_page,
 )
 from tests.web.samples_duplicates import compare_pages, identical_pages, queue_pages, review_pages
+from tests.web.samples_moderation import choosing_page, deed_pages, moderation_pages, watched_images
 from tests.web.samples_people import member_pages
 from tests.web.samples_searches import searches_pages
 from webapp.dependencies import MOVED_ALREADY
@@ -36,6 +37,7 @@ def every_page() -> dict[str, tuple[str, object]]:
     found |= {
         "upload-empty": ("upload.html", upload_page(0)),
         "upload-seven": ("upload.html", upload_page(7)),
+        "upload-choices": ("upload.html", choosing_page()),
         "upload-hundreds": ("upload.html", upload_page(300)),
         "status-busy": ("status.html", status_page()),
         "status-calm": ("status.html", status_page(busy=False)),
@@ -47,4 +49,7 @@ def every_page() -> dict[str, tuple[str, object]]:
         "api-docs": ("api_docs.html", api_docs_page()),
     }
     found |= {f"searches-{name}": ("searches.html", value) for name, value in searches_pages().items()}
+    found |= {f"moderation-{name}": ("moderation.html", value) for name, value in moderation_pages().items()}
+    found |= {f"moderation-deed-{name}": ("moderation_deed.html", value) for name, value in deed_pages().items()}
+    found |= {f"image-{name}": ("image.html", value) for name, value in watched_images().items()}
     return found | member_pages()

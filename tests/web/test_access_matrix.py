@@ -30,6 +30,7 @@ from pipeline import (
     saved_searches,
     sessions,
     settling,
+    upload_choices,
 )
 from pipeline.backend import Backend
 from pipeline.features.comparison import Comparison, Verdict
@@ -153,6 +154,10 @@ class World:
 
     def new_batch(self) -> str:
         return moderation.approve(self.backend, [self.new_reported_id()], self.as_person("bystander")).batch
+
+    def new_used_batch(self) -> str:
+        new, existing = self.new_image_id(), self.new_image_id()
+        return upload_choices.use_existing(self.backend, new, existing, self.as_person("bystander")).batch
 
     def new_key(self) -> str:
         data = picture_bytes("disc")
@@ -376,6 +381,13 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
     if path.startswith(("/moderation/", "/api/v1/moderation/")):
         return deed_of(world, path)
     made: dict[str, Callable[[], dict[str, Any]]] = {
+        "POST /upload/choose": lambda: {
+            "choice": "use",
+            "new": world.new_image_id(),
+            "existing": world.new_image_id(),
+            "batch": "a",
+            "card": "1",
+        },
         "POST /api/v1/duplicates/undo": lambda: {"batch": world.settled()},
         "POST /duplicates/undo": lambda: {"done": f"{world.settled()}:{world.in_group[0].id}"},
         "POST /duplicates/identical": lambda: {"expected": world.expected()},
