@@ -13,6 +13,7 @@ from tests.web.samples import (
     upload_page,
 )
 from tests.web.samples_duplicates import compare_pages, identical_pages, queue_pages, review_pages
+from tests.web.samples_banks import bank_pages
 from tests.web.samples_people import member_pages
 from tests.web.samples_searches import searches_pages
 from webapp.dependencies import MOVED_ALREADY
@@ -47,4 +48,4 @@ def every_page() -> dict[str, tuple[str, object]]:
         "api-docs": ("api_docs.html", api_docs_page()),
     }
     found |= {f"searches-{name}": ("searches.html", value) for name, value in searches_pages().items()}
-    return found | member_pages()
+    return found | bank_pages() | member_pages()
