@@ -54,6 +54,8 @@ DETAILS = (
     *("administrator", "before", "email", "files", "how", "invited by", "person", "pictures", "role", "scopes"),
     *("sessions", "sessions ended", "tokens", "yes", "no", *Role, "by single sign-on", "by a link that works once"),
     *("(this machine)", "a library of others"),
+    *("entries", "entry", "level", "does", "kind", "matched", "of uploads", "until", "name", "action", "sentence"),
+    *("max distance", "ratio", "expires at", "notes", "guarded", "keeps thumbnails"),
 )
 """What the audit log says of its entries, beside names."""
 
@@ -98,6 +100,8 @@ def vocabularies() -> Iterator[tuple[str, str]]:
             *DEEDS.values(),
             "The name of a token",
             "The name of a search",
+            "The name of a bank",
+            "The sentence of a bank",
             "{number} seconds",
             "{number} minutes",
         ],

@@ -136,6 +136,13 @@ def record(connection: Connection, row: int, judgement: Judgement) -> None:
         records_bank_matches.add(connection, matches)
 
 
+def record_found(connection: Connection, row: int, judgement: Judgement) -> None:
+    """Write down what an image looks like that was there before; nothing is done with it."""
+    matches = [NewMatch(match.bank.id, match.entry, row, match.distance, Deed.FOUND) for match in judgement.matches]
+    if matches:
+        records_bank_matches.add(connection, matches)
+
+
 def act(connection: Connection, row: int, judgement: Judgement) -> None:
     """Write down what an image looks like that was just made ready or refused, and hold it if that is to be done.
 

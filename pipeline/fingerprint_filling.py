@@ -1,21 +1,22 @@
 """Fingerprints of images that were analyzed before there were any, made beside the daily work.
 
 They are made of the originals, as the analysis makes them: in one of forty pictures a thumbnail has its borders trimmed
-otherwise. Where an original cannot be read any more, its thumbnail is better than nothing.
-Everything is in the database, so a restart goes on where it was. One process of all makes them at a time.
+otherwise. Where an original cannot be read any more, its thumbnail is better than nothing. They are compared with the
+banks as well. Everything is in the database, so a restart goes on where it was. One process of all makes them at a time.
 """
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from pipeline import bank_matching
 from pipeline.backend import Backend
 from pipeline.errors import ImageRejected, NotFound
 from pipeline.features.fingerprint import Fingerprint, fingerprint_of
 from pipeline.images import ImageRecord
 from pipeline.originals import original_bytes
 from pipeline.seen_pictures import small_picture
-from pipeline.stores import records_fingerprints, records_images
+from pipeline.stores import records_bank_matches, records_fingerprints, records_images
 from pipeline.stores.database import Writing
 from pipeline.stores.records_fingerprints import UNREADABLE
 
@@ -49,8 +50,17 @@ class FingerprintFiller:
                 return 0
             made = pool.map(partial(_fingerprint, backend), images)
             found = dict(zip((image.row for image in images), made, strict=True))
+            judged = {
+                image.row: bank_matching.judge(backend, image.library, image.sha256, found[image.row])
+                for image in images
+                if found[image.row] != UNREADABLE
+            }
             with backend.database.write(Writing.BESIDE) as connection:
+                if not all(bank_matching.is_current(connection, judgement) for judgement in judged.values()):
+                    return len(rows)  # somebody has changed a bank meanwhile: the same once more
                 records_fingerprints.put_missing(connection, found)
+                for row in records_bank_matches.there(connection, judged):
+                    bank_matching.record_found(connection, row, judged[row])
             self._behind = rows[-1]
         return len(rows)
 

@@ -99,10 +99,13 @@ class _Part:
 
 def _part(rows: Sequence[tuple[int, bytes, int | None, datetime | None]]) -> _Part:
     ids, hashes, qualities, ends = zip(*rows, strict=True)
-    moments = [NEVER if end is None else np.datetime64(end.replace(tzinfo=None), "us") for end in ends]
+    moments = np.full(len(ids), NEVER)
+    for place, end in enumerate(ends):
+        if end is not None:  # hardly any has one
+            moments[place] = np.datetime64(end.replace(tzinfo=None), "us")
     return _Part(
         np.array(ids, np.int64),
         np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, HASH_BYTES),
         np.array([NO_QUALITY if quality is None else quality for quality in qualities], np.int16),
-        np.array(moments).astype("datetime64[us]"),
+        moments,
     )

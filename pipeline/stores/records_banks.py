@@ -171,7 +171,7 @@ def add_entries(connection: Connection, bank_id: str, entries: Iterable[NewEntry
     added = list(entries)
     for start in range(0, len(added), ADDED_AT_ONCE):
         part = added[start : start + ADDED_AT_ONCE]
-        values = [asdict(entry) | {"bank": bank_id, "added_at": now, "added_by": by} for entry in part]
+        values = [vars(entry) | {"bank": bank_id, "added_at": now, "added_by": by} for entry in part]
         statement = insert_into(connection, bank_entries).on_conflict_do_nothing(index_elements=["bank", "hash"])
         connection.execute(statement, values)
     return count(connection, [bank_id]).get(bank_id, 0) - before

@@ -12,6 +12,7 @@ from tests.web.samples import (
     trash_page,
     upload_page,
 )
+from tests.web.samples_banks import bank_pages
 from tests.web.samples_duplicates import compare_pages, identical_pages, queue_pages, review_pages
 from tests.web.samples_moderation import choosing_page, deed_pages, moderation_pages, watched_images
 from tests.web.samples_people import member_pages
@@ -52,4 +53,4 @@ def every_page() -> dict[str, tuple[str, object]]:
     found |= {f"moderation-{name}": ("moderation.html", value) for name, value in moderation_pages().items()}
     found |= {f"moderation-deed-{name}": ("moderation_deed.html", value) for name, value in deed_pages().items()}
     found |= {f"image-{name}": ("image.html", value) for name, value in watched_images().items()}
-    return found | member_pages()
+    return found | bank_pages() | member_pages()
