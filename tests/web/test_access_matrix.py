@@ -226,7 +226,7 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
         "GET /upload/changes": {"batch": "a"},
         "POST /images/{image_id}/edit": {"caption": "changed", "tags": "new"},
         "POST /language": {"language": "en"},
-        "POST /selection": {"action": "tag", "tags": "new", "image": world.new_image_id()},
+        "POST /selection": {"action": "tag", "tags": "new"},
         "POST /api/v1/images": {"file": picture, "library": world.shared},
         "PATCH /api/v1/images/{image_id}": {"caption": "changed"},
         "POST /api/v1/search": {"text": "cat"},
@@ -255,7 +255,8 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
         "POST /libraries/{library}/members/{person_id}/role": {"role": "uploader"},
         "POST /libraries/{library}/invitations": {"role": "viewer"},
     }
-    return forms.get(f"{method} {path}", {})
+    form = forms.get(f"{method} {path}", {})
+    return form | {"image": world.new_image_id()} if path == "/selection" else form
 
 
 def answer_of(answer: Any) -> str:
