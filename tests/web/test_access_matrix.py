@@ -325,7 +325,7 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
         "POST /images/{held_id}/edit": {"caption": "changed", "tags": "new"},
         "PATCH /api/v1/images/{held_id}": {"caption": "changed"},
         "POST /api/v1/images/{image_id}/report": {"reason": "look at this"},
-        "POST /selection": {"action": "tag", "tags": "new", "image": world.new_image_id()},
+        "POST /selection": {"action": "tag", "tags": "new"},
         "POST /api/v1/images": {"file": picture, "library": world.shared},
         "PATCH /api/v1/images/{image_id}": {"caption": "changed"},
         "POST /api/v1/search": {"text": "cat"},
@@ -381,6 +381,7 @@ def form_of(world: World, method: str, path: str) -> dict[str, Any]:
     if path.startswith(("/moderation/", "/api/v1/moderation/")):
         return deed_of(world, path)
     made: dict[str, Callable[[], dict[str, Any]]] = {
+        "POST /selection": lambda: forms["POST /selection"] | {"image": world.new_image_id()},
         "POST /upload/choose": lambda: {
             "choice": "use",
             "new": world.new_image_id(),
