@@ -53,7 +53,7 @@ FOR_THE_SHELL = re.compile(
 DETAILS = (
     *("administrator", "before", "email", "files", "how", "invited by", "person", "pictures", "role", "scopes"),
     *("sessions", "sessions ended", "tokens", "yes", "no", *Role, "by single sign-on", "by a link that works once"),
-    *("(this machine)", "a library of others"),
+    *("(this machine)", "a library of others", "reason", "hashes kept"),
 )
 """What the audit log says of its entries, beside names."""
 
@@ -98,6 +98,8 @@ def vocabularies() -> Iterator[tuple[str, str]]:
             *DEEDS.values(),
             "The name of a token",
             "The name of a search",
+            "The reason",
+            *("this picture", "these pictures", "approved", "removed"),
             "{number} seconds",
             "{number} minutes",
         ],
