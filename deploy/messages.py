@@ -53,7 +53,7 @@ FOR_THE_SHELL = re.compile(
 DETAILS = (
     *("administrator", "before", "email", "files", "how", "invited by", "person", "pictures", "role", "scopes"),
     *("sessions", "sessions ended", "tokens", "yes", "no", *Role, "by single sign-on", "by a link that works once"),
-    *("(this machine)", "a library of others"),
+    *("(this machine)", "a library of others", "reason", "hashes kept"),
     *("entries", "entry", "level", "does", "kind", "matched", "of uploads", "until", "name", "action", "sentence"),
     *("max distance", "ratio", "expires at", "notes", "guarded", "keeps thumbnails"),
 )
@@ -102,6 +102,8 @@ def vocabularies() -> Iterator[tuple[str, str]]:
             "The name of a search",
             "The name of a bank",
             "The sentence of a bank",
+            "The reason",
+            *("this picture", "these pictures", "approved", "removed"),
             "{number} seconds",
             "{number} minutes",
         ],

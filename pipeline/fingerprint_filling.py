@@ -2,7 +2,7 @@
 
 They are made of the originals, as the analysis makes them: in one of forty pictures a thumbnail has its borders trimmed
 otherwise. Where an original cannot be read any more, its thumbnail is better than nothing. They are compared with the
-banks as well. Everything is in the database, so a restart goes on where it was. One process of all makes them at a time.
+banks as well. Everything is in the database, so a restart goes on where it was, and one process makes them at a time.
 """
 
 import logging

@@ -95,12 +95,12 @@ def choose(
             used = upload_choices.use_existing(backend, new, existing, principal)
             undo_url = f"/upload/undo/{used.batch}" if used.batch else f"/images/{used.new.id}/restore"
             notice = _("%(name)s is used, and the new one is in the trash.", name=shortened(used.existing.filename))
-        elif choice in {"variant", "anyway"}:
+        else:
+            if choice not in {"variant", "anyway"}:
+                raise InvalidQuery("Of two pictures one can be used, or both be kept.")  # noqa: TRY301 - told below
             reason = first(fields, "reason")
             upload_choices.keep_both(backend, new, existing, principal, variant=choice == "variant", reason=reason)
             notice = _("Both are kept.")
-        else:
-            raise InvalidQuery("Of two pictures one can be used, or both be kept.")
     except InvalidQuery as error:
         problem = said(error.user_message)
     if wants_fragment(request):
