@@ -128,7 +128,6 @@ def _is_tied(
     library: str | None = None,
 ) -> sa.ColumnElement[bool]:
     """Return whether two images that `principal` sees are tied in the group of the outer statement, like this."""
-    # Each EXISTS stands in another one, so that no planner begins with all images or all findings there are.
     x, y = group_members.alias(), group_members.alias()
     with_keeper = [x.c.group_id == GROUP.id, _is_seen(x.c.image_row, principal, x)]
     tie = [pair_findings.c.a_row == x.c.image_row, pair_findings.c.b_row == y.c.image_row, IS_LIVE]
@@ -143,20 +142,31 @@ def _is_tied(
         here = _is_seen(x.c.image_row, principal, x, library)
         with_keeper.append(here | _is_seen(GROUP.keeper_row, principal, duplicate_groups, library))
         other.append(here | _is_seen(y.c.image_row, principal, y, library))
-    tied = sa.exists().where(*other, sa.exists().where(*tie).correlate(x, y)).correlate(x)
+    tied = _is_any([x], *other, _is_any([x, y], *tie))
     without_keeper = [x.c.group_id == GROUP.id, _is_seen(x.c.image_row, principal, x), tied]
     keeper = _is_seen(GROUP.keeper_row, principal, duplicate_groups)
-    return (keeper & sa.exists().where(*with_keeper).correlate(duplicate_groups)) | (
-        ~keeper & sa.exists().where(*without_keeper).correlate(duplicate_groups)
+    return (keeper & _is_any([duplicate_groups], *with_keeper)) | (
+        ~keeper & _is_any([duplicate_groups], *without_keeper)
     )
+
+
+def _is_any(outer: Sequence[sa.FromClause], *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Return whether any row passes, looked for anew for each row of the `outer` statements.
+
+    It is EXISTS in other words. With that one, planners begin with all images or findings that there are.
+    """
+    first: sa.Select[tuple[int]] = (
+        sa.select(sa.literal_column("1")).where(*conditions).limit(sa.literal_column("1")).correlate(*outer)
+    )
+    return first.scalar_subquery().is_not(None)
 
 
 def _is_seen(
     row: sa.ColumnElement[int], principal: Principal, of: sa.FromClause, library: str | None = None
 ) -> sa.ColumnElement[bool]:
     """Return whether `principal` sees the image that a column of the table `of` names, in a library if given."""
-    seen = sa.exists().where(images.c.row == row, VISIBLE, allowed(principal))
-    return (seen if library is None else seen.where(images.c.library == library)).correlate(of)
+    here = [] if library is None else [images.c.library == library]
+    return _is_any([of], images.c.row == row, VISIBLE, allowed(principal), *here)
 
 
 # ---- What is in them
