@@ -4,8 +4,8 @@
 
 DATA has `duplicates/pairs.csv`. The first picture of each pair is put into a bank as an upload of it would be, and the
 second one is compared with it as a new upload is: for each transform, the part of the pairs that each level matches,
-and the same of hard negatives, which no level should match. Then a bank of so many entries (random hashes, so that nothing
-matches by chance, with the pictures of DATA among them) is read from a database and asked.
+and the same of hard negatives, which no level should match. Then a bank of so many entries (random hashes, so that
+nothing matches by chance, with the pictures of DATA among them) is read from a database and asked.
 """
 
 import argparse

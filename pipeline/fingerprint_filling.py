@@ -1,6 +1,7 @@
 """Fingerprints of images that were analyzed before there were any: made of their thumbnails, beside the daily work.
 
-They are compared with the banks as well. Everything is in the database, so a restart goes on where it was. One process of all makes them at a time.
+They are compared with the banks as well. Everything is in the database, so a restart goes on where it was. One process
+of all makes them at a time.
 """
 
 import logging

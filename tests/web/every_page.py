@@ -12,8 +12,8 @@ from tests.web.samples import (
     trash_page,
     upload_page,
 )
-from tests.web.samples_duplicates import compare_pages, identical_pages, queue_pages, review_pages
 from tests.web.samples_banks import bank_pages
+from tests.web.samples_duplicates import compare_pages, identical_pages, queue_pages, review_pages
 from tests.web.samples_people import member_pages
 from tests.web.samples_searches import searches_pages
 from webapp.dependencies import MOVED_ALREADY

@@ -77,7 +77,7 @@ def bank_pages() -> dict[str, tuple[str, object]]:
         matches=(MATCH, replace(MATCH, filename=HOSTILE), replace(MATCH, filename=LONG_NAME)),
         older_matches_url="/banks/b1?matches_before=2",
         hold=HoldOffer(12, "12 pictures that are here look like one of this bank.", ((PICTURE, HOSTILE),)),
-        tried=Tried("It would match.", (NearLine(1, "2 bits apart", PICTURE, True), NearLine(2, "50 bits", "", False))),  # noqa: FBT003
+        tried=Tried("It would match.", (NearLine(1, "2 bits apart", PICTURE, True), NearLine(2, "50 bits", "", False))),
         imported=Imported("1 entry was added.", ((3, "It cannot be read as CSV."),), "and 7 more"),
         problem="Please choose at least one picture.",
         settings_problem="The name of a bank is missing. Please write one.",
