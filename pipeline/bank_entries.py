@@ -11,8 +11,8 @@ from pipeline.access import get_images
 from pipeline.backend import Backend
 from pipeline.bank_files import ReadHash, RefusedLine, csv_lines
 from pipeline.bank_matching import Judgement, Ranked, judge_alone, ranked
+from pipeline.bank_rights import find, find_now
 from pipeline.bank_rules import LEAST_QUALITY, MOST_DISTANCE
-from pipeline.banks import Bank, find, find_now
 from pipeline.errors import Conflict, ImageRejected, InvalidQuery, NotFound
 from pipeline.features.fingerprint import Fingerprint, fingerprint_of
 from pipeline.features.pdq import HASH_BYTES
@@ -25,7 +25,7 @@ from pipeline.principals import Action, Principal
 from pipeline.stores import records_audit, records_bank_matches, records_banks
 from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
-from pipeline.stores.records_banks import NewEntry
+from pipeline.stores.records_banks import Bank, NewEntry
 from pipeline.uploads import Upload
 
 BankEntry = records_banks.BankEntry

@@ -15,8 +15,8 @@ import numpy as np
 from pipeline import holding
 from pipeline.backend import Backend
 from pipeline.bank_matching import HELD, questions_of, ranked
+from pipeline.bank_rights import exists, find, find_now
 from pipeline.bank_rules import BankAction, Deed, Kind, reach
-from pipeline.banks import Bank, exists, find, find_now
 from pipeline.errors import Conflict
 from pipeline.features.fingerprint import Fingerprint
 from pipeline.features.near_hashes import NearHashes
@@ -28,6 +28,7 @@ from pipeline.stores import records_audit, records_bank_matches, records_banks, 
 from pipeline.stores.database import Connection, Database
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_bank_matches import BankMatch, NewMatch, Pending
+from pipeline.stores.records_banks import Bank
 
 log = logging.getLogger(__name__)
 

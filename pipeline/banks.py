@@ -12,12 +12,24 @@ from uuid import uuid4
 
 from pipeline.access import check_reading
 from pipeline.backend import Backend
+from pipeline.bank_rights import (
+    UNKNOWN,
+    check_in,
+    exists,
+    find,
+    find_now,
+)
+from pipeline.bank_rights import (
+    check as check,  # noqa: PLC0414 - what `webapp` is given
+)
+from pipeline.bank_rights import is_for as is_for  # noqa: PLC0414
+from pipeline.bank_rights import may as may  # noqa: PLC0414
 from pipeline.bank_rules import EXACT, MOST_DISTANCE, NORMAL, BankAction, Kind
 from pipeline.errors import Conflict, InvalidQuery, LibraryNotFound, NotAllowed, NotFound
 from pipeline.features.pdq import HASH_BYTES
 from pipeline.images import ImageRecord
 from pipeline.labels import clean_caption, clean_label
-from pipeline.principals import Action, Principal, Role, Scope
+from pipeline.principals import Action, Principal, Scope
 from pipeline.stores import (
     records_audit,
     records_bank_matches,
@@ -35,10 +47,7 @@ MOST_BANKS = 100  # of one library, and of the server; every upload is compared 
 LONGEST_NAME = 100
 LONGEST_SENTENCE = 300
 
-UNKNOWN = "There is no such bank."
 NOT_YOURS = "Banks are for those who moderate a library. Its owners can give you another role."
-OWNERS_ONLY = "Only the owners of its library may do this. They can make you one."
-SCOPE_MISSING = "This token may not be used for that. It would need the scope “{scope}”."
 TAKEN = "There is a bank called “{name}” here already. Please choose another name."
 TOO_MANY = f"There are {MOST_BANKS} banks here, and no more are possible. Please delete one first."
 PAUSED_BY = "{name} has paused it: what it matches is only written down."
@@ -77,12 +86,7 @@ class BankInfo:
     may_manage: bool
 
 
-# ---- Whose they are
-
-
-def is_for(principal: Principal) -> bool:
-    """Whether there can be banks for `principal`: they moderate a library, or look after the server."""
-    return bool(_moderated(principal)) or principal.owns_everything or principal.administrator
+# ---- Listed
 
 
 def get_bank(backend: Backend, principal: Principal, bank_id: str) -> BankInfo:
@@ -106,38 +110,6 @@ def list_banks(backend: Backend, principal: Principal) -> list[BankInfo]:
     return sorted(found, key=lambda info: (info.library_name.casefold(), info.bank.name.casefold(), info.bank.id))
 
 
-def find(connection: Connection, principal: Principal, bank_id: str, action: Action = Action.SEE) -> Bank:
-    """Return a bank with which `principal` may do `action`: see it, change what is in it, or manage it.
-
-    Raises NotFound when none exists for them, and NotAllowed.
-    """
-    bank = records_banks.get(connection, bank_id)
-    if bank is None or not exists(principal, bank):
-        check_reading(principal)
-        raise NotFound(UNKNOWN)
-    check(principal, bank, action)
-    return bank
-
-
-def find_now(connection: Connection, principal: Principal, bank_id: str, action: Action) -> tuple[Principal, Bank]:
-    """Return the principal as they are now, and the bank as `find` finds it, in a transaction that writes."""
-    principal = records_principals.current(connection, principal)
-    return principal, find(connection, principal, bank_id, action)
-
-
-def check(principal: Principal, bank: Bank, action: Action) -> None:
-    """Raise NotAllowed unless `principal`, for whom the bank exists, may do `action` with it."""
-    check_reading(principal)
-    _check_in(principal, bank.library, action)
-
-
-def may(principal: Principal, bank: Bank, action: Action) -> bool:
-    """Whether `principal` may do `action` with a bank."""
-    if bank.library is not None:
-        return principal.may(action, bank.library) and exists(principal, bank)
-    return principal.may_observe() if action is Action.SEE else principal.may_administrate()
-
-
 def by_name(backend: Backend, principal: Principal, name: str) -> BankInfo:
     """Return the bank with this id, or else the only one called so. Raises NotFound or InvalidQuery."""
     known = list_banks(backend, principal)
@@ -156,28 +128,6 @@ def makeable(backend: Backend, principal: Principal) -> dict[str, str]:
     with backend.database.read() as connection:
         found = records_libraries.list_among(connection, owned)
     return {library.id: library.name for library in found if principal.may(Action.MANAGE, library.id)}
-
-
-def exists(principal: Principal, bank: Bank) -> bool:
-    """Whether there is such a bank for `principal`: they moderate its library, or look after the server."""
-    if bank.library is None:
-        return principal.owns_everything or principal.administrator
-    role = principal.role_in(bank.library)
-    return role is not None and role.includes(Role.MODERATOR)
-
-
-def _check_in(principal: Principal, library: str | None, action: Action) -> None:
-    scope = Scope.MANAGE if library is None and action is not Action.SEE else action.scope
-    if scope not in principal.scopes:
-        raise NotAllowed(SCOPE_MISSING.format(scope=scope))
-    allowed = principal.may_administrate() if library is None else principal.may(action, library)
-    if action is not Action.SEE and not allowed:
-        raise NotAllowed(OWNERS_ONLY)
-
-
-def _moderated(principal: Principal) -> Collection[str]:
-    roles = principal.roles or {}
-    return [library for library, role in roles.items() if role.includes(Role.MODERATOR)]
 
 
 def _described(connection: Connection, principal: Principal, banks: list[Bank]) -> list[BankInfo]:
@@ -230,7 +180,7 @@ def _check_making(connection: Connection, principal: Principal, library: str | N
         there = records_libraries.get(connection, library)
         if there is None or there.deleted_at or principal.role_in(library) is None:
             raise LibraryNotFound("There is no such library.")
-    _check_in(principal, library, Action.MANAGE)
+    check_in(principal, library, Action.MANAGE)
 
 
 def _made(

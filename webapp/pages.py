@@ -9,6 +9,7 @@ from typing import Literal
 
 from pipeline.images import ImageRecord
 from webapp.pages_colors import ColorFields
+from webapp.pages_parts import PausedBank, Place
 from webapp.pages_watch import Watch
 
 Strength = Literal["strong", "possible", "weak"]
@@ -139,20 +140,7 @@ class Shell:
     elsewhere, `outage` that for everybody when pictures cannot be seen.
     """
 
-    active: Literal[
-        "search",
-        "upload",
-        "status",
-        "libraries",
-        "searches",
-        "account",
-        "people",
-        "audit",
-        "duplicates",
-        "moderation",
-        "banks",
-        "",
-    ]
+    active: Place
     encoder: str
     formats: str
     max_upload: str
@@ -357,15 +345,6 @@ class EncoderChange:
 
 
 @dataclass(frozen=True)
-class PausedBank:
-    """A bank that rests, and why."""
-
-    name: str
-    url: str
-    sentence: str
-
-
-@dataclass(frozen=True)
 class StatusPage:
     """`/status`. `counts` are (state in words, number as text); `remaining` is a sentence or "".
 
@@ -388,7 +367,7 @@ class StatusPage:
     may_retry: bool = True
     change: EncoderChange | None = None
     may_change_encoder: bool = False
-    paused_banks: tuple["PausedBank", ...] = ()
+    paused_banks: tuple[PausedBank, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from tests.web.conftest import LIBRARY, LOCAL, upload
 from webapp import schemas, schemas_libraries
 from webapp.forms import FILTER_FIELDS
 from webapp.routes import (
+    api_banks,
     api_compare,
     api_docs,
     api_duplicates,
@@ -64,6 +65,22 @@ CALLS = {
     ("post", "/api/v1/duplicates/{group_id}/settle"),
     ("post", "/api/v1/compare"),
     ("get", "/api/v1/status"),
+    ("get", "/api/v1/banks"),
+    ("post", "/api/v1/banks"),
+    ("get", "/api/v1/banks/{bank_id}"),
+    ("patch", "/api/v1/banks/{bank_id}"),
+    ("delete", "/api/v1/banks/{bank_id}"),
+    ("get", "/api/v1/banks/{bank_id}/entries"),
+    ("post", "/api/v1/banks/{bank_id}/entries"),
+    ("patch", "/api/v1/banks/{bank_id}/entries/{entry_id}"),
+    ("delete", "/api/v1/banks/{bank_id}/entries/{entry_id}"),
+    ("post", "/api/v1/banks/{bank_id}/pictures"),
+    ("post", "/api/v1/banks/{bank_id}/hashes"),
+    ("get", "/api/v1/banks/{bank_id}/hashes.csv"),
+    ("get", "/api/v1/banks/{bank_id}/matches"),
+    ("post", "/api/v1/banks/{bank_id}/try"),
+    ("get", "/api/v1/banks/{bank_id}/hold"),
+    ("post", "/api/v1/banks/{bank_id}/hold"),
 }
 
 
@@ -83,7 +100,7 @@ def test_every_call_is_listed_and_nothing_else(document: dict[str, Any]) -> None
 
 
 def test_every_route_below_api_v1_is_in_the_document() -> None:
-    modules = (api_compare, api_duplicates, api_images, api_libraries, api_search, api_searches, api_status)
+    modules = (api_banks, api_compare, api_duplicates, api_images, api_libraries, api_search, api_searches, api_status)
     routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     assert {(method.lower(), route.path) for route in routes for method in route.methods} == CALLS
     assert all(route.include_in_schema for route in routes)

@@ -23,7 +23,8 @@ from webapp.flash import leave_notice
 from webapp.forms import FormDependency, fields_of, first
 from webapp.language import as_number, marked, marked_forms, ngettext, translated
 from webapp.language import gettext as _
-from webapp.pages import EncoderChange, Fact, FailedImage, PausedBank, StatusPage, StoreHealth
+from webapp.pages import EncoderChange, Fact, FailedImage, StatusPage, StoreHealth
+from webapp.pages_parts import PausedBank
 from webapp.rendering import page
 from webapp.sentences import said as translate_error
 from webapp.wording import as_size, sentences
