@@ -20,11 +20,21 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, patch
 
 Pairs = set[tuple[str, str]]
 Find = Callable[[Path], Iterable[tuple[str, str]]]
 
+ASKED_FOR = (
+    "torch",
+    "torch.nn",
+    "torch.utils",
+    "torch.utils.data",
+    "torchvision",
+    "torchvision.models",
+    "torchvision.models.vision_transformer",
+    "torchvision.transforms",
+)
 PHASH_BITS = 10  # of 64, as imagededup has it by default
 CZKAWKA_BITS = (5, 10)  # of 64 that may differ; its own names for them are High and Medium
 
@@ -62,12 +72,10 @@ def _tell(found: Pairs, known: list[dict[str, str]]) -> None:
 
 
 def _programs() -> dict[str, Find]:
-    for name in ("torch", "torch.utils", "torch.utils.data", "torchvision", "torchvision.models"):
-        sys.modules[name] = MagicMock(spec=types.ModuleType(name))
-    sys.modules["torchvision.transforms"] = MagicMock()
     programs: dict[str, Find] = {}
     try:
-        methods = import_module("imagededup.methods")
+        with patch.dict(sys.modules, {name: MagicMock(Tensor=type("Tensor", (), {})) for name in ASKED_FOR}):
+            methods = import_module("imagededup.methods")
         programs[f"imagededup PHash, {PHASH_BITS} bits"] = lambda folder: _imagededup(methods.PHash, folder)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told and the others go on
         print(f"imagededup cannot be used here: {error!r}")
