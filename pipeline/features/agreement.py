@@ -5,7 +5,7 @@ are brought onto one canvas, at the scale of the coarser one, and around each pi
 brightness, contrast and color do not change.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -31,6 +31,17 @@ AVERAGED = 0.7
 
 SAME = 0.7
 """The correlation from which on two windows show the same."""
+
+FINE_PX = 512 * 384
+"""Pixels of the canvas on which fine detail is compared."""
+
+FINE_WINDOW, FINE_BAND = 13, 7
+"""Pixels of that canvas, each way: the windows that are correlated, and what is finer than counts as detail."""
+
+FINE_LEVELS = 9.0  # levels, 0 to 255, standard deviation, of detail that is more than noise and JPEG
+FINE_RATIO = 6.0  # of variances, beyond which one picture has lost its detail, or has letters over it
+FINE_SAME = 0.5  # the correlation from which on detail agrees: lower than SAME, because JPEG and noise are as fine
+LEAST_FINE = 0.04  # the part of what both show, 0 to 1, that must have detail
 
 STRONG_EDGE = 60
 """The percentile of slopes from which on one is an edge that ought to be found again."""
@@ -113,6 +124,21 @@ def brought(pixels: npt.NDArray[np.uint8], onto: Matrix, size: tuple[int, int]) 
     return np.asarray(cv2.GaussianBlur(values, (0, 0), SMOOTH), np.float32)
 
 
+def limited(canvas: Canvas, a_corners: Matrix | None, b_corners: Matrix | None) -> Canvas:
+    """Return the canvas with only what lies within the corners, (3, 4) in fractions of the sides, of a and of b."""
+    both = canvas.both
+    for corners, onto, shape in (
+        (a_corners, canvas.a_to_canvas, canvas.a_shape),
+        (b_corners, canvas.b_to_canvas, canvas.b_shape),
+    ):
+        if corners is not None:
+            points = onto @ (corners * np.array([[shape[1]], [shape[0]], [1]]) - np.array([[0.5], [0.5], [0]]))
+            within = np.zeros(both.shape, np.uint8)
+            cv2.fillConvexPoly(within, np.round(points[:2].T).astype(np.int32), 1)
+            both = both & (within > 0)
+    return replace(canvas, both=both)
+
+
 def agree(canvas: Canvas, window: int = WINDOW) -> Agreement:
     """Return how much of what is textured in either picture agrees."""
     a, b, both = canvas.a, canvas.b, canvas.both
@@ -132,6 +158,24 @@ def agree(canvas: Canvas, window: int = WINDOW) -> Agreement:
     count = int(textured.sum())
     share = float((textured & (correlation > SAME)).sum() / count) if count else 0.0
     return Agreement(share, count / max(1, int(inside.sum())), correlation, textured)
+
+
+def agree_finely(canvas: Canvas) -> float | None:
+    """Return how much of the fine detail that both have agrees, 0 to 1, None where there is too little to say.
+
+    Pages of one form differ in letters only, which from afar are gray lines. Where one picture has lost its detail, to
+    blur or scaling, nothing is said.
+    """
+    size, wide = (FINE_WINDOW, FINE_WINDOW), (FINE_BAND, FINE_BAND)
+    a, b = (each - cv2.blur(each, wide) for each in (canvas.a, canvas.b))
+    inside = cv2.erode(canvas.both.astype(np.uint8), np.ones(wide, np.uint8), borderValue=0).astype(bool)
+    var_a, var_b = cv2.blur(a * a, size), cv2.blur(b * b, size)
+    least = np.minimum(var_a, var_b)
+    detailed = inside & (least > FINE_LEVELS**2) & (np.maximum(var_a, var_b) < FINE_RATIO * least)
+    if detailed.sum() < LEAST_FINE * max(1, int(inside.sum())):
+        return None
+    correlation = cv2.blur(a * b, size) / np.sqrt(np.maximum(var_a * var_b, 1e-6))
+    return float((correlation > FINE_SAME)[detailed].mean())
 
 
 def kept_edges(canvas: Canvas, found: Agreement) -> tuple[float, float]:

@@ -6,6 +6,7 @@ decide whether it is a copy, and blocks that moved whether it is another photo. 
 docs/duplicates.md.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,32 +16,37 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.features import blocks as block_search
-from pipeline.features.agreement import CANVAS_PX, Agreement, Canvas, agree, kept_edges, lay
+from pipeline.features.agreement import (
+    CANVAS_PX,
+    FINE_PX,
+    Agreement,
+    Canvas,
+    agree,
+    agree_finely,
+    kept_edges,
+    lay,
+    limited,
+)
 from pipeline.features.alignment import align, is_possible
 from pipeline.features.blocks import Blocks
 from pipeline.features.comparison import Comparison, Edit, EditKind, Verdict
 from pipeline.features.edits import edits_of
-from pipeline.features.fingerprint import HASH_BYTES, ORIENTATIONS, Fingerprint, fingerprint_of
+from pipeline.features.fingerprint import HASH_BYTES, ORIENTATIONS, Fingerprint
+from pipeline.features.flat_colors import colors_fit
 from pipeline.features.laid import Laid, in_pixels, turn
-from pipeline.features.local_features import Corners, LocalFeatures, local_features, mirrored_features
 from pipeline.features.pdq import distances
-from pipeline.features.picture import Picture
-from pipeline.features.trimming import Trim, trim
-
-WORKING_PX = 512 * 384
-"""Pixels, width times height, that a picture is brought to: then copies of any size have features of one scale."""
-
-LARGEST_ENLARGEMENT = 4.0  # of the sides; beyond it there is nothing but blur
-
-LONGEST_SIDE = 2048  # pixels of a very wide or very high picture
+from pipeline.features.seen import SMALL_SIDE, Seen, seen_of
+from pipeline.features.slanted import slanted
 
 HASH_SAYS_HOW = 80
 """Bits of PDQ up to which the orientation that the hashes say is tried first. Of 499,500 unrelated pairs the nearest
 were 84 apart."""
 
-SMALL_SIDE = 16  # pixels, each way, of the pictures that are compared where hashes say nothing
 SMALL = 0.9
-"""The correlation of these from which on the orientation that has it is tried."""
+"""The correlation of the pictures at 16 by 16 pixels from which on the orientation that has it is tried."""
+
+HASH_IS_SURE = 31
+"""Bits of PDQ up to which its orientation is right; what others take for a match."""
 
 HASH_IS_NEAR = 40
 """Bits of PDQ up to which pictures that do not agree are looked at from afar: one may be very blurred, or tiny."""
@@ -61,11 +67,23 @@ KEPT_BETWEEN = 0.13
 """The part of the edges, 0 to 1, that are kept in a copy with something over it: in all, and where it does not agree.
 Of one picture with letters over it 0.18 and more are kept there, of two photos before one background 0.07."""
 
+DETAILED = 12.0
+"""Levels of fine detail in both from which on it is compared too: pages, patterns, dense foliage."""
+
+FINE_AGREEMENT = 0.60
+"""The part of the fine detail, 0 to 1, that must agree then. Of copies 0.90 and more does, of pages of one form with
+other words 0.23."""
+
 LEAST_TEXTURED = 0.004
 """The part of what both show, 0 to 1, below which there is nothing that could agree."""
 
-PLAIN_LEVELS = 6.0
-"""Levels, 0 to 255, that plain pictures may be apart to be one."""
+FLAT_TEXTURED, FLAT_DETAIL = 0.25, 7.0
+"""The part of what both show that has texture, and levels of fine detail, below which a picture is a flat drawing."""
+
+PLAIN_LEVELS = 6
+"""Levels, 0 to 255, that pictures without texture may be apart anywhere, seen small, to be one."""
+
+PLAIN_ASPECT = 0.02  # by which their proportions may differ, as a logarithm
 
 CERTAIN_AGREEMENT = 0.93
 """From here on nothing else is tried."""
@@ -91,80 +109,7 @@ SIMILAR_EMBEDDING = 0.6
 Gray = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Seen:
-    """A picture and what a comparison needs of it; what is costly is computed when it is first asked for, and kept.
-
-    `embedding` is (dimension,) float32 of unit length, None where it is not known; so is `sha256`, of its bytes.
-    """
-
-    picture: Picture
-    fingerprint: Fingerprint
-    embedding: npt.NDArray[np.float32] | None = None
-    sha256: str | None = None
-
-    @cached_property
-    def gray(self) -> Gray:
-        """The picture in gray, (height, width) uint8, at the size that it is compared at."""
-        pixels, scale = self.picture.pixels, self.scale
-        height, width = pixels.shape[:2]
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-        return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR))
-
-    @property
-    def scale(self) -> float:
-        """By which factor the sides of `gray` are longer than those of the picture."""
-        height, width = self.picture.pixels.shape[:2]
-        return float(
-            min(LARGEST_ENLARGEMENT, (WORKING_PX / (height * width)) ** 0.5, LONGEST_SIDE / max(height, width))
-        )
-
-    @cached_property
-    def small(self) -> npt.NDArray[np.float32]:
-        """The picture at 16 by 16 pixels, of mean 0 and length 1; of length 0 where it has but one color."""
-        values = cv2.resize(self.gray, (SMALL_SIDE, SMALL_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
-        values = values - values.mean()
-        return np.asarray(values / max(1.0, float(np.linalg.norm(values))), np.float32)
-
-    @cached_property
-    def _found(self) -> tuple[LocalFeatures, Corners]:
-        return local_features(self.gray)
-
-    @property
-    def features(self) -> LocalFeatures:
-        """Its local features, in pixels of `gray`."""
-        return self._found[0]
-
-    @cached_property
-    def mirrored_features(self) -> LocalFeatures:
-        """Those of its mirror image, where they are in the picture itself."""
-        return mirrored_features(self.gray, self._found[1])
-
-    def frame(self, *, trimmed: bool) -> Matrix:
-        """Return the transform of the unit square onto the picture without its borders, or onto all of it."""
-        if not trimmed:
-            return np.eye(3)
-        (height, width), left = self.picture.pixels.shape[:2], self.content
-        across, down = left.width / width, left.height / height
-        return np.array([[across, 0, left.left / width], [0, down, left.top / height], [0, 0, 1]])
-
-    @cached_property
-    def content(self) -> Trim:
-        """What is left of it without borders, in pixels of the picture."""
-        return trim(self.picture.pixels)
-
-
-def seen_of(
-    picture: Picture,
-    *,
-    fingerprint: Fingerprint | None = None,
-    embedding: npt.NDArray[np.float32] | None = None,
-    sha256: str | None = None,
-) -> Seen:
-    """Return what a comparison needs of a picture; its fingerprint is computed where it is not given."""
-    return Seen(picture, fingerprint or fingerprint_of(picture), embedding, sha256)
+__all__ = ["Seen", "compare", "seen_of"]
 
 
 @dataclass(frozen=True)
@@ -174,6 +119,8 @@ class _Case:
     `enlargement` is how many pixels of the canvas a pixel of the coarser picture has become.
     """
 
+    a: Seen
+    b: Seen
     transform: Matrix
     mirrored: bool
     inliers: int | None
@@ -181,6 +128,8 @@ class _Case:
     agreement: Agreement
     blocks: Blocks
     enlargement: float
+    a_corners: Matrix | None
+    b_corners: Matrix | None
 
     @cached_property
     def is_overlaid(self) -> bool:
@@ -192,6 +141,8 @@ class _Case:
 
     @cached_property
     def has_moved(self) -> bool:
+        if self.is_flat:  # what has few edges fits in many places along them
+            return False
         limit = DRIFT_PX * max(1.0, self.enlargement)
         if self.blocks.drift >= limit:
             return not self.is_overlaid or self.blocks.drift >= 2 * limit  # letters put blocks off too
@@ -202,7 +153,29 @@ class _Case:
     def is_same(self) -> bool:
         if self.agreement.textured < LEAST_TEXTURED:
             return False
-        return self.agreement.share >= COPY_AGREEMENT or self.is_overlaid
+        if self.agreement.share < COPY_AGREEMENT and not self.is_overlaid:
+            return False
+        if self.is_flat and not colors_fit(self.a.picture, self.b.picture, self.canvas):
+            return False
+        return self.fine_agreement is None or self.fine_agreement >= FINE_AGREEMENT
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether there is little but areas of one color, whose edges alone many drawings share: flags, signs."""
+        return self.agreement.textured < FLAT_TEXTURED and min(self.a.detail, self.b.detail) < FLAT_DETAIL
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether what both share is a form or a pattern rather than a scene: flat colors, or a page of other words."""
+        return self.is_flat or (self.fine_agreement is not None and self.fine_agreement < FINE_AGREEMENT)
+
+    @cached_property
+    def fine_agreement(self) -> float | None:
+        """How much of the fine detail agrees, None where nothing can be said or there is too little to be asked."""
+        if min(self.a.detail, self.b.detail) < DETAILED:
+            return None
+        canvas = lay(self.a.gray, self.b.gray, self.transform, FINE_PX)
+        return None if canvas is None else agree_finely(limited(canvas, self.a_corners, self.b_corners))
 
     @property
     def is_certain(self) -> bool:
@@ -241,10 +214,22 @@ def compare(a: Seen, b: Seen) -> Comparison:
             best = case
         if case.is_certain:
             break
-    if best is None:
-        verdict = _by_looks(near.distance, similarity)
+    if best is None or best.agreement.textured < LEAST_TEXTURED:
+        verdict = Verdict.REENCODED if _is_plainly_same(a, b) else _by_looks(near.distance, similarity)
         return Comparison(verdict, hash_distance=near.distance, similarity=similarity)
     return _told(a, b, best, near.distance, similarity)
+
+
+def _is_plainly_same(a: Seen, b: Seen) -> bool:
+    """Whether two pictures without anything to see are of the same colors in the same places."""
+    (a_height, a_width), (b_height, b_width) = a.gray.shape, b.gray.shape
+    if abs(math.log(a_width * b_height / (a_height * b_width))) > PLAIN_ASPECT:
+        return False
+    one, other = (
+        cv2.resize(each.picture.pixels, (SMALL_SIDE, SMALL_SIDE), interpolation=cv2.INTER_AREA).astype(np.int16)
+        for each in (a, b)
+    )
+    return int(np.abs(one - other).max()) <= PLAIN_LEVELS
 
 
 def _is_identical(a: Seen, b: Seen) -> bool:
@@ -275,13 +260,16 @@ def _nearest(a: Fingerprint, b: Fingerprint) -> _Nearest:
 
 def _cases(a: Seen, b: Seen, near: _Nearest) -> Iterator[_Case]:
     """Yield the ways in which a can lie on b, the cheapest first."""
-    if near.distance > HASH_SAYS_HOW:
-        near = _alike_when_small(a, b) or near
+    alike = None if near.distance <= HASH_IS_SURE else _alike_when_small(a, b)
+    if alike is not None:
+        case = _case(a, b, alike.transform(a, b), alike.is_mirrored, None)
+        if case is not None:
+            yield case
     if near.distance <= HASH_SAYS_HOW:
         case = _case(a, b, near.transform(a, b), near.is_mirrored, None)
         if case is not None:
             yield case
-        if case is not None and not case.is_same and near.distance <= HASH_IS_NEAR:
+        if case is not None and not case.is_same and not case.has_moved and near.distance <= HASH_IS_NEAR:
             coarse = _case(a, b, case.transform, near.is_mirrored, None, COARSE_PX)
             if coarse is not None:
                 yield coarse
@@ -310,6 +298,9 @@ def _case(
     canvas = lay(a.gray, b.gray, transform, pixels)
     if canvas is None:
         return None
+    degrees = math.degrees(math.atan2(*_turn(transform, mirrored=mirrored)))
+    a_corners, b_corners = slanted(a.gray, degrees if mirrored else -degrees), slanted(b.gray, degrees)
+    canvas = limited(canvas, a_corners, b_corners)
     found = block_search.search(canvas)
     for _ in range(REFINEMENTS):
         better = block_search.refined(canvas, found)
@@ -318,10 +309,16 @@ def _case(
             again = lay(a.gray, b.gray, better, pixels)
         if better is None or again is None:
             break
-        transform, canvas = better, again
+        transform, canvas = better, limited(again, a_corners, b_corners)
         found = block_search.search(canvas)
     enlarged = max(_scale(canvas.a_to_canvas) * a.scale, _scale(canvas.b_to_canvas) * b.scale)
-    return _Case(transform, mirrored, inliers, canvas, agree(canvas), found, enlarged)
+    return _Case(a, b, transform, mirrored, inliers, canvas, agree(canvas), found, enlarged, a_corners, b_corners)
+
+
+def _turn(transform: Matrix, *, mirrored: bool) -> tuple[float, float]:
+    """Return the sine and the cosine, times a factor, of the angle that a is turned by after it was mirrored."""
+    linear = transform[:2, :2] @ (np.diag([-1.0, 1.0]) if mirrored else np.eye(2))
+    return float(linear[1, 0] - linear[0, 1]), float(linear[0, 0] + linear[1, 1])
 
 
 def _scale(onto: Matrix) -> float:
@@ -333,13 +330,24 @@ def _rank(case: _Case) -> tuple[bool, bool, float]:
 
 
 def _told(a: Seen, b: Seen, case: _Case, distance: int, similarity: float | None) -> Comparison:
-    laid = Laid(a.picture, b.picture, a.frame(trimmed=True), b.frame(trimmed=True), case.canvas, case.mirrored)
+    laid = Laid(
+        a.picture,
+        b.picture,
+        a.frame(trimmed=True),
+        b.frame(trimmed=True),
+        case.canvas,
+        case.mirrored,
+        case.a_corners,
+        case.b_corners,
+    )
     verdict = _by_looks(distance, similarity)
     edits: tuple[Edit, ...] = ()
     if case.is_same and not case.has_moved:
         edits = edits_of(laid, case.agreement, captioned=(a.content.captioned, b.content.captioned))
         is_edited = any(edit.kind is not EditKind.RESCALED for edit in edits)
         verdict = Verdict.EDITED if is_edited else Verdict.REENCODED
+    elif case.is_drawn:
+        verdict = Verdict.SIMILAR
     elif case.is_same or (case.inliers or 0) >= SCENE_INLIERS or case.agreement.share >= SCENE_AGREEMENT:
         verdict = Verdict.SAME_SCENE
     return Comparison(
