@@ -90,7 +90,8 @@ def _fill(client: httpx2.Client) -> None:
 def _wait_for_groups(client: httpx2.Client) -> None:
     """Return when the copies of each of KIN_OF have been found."""
     for _ in range(600):
-        if len(client.get("/api/v1/duplicates").json()["groups"]) >= len(KIN_OF):
+        answer = client.get("/api/v1/duplicates")
+        if answer.is_success and len(answer.json()["groups"]) >= len(KIN_OF):
             return
         time.sleep(0.5)
     raise SystemExit("The copies were not found.")

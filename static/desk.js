@@ -47,6 +47,8 @@ function show() {
 // ---- Pressing them
 
 let busy = false; // While an answer is on its way, a key would be meant for what is no longer seen.
+let settling = false; // What has come is seen, but its forms are not yet sent by htmx; a key waits so long.
+let pressed = "";
 
 document.addEventListener("keydown", (event) => {
   if (waiting) return;
@@ -55,22 +57,38 @@ document.addEventListener("keydown", (event) => {
   if (!document.getElementById("review") || document.querySelector("dialog[open]")) return;
   const action = remaps().map((button) => button.dataset.remap).find((name) => keyOf(name) === event.key.toLowerCase());
   if (!action) return;
-  if (action === "view") nextView();
-  else if (buttonOf(action)) buttonOf(action).click();
-  else return;
+  if (settling) pressed = action;
+  else if (!press(action)) return;
   event.preventDefault();
 });
 
-function nextView() {
-  const views = [...document.querySelectorAll("[data-pair] [data-mode]")];
-  const at = views.findIndex((radio) => radio.checked);
-  views[(at + 1) % views.length]?.click();
+function press(action) {
+  const button = action === "view" ? nextOf(document.querySelectorAll("[data-pair] [data-mode]")) : buttonOf(action);
+  button?.click();
+  return Boolean(button);
+}
+
+function nextOf(radios) {
+  const all = [...radios];
+  return all[(all.findIndex((radio) => radio.checked) + 1) % all.length];
 }
 
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.target?.id === "review") busy = true;
 });
-for (const end of ["htmx:afterRequest", "htmx:afterSettle"]) document.addEventListener(end, () => { busy = false; });
+document.addEventListener("htmx:afterSwap", () => {
+  busy = false;
+  settling = true;
+});
+document.addEventListener("htmx:afterSettle", () => {
+  settling = false;
+  const action = pressed;
+  pressed = "";
+  if (action) press(action);
+});
+for (const end of ["htmx:sendError", "htmx:timeout", "htmx:sendAbort", "htmx:swapError"]) {
+  document.addEventListener(end, () => { busy = false; });
+}
 document.addEventListener("htmx:load", show);
 
 // ---- Choosing them

@@ -195,7 +195,8 @@ class Viewer {
   }
 
   draw() {
-    const make = (name, parent) => parent.appendChild(document.createElementNS("http://www.w3.org/2000/svg", name));
+    const { namespaceURI } = this.root.querySelector("svg");
+    const make = (name, parent) => parent.appendChild(document.createElementNS(namespaceURI, name));
     const drawing = make("svg", this.stage);
     drawing.setAttribute("class", "versus-marks");
     drawing.setAttribute("aria-hidden", "true");

@@ -36,17 +36,17 @@ def all_done(backend: Backend, principal: Principal) -> Emptiness:
 
 def _none_open(backend: Backend, principal: Principal) -> tuple[Emptiness, bool]:
     found = duplicate_checking.progress(backend, principal)
-    was_settled = list_groups(backend, principal, state="settled", limit=1).groups
+    done = settling.progress(backend, principal).done or list_groups(backend, principal, state="settled", limit=1).total
     if not found.total:
         title = _("There are no pictures yet")
         why = _("Pictures are compared as they come in; copies of one another then stand here.")
-    elif not found.checked:
+    elif not found.checked and not done:
         title = _("Nothing has been checked yet")
         why = _("The pictures wait to be checked. This goes on by itself while Likeness runs.")
     elif found.left:
         title = _("None so far")
         why = _("The pictures that have been checked have no open copies. The others follow.")
-    elif was_settled or settling.progress(backend, principal).done:
+    elif done:
         title = _("All done: every group of copies has been settled.")
         why = _("New duplicates come here by themselves when they are found.")
         return Emptiness(title, why), True

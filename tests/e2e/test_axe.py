@@ -5,8 +5,17 @@ from axe_playwright_python.sync_playwright import Axe
 from e2e.conftest import DESKTOP, PHONE, OpenVisitor, Site
 from playwright.sync_api import Page
 
-PAGES = ("/", "/?text=2*cat+-cup&category=animal", "/?text=zyxw", "/upload", "/status", "/trash", "/libraries")
-IMAGE_PAGES = ("/images/{}", "/region?like={}", "/?like={}&like=-1*{}")
+PAGES = (
+    "/",
+    "/?text=2*cat+-cup&category=animal",
+    "/?text=zyxw",
+    "/upload",
+    "/status",
+    "/trash",
+    "/libraries",
+    "/duplicates",
+)
+IMAGE_PAGES = ("/images/{}", "/region?like={}", "/?like={}&like=-1*{}", "/compare?a={}&b={}")
 
 
 def faults(page: Page) -> list[str]:

@@ -31,14 +31,14 @@ def test_two_images_are_compared_and_the_evidence_is_that_of_the_first_with_the_
 
 
 def test_a_file_is_compared_with_an_image_and_not_kept(library: TestClient, ids: dict[str, str]) -> None:
-    before = library.get("/api/v1/status").json()["counts"]
+    before = library.get("/api/v1/status").json()["states"]
     mirrored = encoded(photo("chelsea.png").transpose(0))  # left to right
     answer = library.post("/api/v1/compare", files={"b": ("x.jpg", mirrored)}, data={"a": ids[CAT]}).json()
     assert answer["verdict"] == "edited"
     assert answer["evidence"]["mirrored"] is True
     same = library.post("/api/v1/compare", files={side: (side, jpeg("coffee.png")) for side in "ab"}).json()
     assert same["verdict"] == "identical"
-    assert library.get("/api/v1/status").json()["counts"] == before
+    assert library.get("/api/v1/status").json()["states"] == before
 
 
 def test_what_cannot_be_compared_is_said(library: TestClient, ids: dict[str, str]) -> None:

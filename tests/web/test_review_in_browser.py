@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
 from command import wait_until
 from duplicates import Findings
 from pictures import picture_bytes
@@ -144,6 +145,7 @@ def test_twenty_groups_by_keys_alone_and_back_again(site: Site, comes: Comes) ->
     position = page.locator(".review-position")
     expect(position).to_have_text(f"1 of {GROUPS}")
     expect(page.locator(".pair-sentence")).to_contain_text("The right one is a crop of the left one: 25 % of it.")
+    assert Axe().run(page).response["violations"] == []
     page.locator("#reason").fill("1 2 3 4 are no keys here")
     expect(position).to_have_text(f"1 of {GROUPS}")
     page.locator("#reason").fill("")
