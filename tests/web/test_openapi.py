@@ -15,10 +15,12 @@ from tests.web.conftest import LIBRARY, LOCAL, upload
 from webapp import schemas, schemas_libraries
 from webapp.forms import FILTER_FIELDS
 from webapp.routes import (
+    api_compare,
     api_docs,
     api_duplicates,
     api_images,
     api_libraries,
+    api_moderation,
     api_search,
     api_searches,
     api_status,
@@ -61,6 +63,14 @@ CALLS = {
     ("post", "/api/v1/duplicates/{group_id}/claim"),
     ("post", "/api/v1/duplicates/{group_id}/release"),
     ("post", "/api/v1/duplicates/{group_id}/settle"),
+    ("post", "/api/v1/compare"),
+    ("post", "/api/v1/images/{image_id}/report"),
+    ("get", "/api/v1/moderation"),
+    ("post", "/api/v1/moderation/approve"),
+    ("post", "/api/v1/moderation/remove"),
+    ("post", "/api/v1/moderation/escalate"),
+    ("post", "/api/v1/moderation/hold"),
+    ("post", "/api/v1/moderation/undo"),
     ("get", "/api/v1/status"),
 }
 
@@ -81,7 +91,16 @@ def test_every_call_is_listed_and_nothing_else(document: dict[str, Any]) -> None
 
 
 def test_every_route_below_api_v1_is_in_the_document() -> None:
-    modules = (api_duplicates, api_images, api_libraries, api_search, api_searches, api_status)
+    modules = (
+        api_compare,
+        api_duplicates,
+        api_images,
+        api_libraries,
+        api_moderation,
+        api_search,
+        api_searches,
+        api_status,
+    )
     routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     assert {(method.lower(), route.path) for route in routes for method in route.methods} == CALLS
     assert all(route.include_in_schema for route in routes)
