@@ -38,9 +38,13 @@ LEAST_POSITION = 0.6
 """Where the cosine of a candidate lies at least, in units of the bands, where 0 is possible and 1 is strong. The least
 of a copy that its hash did not tell was 0.76: one half of a picture, by each side."""
 
-OWN_BUDGET = 1.7
-"""Candidates by embedding that a picture without copies has on average. In a large library every picture has strangers
-that are near, so the second and third of the nearest have to be nearer there; the first is always looked at."""
+MOST_BESIDE = 2
+"""Of these the nearest ones only: some pictures are the nearest to very many."""
+
+BUDGET = 1.85
+"""Candidates by embedding that a picture without copies has at most on average. In a large library every picture has
+strangers that are near, so the second and third of the nearest have to be nearer there; the others are always looked
+at."""
 
 SAMPLED = 200  # pictures by which that is measured: some seconds, once in a process
 FEWEST_SAMPLED = 50  # below which all of the nearest are looked at, which costs little where there is little
@@ -58,7 +62,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An image that may be a copy: in how many of 256 bits its hash differs, if it is near, and the cosine, if looked at."""
+    """An image that may be a copy: in how many of 256 bits its hash differs, if that is near, and its cosine."""
 
     row: int
     hash_distance: int | None = None
@@ -91,18 +95,10 @@ class CandidateFinder:
         return [*by_hash.values(), *(Candidate(each.row, similarity=each.similarity) for each in chosen)]
 
     def _near_enough(self, backend: Backend, nearest: Sequence[Neighbor]) -> list[Neighbor]:
-        within = [each for each in nearest if _position(backend, each.similarity) >= LEAST_POSITION]
-        if not within:
-            return []
-        least = self._least_cosine(backend)
-        own = {each.row for each in within[1:OWN_NEAREST] if each.similarity >= least} | {within[0].row}
-        beside = [] if len(within) <= OWN_NEAREST else within
-        with backend.database.read() as connection:
-            vectors = records_embeddings.get_vectors(
-                connection, [each.row for each in beside], backend.encoder.fingerprint
-            )
-        own |= _to_whom_few_are_nearer([each for each in beside if each.row in vectors], vectors)
-        return [each for each in within if each.row in own]
+        always, maybe = _parted(backend, nearest)
+        least = self._least_cosine(backend) if maybe else 0.0
+        chosen = {each.row for each in (*always, *(each for each in maybe if each.similarity >= least))}
+        return [each for each in nearest if each.row in chosen]
 
     def _least_cosine(self, backend: Backend) -> float:
         """Return from which cosine on the second and third of the nearest are candidates in this library."""
@@ -118,10 +114,22 @@ def _position(backend: Backend, similarity: float) -> float:
     return in_bands(similarity, backend.bands, by_picture=True)
 
 
+def _parted(backend: Backend, nearest: Sequence[Neighbor]) -> tuple[list[Neighbor], list[Neighbor]]:
+    """Return which of the nearest are candidates in any case, and which where the library is not too crowded."""
+    within = [each for each in nearest if _position(backend, each.similarity) >= LEAST_POSITION]
+    first, maybe, rest = within[:1], within[1:OWN_NEAREST], within[OWN_NEAREST:]
+    if not rest:
+        return first, maybe
+    with backend.database.read() as connection:
+        rows = [each.row for each in within]
+        vectors = records_embeddings.get_vectors(connection, rows, backend.encoder.fingerprint)
+    tied = _to_whom_few_are_nearer([each for each in within if each.row in vectors], vectors)
+    beside = [each for each in rest if each.row in tied][:MOST_BESIDE]
+    return [*first, *beside], maybe
+
+
 def _to_whom_few_are_nearer(nearest: Sequence[Neighbor], vectors: dict[int, npt.NDArray[np.float32]]) -> set[int]:
     """Return the rows to which no more than THEIR_NEAREST - 1 others of these are nearer than the picture is."""
-    if not nearest:
-        return set()
     matrix = np.stack([vectors[each.row] for each in nearest])
     among = matrix @ matrix.T
     np.fill_diagonal(among, -1.0)
@@ -130,20 +138,19 @@ def _to_whom_few_are_nearer(nearest: Sequence[Neighbor], vectors: dict[int, npt.
 
 
 def _measured(backend: Backend) -> float:
-    """Return the cosine from which on pictures of this library have OWN_BUDGET candidates on average, all in all."""
+    """Return the cosine from which on pictures of this library have BUDGET candidates on average, all in all."""
     with backend.database.read() as connection:
         rows = records_fingerprints.sample(connection, SAMPLED)
         hashes = records_fingerprints.get_many(connection, rows)
         vectors = records_embeddings.get_vectors(connection, rows, backend.encoder.fingerprint)
     if len(vectors) < FEWEST_SAMPLED:
         return -1.0
-    firsts, later = 0, []
+    number, cosines = 0, []
     for row, vector in vectors.items():
         copies = {near.row for near in backend.hashes.near(hashes[row], MOST_BY_HASH)} | {row}
-        nearest = backend.vectors.nearest(vector, OWN_NEAREST + len(copies), where=Filter())
-        strangers = [each for each in nearest if each.row not in copies][:OWN_NEAREST]
-        within = [each.similarity for each in strangers if _position(backend, each.similarity) >= LEAST_POSITION]
-        firsts += len(within[:1])
-        later += within[1:]
-    allowed = max(0, int(OWN_BUDGET * len(vectors)) - firsts)
-    return -1.0 if len(later) <= allowed else sorted(later, reverse=True)[allowed]
+        nearest = backend.vectors.nearest(vector, LOOKED_AT + len(copies), where=Filter())
+        always, maybe = _parted(backend, [each for each in nearest if each.row not in copies])
+        number += len(always)
+        cosines += [each.similarity for each in maybe]
+    allowed = max(0, int(BUDGET * len(vectors)) - number)
+    return -1.0 if len(cosines) <= allowed else sorted(cosines, reverse=True)[allowed]

@@ -29,7 +29,13 @@ from pipeline.images import ImageRecord, ImageState
 from pipeline.originals import original_bytes
 from pipeline.principals import Principal
 from pipeline.seen_pictures import SeenPictures
-from pipeline.stores import records_embeddings, records_findings, records_fingerprints, records_images
+from pipeline.stores import (
+    records_embeddings,
+    records_findings,
+    records_fingerprints,
+    records_images,
+    records_regroup,
+)
 from pipeline.stores.database import Writing
 from pipeline.stores.records_fingerprints import Claim
 
@@ -38,6 +44,10 @@ log = logging.getLogger(__name__)
 CheckProgress = records_fingerprints.Progress
 
 BATCH = 8  # images claimed at once: a second or two of work, so that leases hold and others get their share
+
+LEASES = 4
+"""How often as long as for an analysis a batch is held, because it is not renewed: a burst takes its time, and nobody
+waits for what a dead worker held."""
 
 LATER = (StoreUnavailable, DecoderUnavailable)
 """What delays a check; all else that a picture can be said to be guilty of leaves out a comparison, or the picture."""
@@ -76,7 +86,7 @@ class Checker:
         `only` are the rows to choose from, if not all, and `library` is the id of the library. Raises StoreUnavailable
         or DecoderUnavailable; what was not written is checked later.
         """
-        lease = timedelta(seconds=backend.settings.lease_seconds)
+        lease = timedelta(seconds=LEASES * backend.settings.lease_seconds)
         with backend.database.read() as connection:
             if not records_fingerprints.is_any_due(
                 connection
@@ -85,14 +95,14 @@ class Checker:
         with backend.database.write(Writing.BESIDE) as connection:
             claim = records_fingerprints.claim(connection, limit=BATCH, lease=lease, only=only, library=library)
         try:
-            return sum(pool.map(lambda row: self._check(backend, row, claim, lease), claim.rows))
+            return sum(pool.map(lambda row: self._check(backend, row, claim), claim.rows))
         except BaseException:
             with suppress(StoreUnavailable), backend.database.write(Writing.BESIDE) as connection:
                 records_fingerprints.give_back(connection, claim.token)  # or else the lease runs out by itself
             raise
 
-    def _check(self, backend: Backend, row: int, claim: Claim, lease: timedelta) -> bool:
-        """Check one image; return whether it was ours to the end. An error of ours is told in the log, and holds none up."""
+    def _check(self, backend: Backend, row: int, claim: Claim) -> bool:
+        """Check one image; return whether it was ours to the end. An error of ours is in the log, and holds none up."""
         try:
             compared = self._compare_all(backend, row)
         except LATER:
@@ -102,11 +112,14 @@ class Checker:
             compared = {}
         with backend.database.write(Writing.BESIDE) as connection:
             there = records_fingerprints.hold_images(connection, [row, *compared])
-            is_ours = records_fingerprints.finish(connection, row, claim.token, lease)
+            is_ours = records_fingerprints.finish(connection, row, claim.token)
             if is_ours:
-                records_findings.write(
-                    connection, row, {other: compared[other] for other in compared if other in there}
-                )
+                found = {other: comparison for other, comparison in compared.items() if other in there}
+                records_findings.write(connection, row, found)
+                records_regroup.regroup(connection, [row, *found])
+        if is_ours:
+            for other in compared:
+                self._lately.note(row, other)
         return is_ours
 
     def _compare_all(self, backend: Backend, row: int) -> dict[int, Comparison]:

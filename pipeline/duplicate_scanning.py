@@ -1,4 +1,4 @@
-"""Checking a whole library for duplicates in one go, as the shell does: after an upgrade, or with a check that is new."""
+"""Checking a whole library for duplicates in one go, as the shell does: after an upgrade, or with a new check."""
 
 import time
 from collections.abc import Callable

@@ -115,9 +115,8 @@ def test_copies_in_other_libraries_are_found_and_told_to_those_who_see_both(back
     assert copies_of(backend, mine, Principal("ann", {"main": Role.OWNER})) == []
 
 
-def test_the_same_pixels_in_another_file_are_identical_by_their_originals(backend, checked):
-    drawn = picture_bytes("noise", size=(300, 200), seed=5)
-    one, other = checked(drawn, as_png(drawn))
+def test_the_same_pixels_in_another_file_are_identical_by_their_originals(backend, checked, photos):
+    one, other = checked(photos["chelsea"], as_png(photos["chelsea"]))
 
     assert one.sha256 != other.sha256
     assert pairs(backend) == {(one.row, other.row): "identical"}
@@ -159,7 +158,7 @@ def test_what_a_dead_worker_held_is_checked_by_another_and_its_late_words_do_not
 
     assert set(pairs(backend)) == {(one.row, other.row)}
     with backend.database.write() as connection:
-        assert not records_fingerprints.finish(connection, one.row, dead.token, LEASE)
+        assert not records_fingerprints.finish(connection, one.row, dead.token)
 
 
 def test_a_store_that_is_down_delays_the_check_and_loses_nothing(backend, analyzed, photos):
@@ -201,7 +200,7 @@ def test_what_is_in_the_trash_is_compared_when_it_is_back_and_forgotten_when_it_
 
     curation.delete(backend, [old.id], OWNER)
     assert copies_of(backend, new, OWNER) == []
-    curation.purge(backend, [old.id], OWNER)
+    curation.delete(backend, [old.id], OWNER, purge=True)
     assert pairs(backend) == {}
 
 
@@ -233,7 +232,7 @@ def test_a_scan_checks_what_older_versions_left_and_goes_on_where_it_was_interru
     assert sum(scanned.pairs.values()) == 1
 
 
-def test_everything_is_checked_again_when_asked_and_when_the_check_is_another(backend, checked, photos, monkeypatch):
+def test_everything_is_checked_again_when_asked_and_when_the_check_is_another(backend, checked, photos):
     one, other = checked(photos["rocket"], turned(photos["rocket"]))
     with backend.database.write() as connection:
         connection.execute(pair_findings.update().values(verdict="same-scene"))
@@ -251,7 +250,7 @@ def test_everything_is_checked_again_when_asked_and_when_the_check_is_another(ba
     assert progress(backend, Principal("ann", {"other": Role.OWNER})) == Progress(0, 0)
 
 
-def test_what_is_found_no_more_is_forgotten(backend, checked, photos, put):
+def test_what_is_found_no_more_is_forgotten(backend, checked, photos):
     one, other = checked(photos["rocket"], photos["coffee"])
     with backend.database.write() as connection:
         found = replace(duplicate_checking.SAME_BYTES, verdict=Verdict.EDITED)

@@ -151,7 +151,7 @@ def _compared(columns: _Columns, asked: Fingerprint, own: int) -> Iterator[tuple
 
 def _differing(theirs: Words, ours: Words) -> npt.NDArray[np.uint16]:
     """Return in how many bits each of `theirs`, (4, n), differs from `ours`, (4,)."""
-    return np.bitwise_count(theirs ^ ours[:, None]).sum(axis=0, dtype=np.uint16)
+    return np.asarray(np.bitwise_count(theirs ^ ours[:, None]).sum(axis=0, dtype=np.uint16))
 
 
 # ---- Following the database

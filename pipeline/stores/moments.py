@@ -9,7 +9,7 @@ from pipeline.stores.tables import UtcTime
 
 
 def moment(connection: Connection, later: timedelta = timedelta(0)) -> sa.ColumnElement[datetime]:
-    """Return the time at which a statement comes to the server, or so much later; with SQLite all are on one machine."""
+    """Return the time at which a statement comes to the server, or so much later; SQLite is on the same machine."""
     if connection.dialect.name == "sqlite":
         return sa.literal(datetime.now(UTC) + later, UtcTime)
     # A time without a zone, as UtcTime keeps it. Within a statement it stays the same, which lets indexes be used.

@@ -123,5 +123,5 @@ def count_by_verdict(connection: Connection, library: str | None = None) -> dict
     if library is not None:
         shown.append(sa.or_(first.c.library == library, second.c.library == library))
     counted = sa.select(pair_findings.c.verdict, sa.func.count()).select_from(both).where(*shown)
-    found = dict(connection.execute(counted.group_by(pair_findings.c.verdict)).all())
+    found: dict[str, int] = dict(connection.execute(counted.group_by(pair_findings.c.verdict)).all())
     return {verdict: found[verdict.value] for verdict in Verdict if verdict.value in found}

@@ -166,23 +166,18 @@ def is_any_due(connection: Connection) -> bool:
 
 
 def _due(connection: Connection, *which: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
-    """Return what selects the rows of images that nobody holds, in the order of the index, so that the first come at once."""
+    """Return what selects the rows that nobody holds, in the order of the index, so that the first come at once."""
     unheld = sa.or_(fingerprints.c.lease_until.is_(None), fingerprints.c.lease_until < moment(connection))
     due = sa.select(fingerprints.c.image_row).select_from(_WITH_IMAGES).where(*which, unheld, _HAS_HASHES, _VISIBLE)
     return due.order_by(fingerprints.c.checked, fingerprints.c.image_row)
 
 
-def finish(connection: Connection, row: int, token: str, lease: timedelta) -> bool:
-    """Note that an image was checked, if `token` still holds; return whether it did.
-
-    What else is held by the token is held for another `lease`.
-    """
+def finish(connection: Connection, row: int, token: str) -> bool:
+    """Note that an image was checked, if `token` still holds; return whether it did."""
     ours = fingerprints.c.lease_token == token
     done = {"checked": CHECK_VERSION, "lease_token": None, "lease_until": None}
     written = fingerprints.update().where(fingerprints.c.image_row == row, ours, _HAS_HASHES).values(done)
-    is_ours = connection.execute(written).rowcount == 1
-    connection.execute(fingerprints.update().where(ours).values(lease_until=moment(connection, lease)))
-    return is_ours
+    return connection.execute(written).rowcount == 1
 
 
 def give_back(connection: Connection, token: str) -> None:

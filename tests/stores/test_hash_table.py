@@ -34,7 +34,7 @@ def by_hand(asked: Fingerprint, known: dict[int, Fingerprint]) -> list[Near]:
     """Which images are near, comparing bit by bit."""
 
     def apart(a: bytes, b: bytes) -> int:
-        return bin(int.from_bytes(a) ^ int.from_bytes(b)).count("1")
+        return (int.from_bytes(a) ^ int.from_bytes(b)).bit_count()
 
     found = []
     for row, one in known.items():
