@@ -19,7 +19,7 @@ pytestmark = pytest.mark.on_both_databases
 
 
 class Scene:
-    """A cat of Mo's in "photos", and a crop of it that Uma sends there later; Sam has the cat in a library of his."""
+    """A cat of Mo's in "photos", a crop of it that Uma sends there later, and Sam's cat in a library of his own."""
 
     def __init__(self, backend) -> None:
         self.backend = backend
@@ -27,7 +27,7 @@ class Scene:
         self.photos = self.house.library("photos", Mo=Role.MODERATOR, Uma=Role.UPLOADER, Vi=Role.VIEWER)
         elsewhere = self.house.library("elsewhere", Sam=Role.OWNER)
         self.cat = self.send("Mo", jpeg("chelsea.png"), self.photos, caption="Chelsea", tags=["cat"])
-        self.send("Sam", jpeg("chelsea.png", 80), elsewhere)
+        self.send("Sam", jpeg("chelsea.png", quality=80), elsewhere)
         self.crop = self.send("Uma", cropped("chelsea.png"), self.photos, caption="her face", tags=["face"])
         worker = Worker(backend)
         worker.drain()
@@ -105,7 +105,7 @@ def test_a_removed_picture_stays_removed_until_that_is_undone(scene):
     moderation.hold(scene.backend, [scene.crop.id], mo, "look at this")
     settled = moderation.remove(scene.backend, [scene.crop.id], mo, "against the rules", keep_hash=True)
 
-    again = scene.send("Uma", jpeg("chelsea.png", 70), scene.photos)
+    again = scene.send("Uma", jpeg("chelsea.png", quality=70), scene.photos)
     Worker(scene.backend).drain()
     assert get_image(scene.backend, again.id, uma).state == "ready", "the whole cat is no copy by its hash"
     copy = scene.send("Uma", cropped("chelsea.png") + b"\n", scene.photos)

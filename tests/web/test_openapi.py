@@ -21,6 +21,7 @@ from webapp.routes import (
     api_duplicates,
     api_images,
     api_libraries,
+    api_moderation,
     api_search,
     api_searches,
     api_status,
@@ -64,6 +65,13 @@ CALLS = {
     ("post", "/api/v1/duplicates/{group_id}/release"),
     ("post", "/api/v1/duplicates/{group_id}/settle"),
     ("post", "/api/v1/compare"),
+    ("post", "/api/v1/images/{image_id}/report"),
+    ("get", "/api/v1/moderation"),
+    ("post", "/api/v1/moderation/approve"),
+    ("post", "/api/v1/moderation/remove"),
+    ("post", "/api/v1/moderation/escalate"),
+    ("post", "/api/v1/moderation/hold"),
+    ("post", "/api/v1/moderation/undo"),
     ("get", "/api/v1/status"),
     ("get", "/api/v1/banks"),
     ("post", "/api/v1/banks"),
@@ -100,7 +108,17 @@ def test_every_call_is_listed_and_nothing_else(document: dict[str, Any]) -> None
 
 
 def test_every_route_below_api_v1_is_in_the_document() -> None:
-    modules = (api_banks, api_compare, api_duplicates, api_images, api_libraries, api_search, api_searches, api_status)
+    modules = (
+        api_banks,
+        api_compare,
+        api_duplicates,
+        api_images,
+        api_libraries,
+        api_moderation,
+        api_search,
+        api_searches,
+        api_status,
+    )
     routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     assert {(method.lower(), route.path) for route in routes for method in route.methods} == CALLS
     assert all(route.include_in_schema for route in routes)

@@ -90,14 +90,14 @@ def choose(
     batch, number = _batch(first(fields, "batch")), read_integer(fields, "card", 1, MOST_CARDS) or 0
     new, existing, problem, notice = first(fields, "new"), first(fields, "existing"), "", ""
     choice, undo_url = first(fields, "choice"), ""
+    if choice not in {"use", "variant", "anyway"}:
+        raise InvalidQuery("Of two pictures one can be used, or both be kept.")
     try:
         if choice == "use":
             used = upload_choices.use_existing(backend, new, existing, principal)
             undo_url = f"/upload/undo/{used.batch}" if used.batch else f"/images/{used.new.id}/restore"
             notice = _("%(name)s is used, and the new one is in the trash.", name=shortened(used.existing.filename))
         else:
-            if choice not in {"variant", "anyway"}:
-                raise InvalidQuery("Of two pictures one can be used, or both be kept.")  # noqa: TRY301 - told below
             reason = first(fields, "reason")
             upload_choices.keep_both(backend, new, existing, principal, variant=choice == "variant", reason=reason)
             notice = _("Both are kept.")
