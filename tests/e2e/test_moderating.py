@@ -74,3 +74,4 @@ def uploading(page: Page, folder: Path) -> None:
     page.get_by_role("button", name="Use coffee.jpg in its place").click()
     expect(page.locator(".card")).to_have_attribute("data-outcome", "deleted")
     expect(page.locator("#notice")).to_contain_text("coffee.jpg is used, and the new one is in the trash.")
+    expect(page.locator("#changes[data-poll]")).to_have_count(0)  # before the server ends
