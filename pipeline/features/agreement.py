@@ -5,7 +5,7 @@ are brought onto one canvas, at the scale of the coarser one, and around each pi
 brightness, contrast and color do not change.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -23,11 +23,25 @@ TEXTURE = 0.18
 
 LEAST_TEXTURE = 2.0  # levels, 0 to 255; what is paler is noise and JPEG
 
+OTHER = 0.4
+"""The correlation below which they show other things; between the two, detail may merely have been lost."""
+
 AVERAGED = 0.7
 """The scale below which a picture is averaged first: a warp reads only four pixels."""
 
 SAME = 0.7
 """The correlation from which on two windows show the same."""
+
+FINE_PX = 512 * 384
+"""Pixels of the canvas on which fine detail is compared."""
+
+FINE_WINDOW, FINE_BAND = 13, 7
+"""Pixels of that canvas, each way: the windows that are correlated, and what is finer than counts as detail."""
+
+FINE_LEVELS = 9.0  # levels, 0 to 255, standard deviation, of detail that is more than noise and JPEG
+FINE_RATIO = 6.0  # of variances, beyond which one picture has lost its detail, or has letters over it
+FINE_SAME = 0.5  # the correlation from which on detail agrees: lower than SAME, because JPEG and noise are as fine
+LEAST_FINE = 0.04  # the part of what both show, 0 to 1, that must have detail
 
 STRONG_EDGE = 60
 """The percentile of slopes from which on one is an edge that ought to be found again."""
@@ -58,16 +72,27 @@ class Canvas:
 class Agreement:
     """`share`, 0 to 1, of the textured pixels agree; `textured` is their part of the overlap.
 
-    `map` says where: -1 nothing to see, 0 other things, 1 the same.
+    `correlation`, -1 to 1, is that of the windows of the canvas; `seen` says where there is texture to correlate.
     """
 
     share: float
     textured: float
-    map: npt.NDArray[np.int8]
+    correlation: npt.NDArray[np.float32]
+    seen: npt.NDArray[np.bool_]
+
+    @property
+    def same(self) -> npt.NDArray[np.bool_]:
+        """Where both show the same."""
+        return self.seen & (self.correlation > SAME)
+
+    @property
+    def other(self) -> npt.NDArray[np.bool_]:
+        """Where they plainly do not."""
+        return self.seen & (self.correlation < OTHER)
 
 
-def lay(a: Gray, b: Gray, transform: Matrix) -> Canvas | None:
-    """Return both on the canvas of what they share, None where that is next to nothing."""
+def lay(a: Gray, b: Gray, transform: Matrix, pixels: int = CANVAS_PX) -> Canvas | None:
+    """Return both on a canvas of at most so many pixels of what they share, None where that is next to nothing."""
     a_is_coarser = abs(np.linalg.det(transform[:2, :2])) > 1
     to_coarser_a = np.eye(3) if a_is_coarser else transform
     to_coarser_b = np.linalg.inv(transform) if a_is_coarser else np.eye(3)
@@ -77,7 +102,7 @@ def lay(a: Gray, b: Gray, transform: Matrix) -> Canvas | None:
     right, bottom = np.minimum(other[:2].max(axis=1), (width - 1, height - 1))
     if right - left < WINDOW or bottom - top < WINDOW:
         return None
-    scale = min(1.0, float(np.sqrt(CANVAS_PX / ((right - left) * (bottom - top)))))
+    scale = min(1.0, float(np.sqrt(pixels / ((right - left) * (bottom - top)))))
     size = (max(WINDOW, round((right - left) * scale)), max(WINDOW, round((bottom - top) * scale)))
     onto = np.array([[scale, 0, -left * scale], [0, scale, -top * scale], [0, 0, 1]])
     a_to, b_to = onto @ to_coarser_a, onto @ to_coarser_b
@@ -99,10 +124,27 @@ def brought(pixels: npt.NDArray[np.uint8], onto: Matrix, size: tuple[int, int]) 
     return np.asarray(cv2.GaussianBlur(values, (0, 0), SMOOTH), np.float32)
 
 
+def limited(canvas: Canvas, a_corners: Matrix | None, b_corners: Matrix | None) -> Canvas:
+    """Return the canvas with only what lies within the corners, (3, 4) in fractions of the sides, of a and of b."""
+    both = canvas.both
+    for corners, onto, shape in (
+        (a_corners, canvas.a_to_canvas, canvas.a_shape),
+        (b_corners, canvas.b_to_canvas, canvas.b_shape),
+    ):
+        if corners is not None:
+            points = onto @ (corners * np.array([[shape[1]], [shape[0]], [1]]) - np.array([[0.5], [0.5], [0]]))
+            within = np.zeros(both.shape, np.uint8)
+            cv2.fillConvexPoly(within, np.round(points[:2].T).astype(np.int32), 1)
+            both = both & (within > 0)
+    return replace(canvas, both=both)
+
+
 def agree(canvas: Canvas, window: int = WINDOW) -> Agreement:
     """Return how much of what is textured in either picture agrees."""
     a, b, both = canvas.a, canvas.b, canvas.both
-    inside = cv2.erode(both.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    # Windows reach across the edge of what both show, where the picture lies in another or was turned.
+    inside = cv2.erode(both.astype(np.uint8), np.ones((window, window), np.uint8))
+    inside = cv2.erode(inside, np.ones((5, 5), np.uint8), borderValue=0).astype(bool)
     size = (window, window)
     mean_a, mean_b = cv2.blur(a, size), cv2.blur(b, size)
     var_a, var_b = cv2.blur(a * a, size) - mean_a**2, cv2.blur(b * b, size) - mean_b**2
@@ -113,33 +155,53 @@ def agree(canvas: Canvas, window: int = WINDOW) -> Agreement:
     ]
     textured = (texture[0] | texture[1]) & inside
     correlation = product / np.sqrt(np.maximum(var_a, 1e-3) * np.maximum(var_b, 1e-3))
-    same = correlation > SAME
     count = int(textured.sum())
-    share = float((same & textured).sum() / count) if count else 0.0
-    where = np.where(textured, same.astype(np.int8), np.int8(-1)).astype(np.int8)
-    return Agreement(share, count / max(1, int(inside.sum())), where)
+    share = float((textured & (correlation > SAME)).sum() / count) if count else 0.0
+    return Agreement(share, count / max(1, int(inside.sum())), correlation, textured)
 
 
-def kept_edges(canvas: Canvas, found: Agreement) -> float:
-    """Return the part, 0 to 1, of the edges of one picture that are in the other too, of whichever has more kept.
+def agree_finely(canvas: Canvas) -> float | None:
+    """Return how much of the fine detail that both have agrees, 0 to 1, None where there is too little to say.
+
+    Pages of one form differ in letters only, which from afar are gray lines. Where one picture has lost its detail, to
+    blur or scaling, nothing is said.
+    """
+    size, wide = (FINE_WINDOW, FINE_WINDOW), (FINE_BAND, FINE_BAND)
+    a, b = (each - cv2.blur(each, wide) for each in (canvas.a, canvas.b))
+    inside = cv2.erode(canvas.both.astype(np.uint8), np.ones(wide, np.uint8), borderValue=0).astype(bool)
+    var_a, var_b = cv2.blur(a * a, size), cv2.blur(b * b, size)
+    least = np.minimum(var_a, var_b)
+    detailed = inside & (least > FINE_LEVELS**2) & (np.maximum(var_a, var_b) < FINE_RATIO * least)
+    if detailed.sum() < LEAST_FINE * max(1, int(inside.sum())):
+        return None
+    correlation = cv2.blur(a * b, size) / np.sqrt(np.maximum(var_a * var_b, 1e-6))
+    return float((correlation > FINE_SAME)[detailed].mean())
+
+
+def kept_edges(canvas: Canvas, found: Agreement) -> tuple[float, float]:
+    """Return which part, 0 to 1, of the edges of one picture are in the other: in all, and where they do not agree.
 
     Letters over a picture spoil the windows around them, but what is between the letters is still the picture; where
-    two pictures merely share a form, each has edges that the other lacks.
+    two pictures merely share a form or a background, each has edges there that the other lacks. Each part is that of
+    whichever picture has more of its edges kept.
     """
     inside = cv2.erode(canvas.both.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     (ax, ay), (bx, by) = _slopes(canvas.a), _slopes(canvas.b)
-    same = found.map == 1
+    same = found.same
     energy = float((ax**2 + ay**2)[same].sum())
     if not inside.any() or energy <= 0:
-        return 0.0
+        return 0.0, 0.0
     gain = float((ax * bx + ay * by)[same].sum()) / energy  # contrast may have been changed
     ax, ay = ax * gain, ay * gain
     off = np.hypot(ax - bx, ay - by)
     kept = []
-    for slope in (np.hypot(ax, ay), np.hypot(bx, by)):
-        edges = inside & (slope > max(LEAST_SLOPE, float(np.percentile(slope[inside], STRONG_EDGE))))
-        kept.append(float((off < KEPT_EDGE * slope)[edges].mean()) if edges.any() else 0.0)
-    return max(kept)
+    for where in (inside, inside & found.seen & ~same):
+        parts = [0.0]
+        for slope in (np.hypot(ax, ay), np.hypot(bx, by)):
+            edges = where & (slope > max(LEAST_SLOPE, float(np.percentile(slope[inside], STRONG_EDGE))))
+            parts.append(float((off < KEPT_EDGE * slope)[edges].mean()) if edges.any() else 0.0)
+        kept.append(max(parts))
+    return kept[0], kept[1]
 
 
 def _slopes(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

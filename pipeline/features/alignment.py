@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from pipeline.features.local_features import LocalFeatures
 
-RATIO = 0.86
-"""How much nearer, in bits, a point's match must be than the next one elsewhere (Lowe, 2004, has 0.8 for SIFT)."""
+RATIO = 0.82
+"""How much nearer, in bits, a point's match must be than the next one elsewhere (Lowe, 2004, has 0.8)."""
 
 SAME_PLACE_PX = 12
 """Pixels within which the next match is the same place seen at another level, and so no rival."""
@@ -43,20 +43,21 @@ Matrix = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Alignment:
-    """`transform` leads from a to b, `inliers` matches of `matches` agree with it; `mirrored` where it turns a over."""
+    """`transform` leads from a to b; `inliers` of `matches` agree with it, at as many places."""
 
     transform: Matrix
     inliers: int
     matches: int
-    mirrored: bool
 
 
 def align(a: LocalFeatures, b: LocalFeatures, *, mirrored: bool = False) -> Alignment | None:
-    """Return how a lies on b, or on its mirror image, None where too few points agree on a transform that can be."""
-    descriptors = a.mirrored if mirrored else a.descriptors
-    if min(len(descriptors), len(b.descriptors)) <= NEIGHBORS:
+    """Return how a lies on b, None where too few points agree on a transform that can be.
+
+    `mirrored` says that `a` are features of the mirror image, so that only a transform that turns it over can be.
+    """
+    if min(len(a.points), len(b.points)) <= NEIGHBORS:
         return None
-    pairs = _matches(descriptors, b)
+    pairs = _matches(a.descriptors, b)
     if len(pairs) < LEAST_INLIERS:
         return None
     source, target = a.points[pairs[:, 0]], b.points[pairs[:, 1]]
@@ -74,7 +75,7 @@ def align(a: LocalFeatures, b: LocalFeatures, *, mirrored: bool = False) -> Alig
     inliers = _distinct(target[inside.ravel().astype(bool)])
     if inliers < LEAST_INLIERS or not is_possible(transform, mirrored=mirrored):
         return None
-    return Alignment(transform, inliers, len(pairs), mirrored)
+    return Alignment(transform, inliers, len(pairs))
 
 
 def is_possible(transform: Matrix, *, mirrored: bool) -> bool:

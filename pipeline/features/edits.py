@@ -13,7 +13,7 @@ from pipeline.features.laid import Laid
 CROPPED = 0.97
 """The part of a picture's box, 0 to 1, that may be left before it is cropped: encoders cut off a few pixels."""
 
-BORDERED = 0.98
+BORDERED = 0.97
 """The part of a picture that may be left without its borders before it has one."""
 
 BORDER_IS_OTHERS = 0.5
@@ -40,10 +40,14 @@ OVERLAY = 0.006
 
 SPECK_PX = 40  # pixels of the canvas; what is less is noise
 
-SMOOTH_PX = 2.0  # pixels of the canvas over which colors are compared
+HUE_LEVELS = 3.0
+HUE_PART = 0.4
+"""Levels, and the part of the stronger one's color, that hues must be apart in a picture of pale colors."""
 
-FINE_PX, COARSE_PX = 1.0, 4.0
-"""Standard deviations, in pixels of the canvas, of what fine and coarse detail is left of."""
+SMOOTH_PX = 3  # pixels, each way, over which colors are compared; JPEG keeps them coarser than brightness
+
+FINE_PX, COARSE_PX = 3, 11
+"""Pixels of the canvas, each way, that are averaged to part fine detail from coarse."""
 
 LEAST_DETAIL = 0.5  # levels squared; with less there is no detail to lose
 
@@ -99,9 +103,9 @@ def _turned(laid: Laid, whose: str) -> list[Edit]:
 def _cropped(laid: Laid) -> list[Edit]:
     overlap = laid.overlap
     told = []
-    if overlap.of_a < CROPPED:
+    if overlap.of_a < CROPPED and laid.lost("a"):
         told.append(Edit(EditKind.CROPPED, "b", overlap.of_a, overlap.in_a))
-    if overlap.of_b < CROPPED:
+    if overlap.of_b < CROPPED and laid.lost("b"):
         told.append(Edit(EditKind.CROPPED, "a", overlap.of_b, overlap.in_b))
     return told
 
@@ -117,7 +121,9 @@ def _bordered(laid: Laid, captioned: tuple[bool, bool]) -> list[Edit]:
 
 def _rescaled(laid: Laid) -> list[Edit]:
     scale = laid.scale
-    if abs(math.log(scale)) < RESCALED:
+    across = math.sqrt(abs(laid.stretch("b")))
+    kept = min((scale, scale * across, scale / across), key=lambda each: abs(math.log(each)))
+    if abs(math.log(kept)) < RESCALED:  # also where only one side was changed: that is stretching
         return []
     return [Edit(EditKind.RESCALED, "b", scale) if scale < 1 else Edit(EditKind.RESCALED, "a", 1 / scale)]
 
@@ -128,11 +134,19 @@ def _stretched(laid: Laid, whose: str) -> list[Edit]:
 
 
 def _recolored(laid: Laid, agreement: Agreement) -> list[Edit]:
-    a, b = (cv2.GaussianBlur(each, (0, 0), SMOOTH_PX) for each in laid.colors)
-    there = laid.canvas.both & (agreement.map != 0)
-    if not there.any() or float(np.abs(a - b)[there].mean()) < RECOLORED_LEVELS:
+    a, b = (cv2.blur(each, (SMOOTH_PX, SMOOTH_PX)) for each in laid.colors)
+    there = cv2.resize((laid.canvas.both & ~agreement.other).astype(np.uint8), a.shape[1::-1]) > 0
+    if not there.any():
         return []
-    ranges = [_colorfulness(each[there]) for each in (a, b)]
+    ours, theirs = np.asarray(a[there], np.float32), np.asarray(b[there], np.float32)
+    hues = [
+        np.column_stack([each[:, 0] - each[:, 1], each[:, 2] - each[:, :2].mean(axis=1)]) for each in (ours, theirs)
+    ]
+    strength = max(float(np.abs(each).mean()) for each in hues)
+    shift = float(np.abs(hues[0] - hues[1]).mean())
+    if float(np.abs(ours - theirs).mean()) < RECOLORED_LEVELS and shift < max(HUE_LEVELS, HUE_PART * strength):
+        return []
+    ranges = [_colorfulness(each) for each in (ours, theirs)]
     return [Edit(EditKind.RECOLORED, "a" if ranges[0] < ranges[1] * FLAT else DEFAULT)]
 
 
@@ -142,7 +156,7 @@ def _colorfulness(colors: npt.NDArray[np.float32]) -> float:
 
 
 def _blurred(laid: Laid, agreement: Agreement, told: list[Edit]) -> list[Edit]:
-    there = laid.canvas.both & (agreement.map == 1)
+    there = agreement.same
     a, b = laid.canvas.a, laid.canvas.b
     (a_fine, a_coarse), (b_fine, b_coarse) = (_bands(each, there) for each in (a, b))
     energies = [float((each**2).mean()) if each.size else 0.0 for each in (a_fine, b_fine, a_coarse, b_coarse)]
@@ -163,12 +177,12 @@ def _blurred(laid: Laid, agreement: Agreement, told: list[Edit]) -> list[Edit]:
 def _bands(
     values: npt.NDArray[np.float32], there: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    fine, coarse = (cv2.GaussianBlur(values, (0, 0), size) for size in (FINE_PX, COARSE_PX))
+    fine, coarse = (cv2.blur(values, (size, size)) for size in (FINE_PX, COARSE_PX))
     return (values - fine)[there], (fine - coarse)[there]
 
 
 def _overlaid(laid: Laid, agreement: Agreement) -> list[Edit]:
-    other = cv2.morphologyEx((agreement.map == 0).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    other = cv2.morphologyEx(agreement.other.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, _, stats, _ = cv2.connectedComponentsWithStats(other)
     large = [stats[number] for number in range(1, count) if stats[number][cv2.CC_STAT_AREA] >= SPECK_PX]
     area = sum(int(each[cv2.CC_STAT_AREA]) for each in large)

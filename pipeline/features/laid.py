@@ -14,6 +14,11 @@ from pipeline.features.picture import Picture
 
 Matrix = npt.NDArray[np.float64]
 
+LOST_PX = 96  # pixels, each way, of the small copy that is looked at for what a crop has cut off
+
+LOST_LEVELS = 8.0
+"""Levels, 0 to 255, standard deviation, of what was cut off, below which it was a plain margin and no loss."""
+
 MIRROR = np.array([[-1.0, 0, 1], [0, 1, 0], [0, 0, 1]])
 QUARTER = np.array([[0.0, -1, 1], [1, 0, 0], [0, 0, 1]])
 """The unit square turned over left to right, and turned clockwise by 90 degrees."""
@@ -29,6 +34,17 @@ def in_pixels(fractions: Matrix, a_shape: tuple[int, ...], b_shape: tuple[int, .
     return np.asarray(_pixels(b_shape) @ fractions @ np.linalg.inv(_pixels(a_shape)))
 
 
+def on_canvas(a: Picture, b: Picture, canvas: Canvas) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return both in color on a canvas of half the sides, (height, width, 3) float32, 0 to 255."""
+    height, width = (max(1, side // 2) for side in canvas.a.shape)
+    half = np.diag([width / canvas.a.shape[1], height / canvas.a.shape[0], 1])
+    shown = []
+    for picture, onto, shape in ((a, canvas.a_to_canvas, canvas.a_shape), (b, canvas.b_to_canvas, canvas.b_shape)):
+        to_gray = _pixels(shape) @ np.linalg.inv(_pixels(picture.pixels.shape))
+        shown.append(brought(picture.pixels, half @ onto @ to_gray, (width, height)))
+    return shown[0], shown[1]
+
+
 @dataclass(frozen=True)
 class Overlap:
     """What two pictures share: the box around it in each, and which part of each one's content it is, 0 to 1."""
@@ -41,7 +57,10 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Laid:
-    """Pictures a and b; `a_frame` and `b_frame` lead from the unit square onto what each is without its borders."""
+    """Pictures a and b; `a_frame` and `b_frame` lead from the unit square onto what each is without its borders.
+
+    `a_corners` and `b_corners` are those of what was turned onto a plain ground, (3, 4), None where nothing was.
+    """
 
     a: Picture
     b: Picture
@@ -49,6 +68,8 @@ class Laid:
     b_frame: Matrix
     canvas: Canvas
     mirrored: bool
+    a_corners: Matrix | None = None
+    b_corners: Matrix | None = None
 
     @cached_property
     def transform(self) -> Matrix:
@@ -93,8 +114,9 @@ class Laid:
     @cached_property
     def overlap(self) -> Overlap:
         """What both show, borders left out."""
-        a_here, b_here = self.transform @ self.a_frame @ _SQUARE, self.b_frame @ _SQUARE
-        both = _clipped(a_here, b_here)
+        a_there = self.a_frame @ _SQUARE if self.a_corners is None else self.a_corners
+        b_there = self.b_frame @ _SQUARE if self.b_corners is None else self.b_corners
+        both = _clipped(self.transform @ a_there, b_there)
         back = np.linalg.inv(self.transform)
         in_a, in_b = _box(back @ both), _box(both)
         of_a = in_a[2] * in_a[3] / abs(float(np.linalg.det(self.a_frame)))
@@ -113,16 +135,21 @@ class Laid:
 
     @cached_property
     def colors(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Both in color on the canvas, (height, width, 3) float32, 0 to 255."""
-        height, width = self.canvas.a.shape
-        shown = []
-        for picture, onto, shape in (
-            (self.a, self.canvas.a_to_canvas, self.canvas.a_shape),
-            (self.b, self.canvas.b_to_canvas, self.canvas.b_shape),
-        ):
-            to_gray = _pixels(shape) @ np.linalg.inv(_pixels(picture.pixels.shape))
-            shown.append(brought(picture.pixels, onto @ to_gray, (width, height)))
-        return shown[0], shown[1]
+        """Both in color on a canvas of half the sides, (height, width, 3) float32, 0 to 255."""
+        return on_canvas(self.a, self.b, self.canvas)
+
+    def lost(self, of: str) -> bool:
+        """Whether "a" or "b" shows anything beyond the box of what both share, in its content or around it."""
+        picture, box = (self.a, self.overlap.in_a) if of == "a" else (self.b, self.overlap.in_b)
+        height, width = picture.pixels.shape[:2]
+        gray = cv2.resize(picture.pixels, (min(width, LOST_PX), min(height, LOST_PX)), interpolation=cv2.INTER_AREA)
+        values = gray.astype(np.float32).mean(axis=2)
+        down, across = values.shape
+        left, top = math.floor(box[0] * across), math.floor(box[1] * down)
+        right, bottom = math.ceil((box[0] + box[2]) * across), math.ceil((box[1] + box[3]) * down)
+        beyond = np.ones(values.shape, bool)
+        beyond[top:bottom, left:right] = False
+        return bool(beyond.any()) and float(values[beyond].std()) > LOST_LEVELS
 
     def box_on(self, of: str, left: int, top: int, width: int, height: int) -> Box:
         """Return the box on "a" or "b" around a box of pixels of the canvas."""

@@ -26,42 +26,56 @@ CELLS = 8
 CORNER_CONTRAST = 8
 """Levels, 0 to 255, between a corner and what surrounds it; lower than OpenCV's 20, for pale and blurred pictures."""
 
+Gray = npt.NDArray[np.uint8]
+Corners = Sequence[cv2.KeyPoint]
+
 PATCH = 31  # pixels that a point is described by, at its level; a picture smaller than that has no points
 
 
 @dataclass(frozen=True)
 class LocalFeatures:
-    """`points` are (n, 2) float32 in pixels of the picture; `descriptors` (n, 32) uint8, compared bit by bit.
-
-    `mirrored` are the descriptors of the same points in the mirror image.
-    """
+    """`points` are (n, 2) float32 in pixels of the picture; `descriptors` (n, 32) uint8, compared bit by bit."""
 
     points: npt.NDArray[np.float32]
     descriptors: npt.NDArray[np.uint8]
-    mirrored: npt.NDArray[np.uint8]
 
 
-def local_features(gray: npt.NDArray[np.uint8]) -> LocalFeatures:
-    """Return up to 600 points of (height, width) uint8, spread over it; none where it is small or plain."""
-    orb = cv2.ORB.create(DETECTED, STEP, LEVELS, PATCH // 2, fastThreshold=CORNER_CONTRAST)
+def local_features(gray: Gray) -> tuple[LocalFeatures, Corners]:
+    """Return up to 600 points of (height, width) uint8, spread over it, and the corners that they were made of.
+
+    There are none where a picture is small or plain.
+    """
     if min(gray.shape) <= PATCH:
-        return _nothing()
+        return _NOTHING, ()
+    orb = _orb()
     corners = _spread(orb.detect(gray, None), gray.shape)
     if not corners:
-        return _nothing()
+        return _NOTHING, ()
     found, descriptors = orb.compute(gray, corners)
-    points = np.array(cv2.KeyPoint.convert(found), np.float32)
+    return LocalFeatures(np.array(cv2.KeyPoint.convert(found), np.float32), np.asarray(descriptors, np.uint8)), found
+
+
+def mirrored_features(gray: Gray, corners: Corners) -> LocalFeatures:
+    """Return what the same corners look like in the mirror image; `points` are where they are in the picture itself."""
+    if not corners:
+        return _NOTHING
     width = gray.shape[1]
     flipped = [
-        cv2.KeyPoint(width - 1 - x, y, each.size, (180 - each.angle) % 360, each.response, each.octave, number)
-        for number, (each, (x, y)) in enumerate(zip(found, points, strict=True))
+        cv2.KeyPoint(width - 1 - x, y, each.size, (180 - each.angle) % 360, each.response, each.octave)
+        for each in corners
+        for x, y in (each.pt,)
     ]
-    again, mirrored = orb.compute(cv2.flip(gray, 1), flipped)
-    kept = [each.class_id for each in again]
-    return LocalFeatures(points[kept], np.asarray(descriptors, np.uint8)[kept], np.asarray(mirrored, np.uint8))
+    found, descriptors = _orb().compute(cv2.flip(gray, 1), flipped)
+    points = np.array(cv2.KeyPoint.convert(found), np.float32)
+    points[:, 0] = width - 1 - points[:, 0]
+    return LocalFeatures(points, np.asarray(descriptors, np.uint8))
 
 
-def _spread(corners: Sequence[cv2.KeyPoint], shape: tuple[int, ...]) -> list[cv2.KeyPoint]:
+def _orb() -> cv2.ORB:
+    return cv2.ORB.create(DETECTED, STEP, LEVELS, PATCH // 2, fastThreshold=CORNER_CONTRAST)
+
+
+def _spread(corners: Corners, shape: tuple[int, ...]) -> list[cv2.KeyPoint]:
     """Return the corners of each level that come first when each cell gives its strongest before any second."""
     if not corners:
         return []
@@ -82,5 +96,4 @@ def _spread(corners: Sequence[cv2.KeyPoint], shape: tuple[int, ...]) -> list[cv2
     return kept
 
 
-def _nothing() -> LocalFeatures:
-    return LocalFeatures(np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8), np.zeros((0, 32), np.uint8))
+_NOTHING = LocalFeatures(np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8))

@@ -6,6 +6,7 @@ decide whether it is a copy, and blocks that moved whether it is another photo. 
 docs/duplicates.md.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,51 +16,83 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.features import blocks as block_search
-from pipeline.features.agreement import Agreement, Canvas, agree, kept_edges, lay
+from pipeline.features.agreement import (
+    CANVAS_PX,
+    FINE_PX,
+    Agreement,
+    Canvas,
+    agree,
+    agree_finely,
+    kept_edges,
+    lay,
+    limited,
+)
 from pipeline.features.alignment import align, is_possible
 from pipeline.features.blocks import Blocks
 from pipeline.features.comparison import Comparison, Edit, EditKind, Verdict
 from pipeline.features.edits import edits_of
-from pipeline.features.fingerprint import HASH_BYTES, ORIENTATIONS, Fingerprint, fingerprint_of
+from pipeline.features.fingerprint import HASH_BYTES, ORIENTATIONS, Fingerprint
+from pipeline.features.flat_colors import colors_fit
 from pipeline.features.laid import Laid, in_pixels, turn
-from pipeline.features.local_features import LocalFeatures, local_features
 from pipeline.features.pdq import distances
-from pipeline.features.picture import Picture
-from pipeline.features.trimming import Trim, trim
-
-WORKING_PX = 512 * 384
-"""Pixels, width times height, that a picture is brought to: then copies of any size have features of one scale."""
-
-LARGEST_ENLARGEMENT = 4.0  # of the sides; beyond it there is nothing but blur
-
-LONGEST_SIDE = 2048  # pixels of a very wide or very high picture
+from pipeline.features.seen import SMALL_SIDE, Seen, seen_of
+from pipeline.features.slanted import slanted
 
 HASH_SAYS_HOW = 80
 """Bits of PDQ up to which the orientation that the hashes say is tried first. Of 499,500 unrelated pairs the nearest
 were 84 apart."""
 
+SMALL = 0.9
+"""The correlation of the pictures at 16 by 16 pixels from which on the orientation that has it is tried."""
+
+HASH_IS_SURE = 31
+"""Bits of PDQ up to which its orientation is right; what others take for a match."""
+
+HASH_IS_NEAR = 40
+"""Bits of PDQ up to which pictures that do not agree are looked at from afar: one may be very blurred, or tiny."""
+
+COARSE_PX = CANVAS_PX // 9
+"""Pixels of the canvas then."""
+
+REFINEMENTS = 2  # rounds; most need one or none
+
 COPY_AGREEMENT = 0.70
 """The part of the textured pixels, 0 to 1, from which on two pictures are copies."""
 
-OVERLAID_AGREEMENT = 0.42
+OVERLAID_AGREEMENT = 0.36
 """The part that is enough where the edges are kept: the rest lies under letters or a sticker."""
 
-KEPT_EDGES = 0.69
-"""The part of the edges, 0 to 1, that are kept in a copy with something over it."""
+KEPT_EDGES = 0.60
+KEPT_BETWEEN = 0.13
+"""The part of the edges, 0 to 1, that are kept in a copy with something over it: in all, and where it does not agree.
+Of one picture with letters over it 0.18 and more are kept there, of two photos before one background 0.07."""
+
+DETAILED = 12.0
+"""Levels of fine detail in both from which on it is compared too: pages, patterns, dense foliage."""
+
+FINE_AGREEMENT = 0.60
+"""The part of the fine detail, 0 to 1, that must agree then. Of copies 0.90 and more does, of pages of one form with
+other words 0.23."""
 
 LEAST_TEXTURED = 0.004
 """The part of what both show, 0 to 1, below which there is nothing that could agree."""
 
-PLAIN_LEVELS = 6.0
-"""Levels, 0 to 255, that plain pictures may be apart to be one."""
+FLAT_TEXTURED, FLAT_DETAIL = 0.25, 7.0
+"""The part of what both show that has texture, and levels of fine detail, below which a picture is a flat drawing."""
+
+PLAIN_LEVELS = 6
+"""Levels, 0 to 255, that pictures without texture may be apart anywhere, seen small, to be one."""
+
+PLAIN_ASPECT = 0.02  # by which their proportions may differ, as a logarithm
 
 CERTAIN_AGREEMENT = 0.93
 """From here on nothing else is tried."""
 
-MOVED = 0.06
-"""The part of the blocks found, 0 to 1, that have moved, from which on it is another photo of the same thing."""
+DRIFT_PX = 0.30
+"""Pixels of the canvas that blocks are off together, from which on it is another photo of the same thing."""
 
-LEAST_MOVED = 3  # blocks; one or two are a reflection, or noise
+LEAST_MOVED = 2
+"""Blocks that moved together, from which on it is one too."""
 
 SCENE_INLIERS = 15
 """Local features that agree, from which on two pictures show one thing although their pixels do not agree."""
@@ -76,85 +109,73 @@ SIMILAR_EMBEDDING = 0.6
 Gray = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Seen:
-    """A picture and what a comparison needs of it; what is costly is computed when it is first asked for, and kept.
-
-    `embedding` is (dimension,) float32 of unit length, None where it is not known; so is `sha256`, of its bytes.
-    """
-
-    picture: Picture
-    fingerprint: Fingerprint
-    embedding: npt.NDArray[np.float32] | None = None
-    sha256: str | None = None
-
-    @cached_property
-    def gray(self) -> Gray:
-        """The picture in gray, (height, width) uint8, at the size that it is compared at."""
-        pixels = self.picture.pixels
-        height, width = pixels.shape[:2]
-        scale = min(LARGEST_ENLARGEMENT, (WORKING_PX / (height * width)) ** 0.5, LONGEST_SIDE / max(height, width))
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-        return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR))
-
-    @cached_property
-    def features(self) -> LocalFeatures:
-        """Its local features, in pixels of `gray`."""
-        return local_features(self.gray)
-
-    def frame(self, *, trimmed: bool) -> Matrix:
-        """Return the transform of the unit square onto the picture without its borders, or onto all of it."""
-        if not trimmed:
-            return np.eye(3)
-        (height, width), left = self.picture.pixels.shape[:2], self.content
-        across, down = left.width / width, left.height / height
-        return np.array([[across, 0, left.left / width], [0, down, left.top / height], [0, 0, 1]])
-
-    @cached_property
-    def content(self) -> Trim:
-        """What is left of it without borders, in pixels of the picture."""
-        return trim(self.picture.pixels)
-
-
-def seen_of(
-    picture: Picture,
-    *,
-    fingerprint: Fingerprint | None = None,
-    embedding: npt.NDArray[np.float32] | None = None,
-    sha256: str | None = None,
-) -> Seen:
-    """Return what a comparison needs of a picture; its fingerprint is computed where it is not given."""
-    return Seen(picture, fingerprint or fingerprint_of(picture), embedding, sha256)
+__all__ = ["Seen", "compare", "seen_of"]
 
 
 @dataclass(frozen=True)
 class _Case:
-    """One way in which a lies on b, and what the pixels say of it."""
+    """One way in which a lies on b, and what the pixels say of it.
 
+    `enlargement` is how many pixels of the canvas a pixel of the coarser picture has become.
+    """
+
+    a: Seen
+    b: Seen
     transform: Matrix
     mirrored: bool
     inliers: int | None
     canvas: Canvas
     agreement: Agreement
     blocks: Blocks
+    enlargement: float
+    a_corners: Matrix | None
+    b_corners: Matrix | None
 
     @cached_property
-    def kept(self) -> float:
-        return kept_edges(self.canvas, self.agreement)
+    def is_overlaid(self) -> bool:
+        """Whether the picture goes on between what lies over it."""
+        if self.agreement.share < OVERLAID_AGREEMENT:
+            return False
+        kept, between = kept_edges(self.canvas, self.agreement)
+        return kept >= KEPT_EDGES and between >= KEPT_BETWEEN
 
-    @property
+    @cached_property
     def has_moved(self) -> bool:
-        moved, found = int(self.blocks.moved.sum()), int(self.blocks.found.sum())
-        return moved >= LEAST_MOVED and moved >= MOVED * found
+        if self.is_flat:  # what has few edges fits in many places along them
+            return False
+        limit = DRIFT_PX * max(1.0, self.enlargement)
+        if self.blocks.drift >= limit:
+            return not self.is_overlaid or self.blocks.drift >= 2 * limit  # letters put blocks off too
+        moved = block_search.search_farther(self.canvas, self.blocks).moved
+        return int(moved.sum()) >= LEAST_MOVED and not self.is_overlaid
 
-    @property
+    @cached_property
     def is_same(self) -> bool:
-        share = self.agreement.share
         if self.agreement.textured < LEAST_TEXTURED:
             return False
-        return share >= COPY_AGREEMENT or (share >= OVERLAID_AGREEMENT and self.kept >= KEPT_EDGES)
+        if self.agreement.share < COPY_AGREEMENT and not self.is_overlaid:
+            return False
+        if self.is_flat and not colors_fit(self.a.picture, self.b.picture, self.canvas):
+            return False
+        return self.fine_agreement is None or self.fine_agreement >= FINE_AGREEMENT
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether there is little but areas of one color, whose edges alone many drawings share: flags, signs."""
+        return self.agreement.textured < FLAT_TEXTURED and min(self.a.detail, self.b.detail) < FLAT_DETAIL
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether what both share is a form or a pattern rather than a scene: flat colors, or a page of other words."""
+        return self.is_flat or (self.fine_agreement is not None and self.fine_agreement < FINE_AGREEMENT)
+
+    @cached_property
+    def fine_agreement(self) -> float | None:
+        """How much of the fine detail agrees, None where nothing can be said or there is too little to be asked."""
+        if min(self.a.detail, self.b.detail) < DETAILED:
+            return None
+        canvas = lay(self.a.gray, self.b.gray, self.transform, FINE_PX)
+        return None if canvas is None else agree_finely(limited(canvas, self.a_corners, self.b_corners))
 
     @property
     def is_certain(self) -> bool:
@@ -193,10 +214,22 @@ def compare(a: Seen, b: Seen) -> Comparison:
             best = case
         if case.is_certain:
             break
-    if best is None:
-        verdict = _by_looks(near.distance, similarity)
+    if best is None or best.agreement.textured < LEAST_TEXTURED:
+        verdict = Verdict.REENCODED if _is_plainly_same(a, b) else _by_looks(near.distance, similarity)
         return Comparison(verdict, hash_distance=near.distance, similarity=similarity)
     return _told(a, b, best, near.distance, similarity)
+
+
+def _is_plainly_same(a: Seen, b: Seen) -> bool:
+    """Whether two pictures without anything to see are of the same colors in the same places."""
+    (a_height, a_width), (b_height, b_width) = a.gray.shape, b.gray.shape
+    if abs(math.log(a_width * b_height / (a_height * b_width))) > PLAIN_ASPECT:
+        return False
+    one, other = (
+        cv2.resize(each.picture.pixels, (SMALL_SIDE, SMALL_SIDE), interpolation=cv2.INTER_AREA).astype(np.int16)
+        for each in (a, b)
+    )
+    return int(np.abs(one - other).max()) <= PLAIN_LEVELS
 
 
 def _is_identical(a: Seen, b: Seen) -> bool:
@@ -227,12 +260,21 @@ def _nearest(a: Fingerprint, b: Fingerprint) -> _Nearest:
 
 def _cases(a: Seen, b: Seen, near: _Nearest) -> Iterator[_Case]:
     """Yield the ways in which a can lie on b, the cheapest first."""
+    alike = None if near.distance <= HASH_IS_SURE else _alike_when_small(a, b)
+    if alike is not None:
+        case = _case(a, b, alike.transform(a, b), alike.is_mirrored, None)
+        if case is not None:
+            yield case
     if near.distance <= HASH_SAYS_HOW:
         case = _case(a, b, near.transform(a, b), near.is_mirrored, None)
         if case is not None:
             yield case
+        if case is not None and not case.is_same and not case.has_moved and near.distance <= HASH_IS_NEAR:
+            coarse = _case(a, b, case.transform, near.is_mirrored, None, COARSE_PX)
+            if coarse is not None:
+                yield coarse
     for mirrored in (False, True):
-        found = align(a.features, b.features, mirrored=mirrored)
+        found = align(a.mirrored_features if mirrored else a.features, b.features, mirrored=mirrored)
         case = None if found is None else _case(a, b, found.transform, mirrored, found.inliers)
         if case is not None:
             yield case
@@ -240,16 +282,47 @@ def _cases(a: Seen, b: Seen, near: _Nearest) -> Iterator[_Case]:
                 return
 
 
-def _case(a: Seen, b: Seen, transform: Matrix, mirrored: bool, inliers: int | None) -> _Case | None:
-    canvas = lay(a.gray, b.gray, transform)
+def _alike_when_small(a: Seen, b: Seen) -> _Nearest | None:
+    """Return how pictures lie on each other by their brightness alone: the hashes of flat drawings say little."""
+    found = []
+    for orientation in range(ORIENTATIONS):
+        upright = b.small if orientation < ORIENTATIONS // 2 else np.fliplr(b.small)
+        found.append(float((np.rot90(upright, -orientation) * a.small).sum()))
+    best = int(np.argmax(found))
+    return _Nearest(HASH_SAYS_HOW, a_trimmed=False, b_trimmed=False, orientation=best) if found[best] >= SMALL else None
+
+
+def _case(
+    a: Seen, b: Seen, transform: Matrix, mirrored: bool, inliers: int | None, pixels: int = CANVAS_PX
+) -> _Case | None:
+    canvas = lay(a.gray, b.gray, transform, pixels)
     if canvas is None:
         return None
-    better = block_search.refined(canvas, block_search.search(canvas))
-    if better is not None and is_possible(better, mirrored=mirrored):
-        again = lay(a.gray, b.gray, better)
-        if again is not None:
-            transform, canvas = better, again
-    return _Case(transform, mirrored, inliers, canvas, agree(canvas), block_search.search(canvas, far=True))
+    degrees = math.degrees(math.atan2(*_turn(transform, mirrored=mirrored)))
+    a_corners, b_corners = slanted(a.gray, degrees if mirrored else -degrees), slanted(b.gray, degrees)
+    canvas = limited(canvas, a_corners, b_corners)
+    found = block_search.search(canvas)
+    for _ in range(REFINEMENTS):
+        better = block_search.refined(canvas, found)
+        again = None
+        if better is not None and is_possible(better, mirrored=mirrored):
+            again = lay(a.gray, b.gray, better, pixels)
+        if better is None or again is None:
+            break
+        transform, canvas = better, limited(again, a_corners, b_corners)
+        found = block_search.search(canvas)
+    enlarged = max(_scale(canvas.a_to_canvas) * a.scale, _scale(canvas.b_to_canvas) * b.scale)
+    return _Case(a, b, transform, mirrored, inliers, canvas, agree(canvas), found, enlarged, a_corners, b_corners)
+
+
+def _turn(transform: Matrix, *, mirrored: bool) -> tuple[float, float]:
+    """Return the sine and the cosine, times a factor, of the angle that a is turned by after it was mirrored."""
+    linear = transform[:2, :2] @ (np.diag([-1.0, 1.0]) if mirrored else np.eye(2))
+    return float(linear[1, 0] - linear[0, 1]), float(linear[0, 0] + linear[1, 1])
+
+
+def _scale(onto: Matrix) -> float:
+    return float(np.sqrt(abs(np.linalg.det(onto[:2, :2]))))
 
 
 def _rank(case: _Case) -> tuple[bool, bool, float]:
@@ -257,13 +330,24 @@ def _rank(case: _Case) -> tuple[bool, bool, float]:
 
 
 def _told(a: Seen, b: Seen, case: _Case, distance: int, similarity: float | None) -> Comparison:
-    laid = Laid(a.picture, b.picture, a.frame(trimmed=True), b.frame(trimmed=True), case.canvas, case.mirrored)
+    laid = Laid(
+        a.picture,
+        b.picture,
+        a.frame(trimmed=True),
+        b.frame(trimmed=True),
+        case.canvas,
+        case.mirrored,
+        case.a_corners,
+        case.b_corners,
+    )
     verdict = _by_looks(distance, similarity)
     edits: tuple[Edit, ...] = ()
     if case.is_same and not case.has_moved:
         edits = edits_of(laid, case.agreement, captioned=(a.content.captioned, b.content.captioned))
         is_edited = any(edit.kind is not EditKind.RESCALED for edit in edits)
         verdict = Verdict.EDITED if is_edited else Verdict.REENCODED
+    elif case.is_drawn:
+        verdict = Verdict.SIMILAR
     elif case.is_same or (case.inliers or 0) >= SCENE_INLIERS or case.agreement.share >= SCENE_AGREEMENT:
         verdict = Verdict.SAME_SCENE
     return Comparison(
