@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from unittest.mock import MagicMock, patch
+from unittest.mock import MagicMock
 
 Pairs = set[tuple[str, str]]
 Find = Callable[[Path], Iterable[tuple[str, str]]]
@@ -74,8 +74,10 @@ def _tell(found: Pairs, known: list[dict[str, str]]) -> None:
 def _programs() -> dict[str, Find]:
     programs: dict[str, Find] = {}
     try:
-        with patch.dict(sys.modules, {name: MagicMock(Tensor=type("Tensor", (), {})) for name in ASKED_FOR}):
-            methods = import_module("imagededup.methods")
+        sys.modules.update({name: MagicMock(Tensor=type("Tensor", (), {})) for name in ASKED_FOR})
+        methods = import_module("imagededup.methods")
+        for name in ASKED_FOR:  # or else SciPy would take everything for tensors
+            del sys.modules[name]
         programs[f"imagededup PHash, {PHASH_BITS} bits"] = lambda folder: _imagededup(methods.PHash, folder)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told and the others go on
         print(f"imagededup cannot be used here: {error!r}")
