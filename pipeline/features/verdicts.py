@@ -167,7 +167,9 @@ class _Case:
     @property
     def is_drawn(self) -> bool:
         """Whether what both share is a form or a pattern rather than a scene: flat colors, or a page of other words."""
-        return self.is_flat or (self.fine_agreement is not None and self.fine_agreement < FINE_AGREEMENT)
+        if self.is_flat or self.has_moved or self.agreement.share < COPY_AGREEMENT:
+            return self.is_flat
+        return self.fine_agreement is not None and self.fine_agreement < FINE_AGREEMENT
 
     @cached_property
     def fine_agreement(self) -> float | None:
