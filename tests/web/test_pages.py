@@ -421,6 +421,7 @@ def test_the_status_tells_how_far_the_check_for_duplicates_is(open_client: OpenC
         worker = client.app.state.running.worker
         worker.drain()
         assert "0 of 1 pictures, 1 to go" in client.get("/status").text
+        worker.bell.clear()  # as it does when it has analyzed what was rung for
         worker.check()
         assert "all of 1 picture<" in client.get("/status").text
 
