@@ -415,6 +415,17 @@ def test_the_status_asks_again_only_while_something_waits(open_client: OpenClien
         assert block.text.lstrip().startswith("<section")
 
 
+def test_the_status_tells_how_far_the_check_for_duplicates_is(open_client: OpenClient, tmp_path: Path) -> None:
+    with open_client(tmp_path, with_worker=False) as client:
+        client.post("/api/v1/images", files={"file": ("cat.jpg", CAT)})
+        worker = client.app.state.running.worker
+        worker.drain()
+        assert "0 of 1 pictures, 1 to go" in client.get("/status").text
+        worker.bell.clear()  # as it does when it has analyzed what was rung for
+        worker.check()
+        assert "all of 1 picture<" in client.get("/status").text
+
+
 def test_every_form_works_without_a_script(library: TestClient) -> None:
     image = library.get("/api/v1/images").json()["images"][0]["id"]
     for path in ("/", "/upload", "/status", f"/images/{image}", "/?text=cat"):
