@@ -1,7 +1,7 @@
 """Pictures as the check for duplicates sees them: their largest thumbnails, with local features, the last ones kept.
 
-A thumbnail of 640 pixels is read in a tenth of the time that an original of twelve megapixels takes, is there when the
-disk with the originals is not, and was not seen to change a verdict (docs/measurements.md).
+A thumbnail of 640 pixels costs less to read than an original from a camera, and is there when the disk with the
+originals is not. What that changes of verdicts was not measured: the pictures at hand are hardly larger themselves.
 """
 
 import threading
