@@ -49,6 +49,8 @@ SENTENCES = {
 }
 """What people are told where a bank has no sentence of its own. None tells the name of a bank, or what is in it."""
 
+NEVER = -1  # bits
+
 ACTS = frozenset({Deed.ALLOW, Deed.WARN, Deed.HOLD, Deed.REFUSE})
 
 FLOODED = (
@@ -208,6 +210,7 @@ def ranked(
     qualities = known.qualities[places]
     plain = ((qualities < LEAST_QUALITY) & (qualities != NO_QUALITY)) | (fingerprint.quality < LEAST_QUALITY)
     reaches = np.where(plain, min(STRICT, known.bank.max_distance), known.bank.max_distance)
+    reaches[(qualities == 0) | (fingerprint.quality == 0)] = NEVER  # the hash of a single color is that of all colors
     ends = known.ends[places]
     kept = np.isnat(ends) | (ends > np.datetime64(now.replace(tzinfo=None), "us"))
     kept &= beyond | (apart <= reaches)

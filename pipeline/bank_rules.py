@@ -24,7 +24,7 @@ MOST_DISTANCE = FARTHEST
 
 LEAST_QUALITY = 50
 """PDQ's quality, 0 to 100, below which its makers advise to match nothing: a plain surface has little to tell. Here
-such hashes match as far as `STRICT`, so that the same plain picture is still known again."""
+such hashes match as far as `STRICT`, so that the same plain picture is still known again; at 0 they never do."""
 
 FLOOD_WINDOW = 100
 """The uploads, the last ones of which a process has judged, over which a bank is watched for matching too much."""

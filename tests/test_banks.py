@@ -174,11 +174,11 @@ def test_the_ratio_draws_once_for_the_same_bytes_and_writes_down_whom_it_spared(
 
 
 def test_a_plain_picture_matches_only_at_the_strict_level(backend):
-    dull = Image.fromarray(np.tile(np.linspace(120, 132, 96, dtype=np.uint8), (64, 1))).convert("RGB")
+    dull = Image.fromarray(np.tile(np.linspace(0, 255, 96, dtype=np.uint8), (64, 1))).convert("RGB")
     plain = changed(picture_bytes(), lambda _: dull)
     bank = make(backend, action=BankAction.REFUSE, max_distance=47)
     fingerprint = fingerprint_of(backend.decoders.decode(plain))
-    assert fingerprint.quality < 50
+    assert 0 < fingerprint.quality < 50
 
     for flipped, matches in ((10, True), (11, False)):
         near = bytearray(fingerprint.whole)
@@ -188,6 +188,17 @@ def test_a_plain_picture_matches_only_at_the_strict_level(backend):
             bank_entries.remove_entries(backend, OWNER, bank, [entry.id])
         bank_entries.add_hashes(backend, OWNER, bank, read_hashes(bytes(near).hex()), origin="list.txt")
         assert bool(judge(backend, "main", "0" * 64, fingerprint).matches) is matches
+
+
+def test_a_picture_of_one_color_is_in_no_bank(backend):
+    bank = make(backend, action=BankAction.REFUSE, max_distance=47)
+    red, blue = (
+        changed(picture_bytes(), lambda _, color=color: Image.new("RGB", (96, 64), color)) for color in ("red", "blue")
+    )
+    add(backend, bank, red)
+    for data in (red, blue):
+        fingerprint = fingerprint_of(backend.decoders.decode(data))
+        assert judge(backend, "main", "0" * 64, fingerprint).matches == ()
 
 
 def test_a_new_entry_is_compared_with_what_is_there_and_nothing_is_done_unasked(backend, put, photos, monkeypatch):

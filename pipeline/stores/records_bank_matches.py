@@ -15,6 +15,7 @@ from pipeline.errors import RefusedByBank
 from pipeline.features.fingerprint import Fingerprint
 from pipeline.images import ImageState
 from pipeline.principals import Action, Principal
+from pipeline.stores import records_fingerprints
 from pipeline.stores.principal_sql import allowed, present
 from pipeline.stores.records_banks import FINISHED
 from pipeline.stores.tables import images, insert_into
@@ -239,7 +240,7 @@ def fingerprints_behind(
     """Return (row, sha256, fingerprint) of up to `limit` images behind a row, deleted or not, in their order."""
     columns = (images.c.row, images.c.sha256, fingerprints.c.whole, fingerprints.c.trimmed, fingerprints.c.quality)
     statement = sa.select(*columns).join(fingerprints, fingerprints.c.image_row == images.c.row)
-    statement = statement.where(images.c.row > row)
+    statement = statement.where(images.c.row > row, records_fingerprints.HAS_HASHES)
     if library is not None:
         statement = statement.where(images.c.library == library)
     found = connection.execute(statement.order_by(images.c.row).limit(limit))
@@ -250,10 +251,8 @@ def fingerprints_behind(
 
 
 def fingerprint_of_row(connection: Connection, row: int) -> Fingerprint | None:
-    """Return the fingerprint of an image, or None when it has none."""
-    columns = (fingerprints.c.whole, fingerprints.c.trimmed, fingerprints.c.quality)
-    found = connection.execute(sa.select(*columns).where(fingerprints.c.image_row == row)).first()
-    return Fingerprint(bytes(found[0]), bytes(found[1]), found[2]) if found else None
+    """Return the fingerprint of an image, or None when it has none of today."""
+    return records_fingerprints.get_many(connection, [row]).get(row)
 
 
 # ---- What was refused

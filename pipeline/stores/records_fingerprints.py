@@ -39,8 +39,8 @@ _WAITING = (fingerprints.c.checked.is_(None), fingerprints.c.checked < CHECK_VER
 """What waits, those in a hurry first; two conditions, for each of which the index is used."""
 
 _VISIBLE = (images.c.state == ImageState.READY) & images.c.deleted_at.is_(None)
-_HAS_HASHES = fingerprints.c.version == VERSION
-_LACKS_ONE = ~sa.exists().where(fingerprints.c.image_row == images.c.row, _HAS_HASHES)
+HAS_HASHES = fingerprints.c.version == VERSION
+_LACKS_ONE = ~sa.exists().where(fingerprints.c.image_row == images.c.row, HAS_HASHES)
 _WITH_IMAGES = fingerprints.join(images, images.c.row == fingerprints.c.image_row)
 
 
@@ -121,7 +121,7 @@ def get_many(connection: Connection, rows: Sequence[int]) -> dict[int, Fingerpri
     columns = (fingerprints.c.image_row, fingerprints.c.whole, fingerprints.c.trimmed, fingerprints.c.quality)
     for start in range(0, len(rows), ROWS_PER_QUERY):
         part = fingerprints.c.image_row.in_(rows[start : start + ROWS_PER_QUERY])
-        for row, whole, trimmed, quality in connection.execute(sa.select(*columns).where(part, _HAS_HASHES)):
+        for row, whole, trimmed, quality in connection.execute(sa.select(*columns).where(part, HAS_HASHES)):
             found[row] = Fingerprint(bytes(whole), bytes(trimmed), quality)
     return found
 
@@ -130,7 +130,7 @@ def sample(connection: Connection, limit: int) -> list[int]:
     """Return the rows of about `limit` images that can be found and have a fingerprint, spread over all of them."""
     last = connection.scalar(sa.select(sa.func.max(fingerprints.c.image_row))) or 0
     every = max(1, last // limit)
-    asked = sa.select(fingerprints.c.image_row).select_from(_WITH_IMAGES).where(_HAS_HASHES, _VISIBLE)
+    asked = sa.select(fingerprints.c.image_row).select_from(_WITH_IMAGES).where(HAS_HASHES, _VISIBLE)
     spread = asked.where(fingerprints.c.image_row % every == 0).order_by(fingerprints.c.image_row)
     return list(connection.scalars(spread.limit(limit)))
 
@@ -168,7 +168,7 @@ def is_any_due(connection: Connection) -> bool:
 def _due(connection: Connection, *which: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
     """Return what selects the rows that nobody holds, in the order of the index, so that the first come at once."""
     unheld = sa.or_(fingerprints.c.lease_until.is_(None), fingerprints.c.lease_until < moment(connection))
-    due = sa.select(fingerprints.c.image_row).select_from(_WITH_IMAGES).where(*which, unheld, _HAS_HASHES, _VISIBLE)
+    due = sa.select(fingerprints.c.image_row).select_from(_WITH_IMAGES).where(*which, unheld, HAS_HASHES, _VISIBLE)
     return due.order_by(fingerprints.c.checked, fingerprints.c.image_row)
 
 
@@ -176,7 +176,7 @@ def finish(connection: Connection, row: int, token: str) -> bool:
     """Note that an image was checked, if `token` still holds; return whether it did."""
     ours = fingerprints.c.lease_token == token
     done = {"checked": CHECK_VERSION, "lease_token": None, "lease_until": None}
-    written = fingerprints.update().where(fingerprints.c.image_row == row, ours, _HAS_HASHES).values(done)
+    written = fingerprints.update().where(fingerprints.c.image_row == row, ours, HAS_HASHES).values(done)
     return connection.execute(written).rowcount == 1
 
 
@@ -219,6 +219,6 @@ def progress(connection: Connection, principal: Principal, library: str | None =
     """Return how far the check has come among the images that `principal` may see, or those of one library of these."""
     seen = [_VISIBLE, allowed(principal)] + ([images.c.library == library] if library is not None else [])
     total = sa.select(sa.func.count()).select_from(images).where(*seen)
-    of_today = (fingerprints.c.checked == CHECK_VERSION, _HAS_HASHES)
+    of_today = (fingerprints.c.checked == CHECK_VERSION, HAS_HASHES)
     checked = sa.select(sa.func.count()).select_from(_WITH_IMAGES).where(*of_today, *seen)
     return Progress(connection.scalar(checked) or 0, connection.scalar(total) or 0)
