@@ -11,6 +11,7 @@ from pipeline.backend import Backend
 from pipeline.duplicate_groups import Group, GroupPage, ScenePair, list_groups, list_same_scene
 from pipeline.errors import InvalidQuery
 from pipeline.features.comparison import COPIES, Verdict
+from pipeline.images import ImageRecord
 from pipeline.principals import Action, Principal
 from pipeline.settling import Preview, preview_identical, settle_identical
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
@@ -162,11 +163,15 @@ def _explanation(preview: Preview) -> str:
 
 
 def _example(group: Group) -> IdenticalExample:
-    images = sorted(group.images, key=lambda image: image.id != group.suggested_keeper)
+    images = _best_first(group)
     return IdenticalExample(
         tiles=tuple(tile_of_image(image) for image in images[:MOST_TILES]),
         sentence=_("%(name)s at the left is kept.", name=images[0].filename),
     )
+
+
+def _best_first(group: Group) -> list[ImageRecord]:
+    return sorted(group.images, key=lambda image: image.id != group.suggested_keeper)
 
 
 def _summary(listed: GroupPage, state: str) -> str:
@@ -205,7 +210,7 @@ def _log_urls(principal: Principal) -> tuple[tuple[str, str], ...]:
 
 
 def _card(group: Group) -> GroupCard:
-    images = group.images
+    images = _best_first(group)
     claim = ""
     if group.claimed_by:
         claim = _("You are at it") if group.is_mine else _("%(name)s is at it", name=group.claimed_by)
