@@ -32,7 +32,7 @@ def read_notice(request: Request) -> tuple[str, tuple[str, ...], str]:
     try:
         kept = json.loads(base64.urlsafe_b64decode(request.cookies.get(COOKIE, "")))
         undo_ids = tuple(str(image_id) for image_id in kept["undo"][:MOST_UNDO_IDS])
-        undo_url = str(kept["undo_url"])
+        undo_url = str(kept.get("undo_url", ""))
         return str(kept["sentence"])[:200], undo_ids, undo_url if is_own_address(undo_url) else ""
     except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
         return "", (), ""
