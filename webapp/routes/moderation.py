@@ -257,7 +257,7 @@ def _chosen(fields: Fields) -> list[str]:
     if not ids:
         raise InvalidQuery("No picture is selected. Please select at least one.")
     if len(ids) > MOST_CHOSEN:
-        raise InvalidQuery(f"At most {MOST_CHOSEN:,} pictures can be selected at once.")
+        raise InvalidQuery(f"At most {MOST_CHOSEN:,} pictures can be decided about at once.")
     return ids
 
 
