@@ -62,8 +62,7 @@ def claim(backend: Backend, group_id: str, principal: Principal) -> Group:
 def take(connection: Connection, group_id: str, principal: Principal) -> Group:
     """Do so within the caller's transaction; `principal` is who they are now."""
     group = find_group(connection, group_id, principal)
-    if not group.may_settle:
-        raise NotAllowed(NOT_MODERATING)
+    check_may_settle(group)
     now = datetime.now(UTC)
     if not records_groups.claim(connection, group_id, claimant(principal), principal.name, now, CLAIM):
         group = find_group(connection, group_id, principal)
@@ -116,6 +115,12 @@ def progress(backend: Backend, principal: Principal) -> Progress:
         done = records_decisions.count_batches(connection, principal.person_id, since)
         left = records_groups.count(connection, principal, Wanted(), most=MOST_COUNTED + 1)
     return Progress(done, min(left, MOST_COUNTED), left > MOST_COUNTED)
+
+
+def check_may_settle(group: Group) -> None:
+    """Raise NotAllowed unless who asked for the group may change two pictures of it at least."""
+    if not group.may_settle:
+        raise NotAllowed(NOT_MODERATING)
 
 
 def check_moderating(principal: Principal) -> None:

@@ -19,7 +19,7 @@ from pipeline.worker import Worker
 COLORS = ("#d01010", "#10b010", "#1010d0", "#d0d010", "#808080")
 FIRST, SECOND = "tiny-a", "tiny-b"
 
-FIELDS = ("settings", "database", "objects", "swatches", "images", "decoders")
+FIELDS = ("settings", "database", "objects", "swatches", "images", "banks", "hashes", "decoders")
 
 
 class Kept(Backend):

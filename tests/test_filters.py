@@ -234,7 +234,7 @@ def test_the_most_frequent_value_of_a_facet_comes_first(backend, library):
 
 def test_images_are_counted_by_library_without_those_that_were_deleted(backend, library):
     with backend.database.read() as connection:
-        counts = records_libraries.count_images(connection, LIBRARIES)
+        counts = records_libraries.count_images(connection, LIBRARIES, OWNER)
 
     kept = [image.library for image in library if image.deleted_at is None]
     assert counts == {name: kept.count(name) for name in LIBRARIES}

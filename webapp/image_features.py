@@ -8,7 +8,7 @@ from pipeline.features.color_names import name_indices
 from pipeline.features.picture import COLOR_NAMES
 from pipeline.images import ImageRecord
 from webapp.language import translated
-from webapp.pages import PaletteBar, ScoreBar, WordLink
+from webapp.pages_image import PaletteBar, ScoreBar, WordLink
 from webapp.wording import as_percent
 
 SMALLEST_SCORE = 0.01  # categories below one percent are noise and not listed

@@ -66,6 +66,8 @@ class HostileHouse:
     images: list[str] = field(default_factory=list)
     shelves: list[str] = field(default_factory=list)
     batch: str = "hostile"
+    banks: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
 
     @property
     def backend(self) -> Backend:
@@ -118,6 +120,7 @@ def hostile_house(data: Path, models: Path) -> Iterator[HostileHouse]:
         _people(house)
         _libraries(house)
         _pictures(house)
+        _moderation(house)
         yield house
 
 
@@ -163,6 +166,26 @@ def _pictures(house: HostileHouse) -> None:
             words = {"caption": text[:LONGEST_CAPTION], "tags": [text[:LONGEST_TAG], "again"]}
             program.patch(f"/api/v1/images/{image}", json=words).raise_for_status()
         curation.delete(house.backend, house.images[-2:], house.mallory)
+
+
+def _moderation(house: HostileHouse) -> None:
+    """Banks, reports and duplicates, with what nobody should write in all their words."""
+    with house.program() as program:
+        for number, text in enumerate(STRINGS[:6]):
+            told = {"name": f"{number}{text}"[:60], "sentence": text, "notes": text, "action": "warn"}
+            made = program.post("/api/v1/banks", json=told | {"library": house.shelves[0]}).raise_for_status().json()
+            house.banks.append(made["id"])
+            hashes = {"file": (f"{text}.csv", f"hash,notes\n{number:064x},{text}\n".encode())}
+            program.post(f"/api/v1/banks/{made['id']}/hashes", files=hashes).raise_for_status()
+        for image, text in zip(house.images[:6], STRINGS, strict=False):
+            program.post(f"/api/v1/images/{image}/report", json={"reason": text}).raise_for_status()
+        sent = send(
+            program, "/api/v1/images", f"again{NASTY}.jpg", picture(NASTY, 0), {"library": house.shelves[0]}, {}
+        )
+        assert sent.status_code == 201, sent.text
+        groups = "/api/v1/duplicates"
+        wait_until(lambda: program.get(groups).json()["groups"] != [])
+        house.groups = [group["id"] for group in program.get(groups).json()["groups"]]
 
 
 def picture(text: str, number: int) -> bytes:

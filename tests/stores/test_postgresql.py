@@ -243,8 +243,8 @@ def test_characters_that_the_server_refuses_are_found_nowhere(backend, put, text
     image = put()
     with backend.database.read() as connection:
         assert records_images.get_present(connection, [text, image.id], OWNER) == [image]
-        assert records_listing.list_rows(connection, Filter(libraries=(text,)), limit=9) == []
-        assert records_listing.list_rows(connection, Filter(tags=(text,)), limit=9) == []
+        assert records_listing.list_rows(connection, Filter(libraries=(text,)), OWNER, limit=9) == []
+        assert records_listing.list_rows(connection, Filter(tags=(text,)), OWNER, limit=9) == []
         assert records_libraries.find(connection, [text]) == []
 
 

@@ -104,8 +104,8 @@ def test_a_moment_in_another_zone_is_the_same_moment(database):
         found = records_images.get_by_rows(connection, [image.row])[0]
         before = Filter(created_after=datetime(2024, 6, 1, 6, 30, tzinfo=UTC))
         after = Filter(created_after=datetime(2024, 6, 1, 6, 30, 0, 1, tzinfo=UTC))
-        assert records_listing.list_rows(connection, before, limit=5) == [image.row]
-        assert records_listing.list_rows(connection, after, limit=5) == []
+        assert records_listing.list_rows(connection, before, OWNER, limit=5) == [image.row]
+        assert records_listing.list_rows(connection, after, OWNER, limit=5) == []
     assert found.created_at == noon_in_india
     assert found.created_at.utcoffset() == timedelta(0)
 
@@ -188,7 +188,7 @@ def test_a_list_goes_on_below_the_last_row_and_misses_nothing(database):
     ids, found = {image.row: image.id for image in made}, []
     with database.read() as connection:
         behind = None
-        while page := records_listing.list_rows(connection, where, behind=behind, limit=7):
+        while page := records_listing.list_rows(connection, where, OWNER, behind=behind, limit=7):
             found += page
             behind = records_listing.place_behind(connection, ids[page[-1]], OWNER)
 
@@ -203,9 +203,9 @@ def test_a_list_by_color_is_paged_like_any_other(database):
     where = Filter(colors=(made[0].color.swatches[0].hex,), color_tolerance=30.0)
     colored = SwatchTable(database).rows_with(where)
     with database.read() as connection:
-        everything = records_listing.list_rows(connection, where, colored=colored, limit=100)
+        everything = records_listing.list_rows(connection, where, OWNER, colored=colored, limit=100)
         parts = [
-            records_listing.list_rows(connection, where, colored=colored, limit=4, offset=start)
+            records_listing.list_rows(connection, where, OWNER, colored=colored, limit=4, offset=start)
             for start in range(0, 100, 4)
         ]
         visible = records_listing.visible_rows(connection, where, colored=colored)

@@ -8,6 +8,7 @@ from random_records import fill
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from pipeline.filters import Filter
+from pipeline.principals import OWNER
 from pipeline.stores import records_images, records_listing, swatches
 from pipeline.stores.swatches import SwatchTable
 
@@ -91,4 +92,4 @@ def test_no_color_no_choice(database, made):
 def test_a_listing_by_color_needs_the_rows_that_have_it(database, made):
     where = Filter(colors=(made[0].color.swatches[0].hex,))
     with database.read() as connection, pytest.raises(ValueError, match="colors"):
-        records_listing.list_rows(connection, where, limit=5)
+        records_listing.list_rows(connection, where, OWNER, limit=5)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, Category, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState
-from webapp import pages, pages_api_docs, pages_colors, pages_uploads
+from webapp import pages, pages_api_docs, pages_colors, pages_image, pages_uploads
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 LONG = "a-very-long-file-name-without-a-single-space-" * 5 + ".jpeg"
@@ -264,21 +264,21 @@ def upload_page(count: int = 7, **changes: Any) -> pages_uploads.UploadPage:
     return replace(value, **changes)
 
 
-def image_page(number: int = 0, record: ImageRecord | None = None, **changes: Any) -> pages.ImagePage:
+def image_page(number: int = 0, record: ImageRecord | None = None, **changes: Any) -> pages_image.ImagePage:
     found = record or image(number)
     color, category = found.color, found.category
-    value = pages.ImagePage(
+    value = pages_image.ImagePage(
         shell=replace(SHELL, active=""),
         image=found,
         title=found.filename,
         display_url=f"/sample/{number}.svg?px=1600",
         original_url=f"/sample/{number}.svg?download=1",
         palette=tuple(
-            pages.PaletteBar(s.hex, "dark blue", s.share, f"{s.share:.0%}", "/?color=" + s.hex[1:])
+            pages_image.PaletteBar(s.hex, "dark blue", s.share, f"{s.share:.0%}", "/?color=" + s.hex[1:])
             for s in (color.swatches if color else ())
         ),
         categories=tuple(
-            pages.ScoreBar(name, score, f"{score:.0%}", f"/?category={name}")
+            pages_image.ScoreBar(name, score, f"{score:.0%}", f"/?category={name}")
             for name, score in (list(category.scores.items())[:4] if category else ())
         ),
         facts=(
@@ -291,13 +291,13 @@ def image_page(number: int = 0, record: ImageRecord | None = None, **changes: An
         likes=tuple(tile(n + 1, 0) for n in range(9)),
         more_like_this_url=f"/?like={found.id}",
         region_url=f"/region?like={found.id}",
-        keywords=tuple(pages.WordLink(keyword.word, f"/?text={keyword.word}") for keyword in found.keywords),
+        keywords=tuple(pages_image.WordLink(keyword.word, f"/?text={keyword.word}") for keyword in found.keywords),
         tags_text=", ".join(found.tags),
     )
     return replace(value, **changes)
 
 
-def image_pages() -> dict[str, pages.ImagePage]:
+def image_pages() -> dict[str, pages_image.ImagePage]:
     bare = {"category": None, "color": None, "encoder": None}
     waiting = image(0, state=ImageState.WAITING, **bare)
     failed = image(1, state=ImageState.FAILED, error="This file is damaged. Please export it again.", **bare)

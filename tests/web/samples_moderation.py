@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pipeline.images import ImageState
 from tests.web.samples import HOSTILE, LONG, RIGHT_TO_LEFT, image, image_page, tile, upload_page
 from tests.web.samples_people import LONG_NAME, MEMBER
-from webapp.pages import Emptiness, ImagePage
+from webapp.pages import Emptiness
+from webapp.pages_image import ImagePage
 from webapp.pages_moderation import DeedPage, ModerationPage, QueueEntry, TabLink
 from webapp.pages_uploads import CopyLine, UploadCard, UploadPage
 from webapp.pages_watch import Told, Watch

@@ -113,6 +113,7 @@ def decide(
         settling.release(backend, group_id, principal)
         return _go_on(request, backend, principal, group_id, steps, "")
     group = get_group(backend, group_id, principal)
+    settling.check_may_settle(group)
     left, right = chosen_pair(group, first(fields, "left"), first(fields, "right"))
     try:
         settlement = settlement_of(

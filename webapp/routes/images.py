@@ -29,7 +29,8 @@ from webapp.forms import FormDependency
 from webapp.image_features import palette_bars, score_bars, word_links
 from webapp.language import gettext as _
 from webapp.moderation_words import told_of
-from webapp.pages import CopyLink, ImagePage, Tile
+from webapp.pages import Tile
+from webapp.pages_image import CopyLink, ImagePage
 from webapp.pages_watch import Watch
 from webapp.pairs import compare_url
 from webapp.rendering import page, wants_fragment
