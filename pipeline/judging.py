@@ -61,17 +61,19 @@ class Judge:
 
     def _hit(self, image: ImageRecord, seen: "_Seen") -> Hit:
         band = self._strength(image.row, seen)
-        if image.row in self.question.identical:
+        is_identical = image.row in self.question.identical
+        if is_identical and not self.question.is_mixed:
             return Hit(image, 1.0, band, {"identical": True, **explain_colors(image, self.where)})
         similarity, match = seen.similarities.get(image.row), seen.matches.get(image.row)
-        return Hit(image, similarity, band, explain(image, similarity, match, self.where))
+        told: dict[str, object] = {"identical": True} if is_identical else {}
+        return Hit(image, similarity, band, told | explain(image, similarity, match, self.where))
 
     def _strength(self, row: int, seen: "_Seen") -> Strength:
         if row in self.question.identical:
             return "strong"
         similarity = seen.similarities.get(row)
         band = None if similarity is None else self._band(row, similarity)
-        return strength_with_words(band, seen.matches.get(row))
+        return strength_with_words(band, seen.matches.get(row) if self.question.deciding_words else None)
 
     def _band(self, row: int, similarity: float) -> Strength:
         by_picture = self.question.by_picture

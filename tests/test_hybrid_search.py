@@ -1,5 +1,7 @@
 """Searching by a text: in what pictures show and in the words of captions, tags and file names, joined."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes import GridEncoder
@@ -233,3 +235,40 @@ def test_colors_that_were_asked_for_are_told(backend, shelf):
         told = [color["color"] for color in hit.why["colors"]]
         assert told == ([swatch, name] if terms else [swatch])  # a ranking by colors tells what each has found
     assert "colors" not in find(backend, RED).hits[0].why
+
+
+def test_words_count_as_much_as_their_text_weighs(backend, shelf):
+    likes = [add(shelf, f"{number}", shelf.axis(0, tilt=0.02 * number)) for number in range(8)]
+    called = add(shelf, "8", shelf.axis(3), tags=["Geburtstag"])
+    picture = ask_vector(backend, shelf.axis(0))
+
+    light = find(backend, picture, replace(UNKNOWN, weight=0.1))
+    heavy = find(backend, picture, replace(UNKNOWN, weight=2.0))
+
+    assert ids(light)[0] == likes[0].id
+    assert light.hits[ids(light).index(called.id)].strength == "weak"
+    assert ids(heavy)[0] == called.id
+    assert heavy.hits[0].strength == "possible"
+
+
+def test_of_two_texts_the_words_of_the_heavier_count_more(backend, shelf):
+    cake = add(shelf, "0", shelf.axis(0), caption="Torte")
+    party = add(shelf, "1", shelf.axis(0), caption="Geburtstag")
+
+    for weight, first in ((0.5, party), (1.5, cake)):
+        assert ids(find(backend, UNKNOWN, Term(text="Torte ", weight=weight)))[0] == first.id
+
+
+def test_the_very_picture_comes_first_also_beside_words_that_weigh_no_more(backend, shelf):
+    same = add(shelf, "0", shelf.axis(0))
+    called = [add(shelf, f"{number}", shelf.axis(0, tilt=0.3), tags=["red"]) for number in range(1, 4)]
+    picture = ask_vector(backend, shelf.axis(0), sha256=same.sha256)
+
+    for weight in (-0.5, 0.1, 1.0):
+        hit = find(backend, picture, replace(RED, weight=weight)).hits[0]
+        assert (hit.image.id, hit.strength, hit.why["identical"]) == (same.id, "strong", True)
+        assert hit.similarity == pytest.approx(hit.why["content"], abs=1e-3)
+        assert hit.similarity < 1.0
+    heavier = find(backend, picture, replace(RED, weight=2.0))
+    assert ids(heavier)[0] in {image.id for image in called}
+    assert all("identical" not in hit.why for hit in heavier.hits)
