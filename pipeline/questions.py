@@ -51,7 +51,7 @@ class Question:
     """The terms as one vector, with what must be left out or put first, and the words of its texts.
 
     `vector` is None when there are only texts of which the encoder understands nothing. `refusal` is what it said to
-    such a text; it is to be raised when nothing has the words either. `is_broad` is true where only words were asked
+    such a text; it is to be told when nothing has the words either. `is_broad` is true where only words were asked
     that stand for very many kinds of things. `reach` is how long what is asked for is, of the length of the whole
     question, 0 to 1: what leads away makes all cosines smaller by it. `words_share` is what part of all that is asked
     for, by weight, are texts, 0 to 1. `is_mixed` says that there are several terms.

@@ -116,10 +116,12 @@ def _print_table(result: "SearchResult") -> None:
         similarity = f"{hit.similarity:.3f}" if hit.similarity is not None else "-"
         line = f"{similarity:>6}  {hit.strength or '-':<8}  {hit.image.id}  {hit.image.filename}  {as_reason(hit.why)}"
         click.echo(line.rstrip())
-    if result.ignored:
+    if result.ignored and not result.reason:
         words = ", ".join(result.ignored)
         click.echo(f"Looked for in captions, tags and file names only: {words}.", err=True)
-    if VERDICTS[result.verdict]:
+    if result.reason:
+        click.echo(result.reason, err=True)
+    elif VERDICTS[result.verdict]:
         click.echo(VERDICTS[result.verdict], err=True)
     elif result.has_more:
         click.echo("There are more; --limit shows up to 100.", err=True)

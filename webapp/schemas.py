@@ -140,7 +140,8 @@ class SearchHit(BaseModel):
 class SearchAnswer(BaseModel):
     """Results, best first. `ignored` are words of the text that the encoder does not know.
 
-    `by_words_alone`: it knows none of them, so that only images are here that have the words.
+    `by_words_alone`: it knows none of them, so that only images are here that have the words; where there are none
+    either, `reason` says in a sentence what is the matter with the text.
     """
 
     results: list[SearchHit]
@@ -150,6 +151,7 @@ class SearchAnswer(BaseModel):
     has_more: bool
     ignored: list[str]
     by_words_alone: bool
+    reason: str | None
 
 
 class Store(BaseModel):
