@@ -10,6 +10,7 @@ from pipeline.access import get_image
 from pipeline.backend import Backend
 from pipeline.errors import InvalidQuery
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
+from pipeline.near_duplicates import Pictured
 from pipeline.originals import thumbnail
 from pipeline.principals import Principal
 from pipeline.query_pictures import Region, embed_region, embedding_of, get_query_picture
@@ -54,7 +55,9 @@ class Question:
     such a text; it is to be told when nothing has the words either. `is_broad` is true where only words were asked
     that stand for very many kinds of things. `reach` is how long what is asked for is, of the length of the whole
     question, 0 to 1: what leads away makes all cosines smaller by it. `words_share` is what part of all that is asked
-    for, by weight, are texts, 0 to 1. `is_mixed` says that there are several terms.
+    for, by weight, are texts, 0 to 1. `is_mixed` says that there are several terms, and `parts` are their vectors then,
+    of unit length, None for what the encoder did not understand. `pictured` is the only picture that is asked for, if
+    it is one and meant as a whole.
     """
 
     vector: npt.NDArray[np.float32] | None
@@ -68,6 +71,8 @@ class Question:
     reach: float = 1.0
     words_share: float = 1.0
     is_mixed: bool = False
+    parts: tuple[npt.NDArray[np.float32] | None, ...] = ()
+    pictured: Pictured | None = None
 
     @property
     def deciding_words(self) -> tuple[Asked, ...]:
@@ -83,6 +88,8 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
     ignored: list[str] = []
     refusal: InvalidQuery | None = None
     understood = 0
+    parts: list[npt.NDArray[np.float32] | None] = []
+    pictures: list[Pictured | None] = []
     is_broad = True
     heaviest = max((term.weight for term in terms), default=0.0)
     for term in terms:
@@ -95,6 +102,7 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
                     raise InvalidQuery(NOTHING_TO_LEAVE.format(words=term.text)) from error
                 refusal = refusal or error
                 ignored += term.text.split()
+                parts.append(None)
                 continue
             ignored += text.ignored
             is_broad = is_broad and text.is_broad
@@ -102,6 +110,7 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
         elif term.image_id is not None:
             row, vector = _vector_of_image(backend, term.image_id, term.region, principal)
             leave_out.add(row)
+            pictures.append(row if term.weight > 0 and term.region is None else None)
         else:
             picture = term.picture or get_query_picture(backend, term.picture_key or "")
             vector = (
@@ -109,12 +118,14 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
                 if term.region is None
                 else embed_region(backend, picture.thumbnail, term.region)
             )
+            pictures.append(picture if term.weight > 0 and term.region is None else None)
             if term.weight == heaviest > 0 and term.region is None and picture.sha256:
                 with backend.database.read() as connection:
                     identical += records_images.rows_by_sha256(connection, picture.sha256, principal)
         total += term.weight * vector
         toward += max(term.weight, 0.0) * vector
         understood += 1
+        parts.append(vector)
     length = float(np.linalg.norm(total))
     if understood and length < NOTHING_LEFT:
         raise InvalidQuery("The parts of this search cancel each other. Please change a weight.")
@@ -133,6 +144,8 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
         reach=min(1.0, float(np.linalg.norm(toward)) / length) if toward.any() else 1.0,
         words_share=sum(weight for _, weight in texts) / asked_for if asked_for else 1.0,
         is_mixed=len(terms) > 1,
+        parts=tuple(parts) if len(terms) > 1 else (),
+        pictured=pictures[0] if len(pictures) == 1 else None,
     )
 
 
