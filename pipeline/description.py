@@ -103,6 +103,7 @@ def describe_result(result: SearchResult) -> dict[str, object]:
         "has_more": result.has_more,
         "ignored": list(result.ignored),
         "by_words_alone": result.by_words_alone,
+        "reason": result.reason or None,
     }
 
 

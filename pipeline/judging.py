@@ -10,11 +10,12 @@ from pipeline.backend import Backend
 from pipeline.features.encoders.protocol import SimilarityBands
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord
+from pipeline.near_duplicates import near_duplicates
 from pipeline.questions import Question
 from pipeline.relevance import JUDGED_HITS, Strength, Verdict, bands_of_broad, bands_within, graded, judge, judge_broad
-from pipeline.stores import records_words
+from pipeline.stores import records_embeddings, records_words
 from pipeline.stores.protocols import Neighbor
-from pipeline.why import WordMatch, explain, explain_colors, match_words, strength_with_words
+from pipeline.why import SIMILARITY_DIGITS, WordMatch, explain, explain_colors, match_words, strength_with_words
 
 JUDGED_ROWS = 20
 """How many images from the top of a ranking on are looked at for what a search as a whole has found."""
@@ -52,26 +53,35 @@ class Judge:
     def hits(self, images: Sequence[ImageRecord], neighbors: Mapping[int, Neighbor]) -> list[Hit]:
         """Return the images as hits, in their order; `neighbors` has the figures of the ranking, by row."""
         seen = _look_at(self.backend, self.where, self.question, [neighbors[image.row] for image in images])
-        return [self._hit(image, seen) for image in images]
+        rows = [image.row for image in images]
+        pictured = self.question.pictured
+        copies = near_duplicates(self.backend, pictured, rows) if pictured is not None else {}
+        cosines = _cosines_of_parts(self.backend, self.question, rows)
+        return [self._hit(image, seen, _Beside(copies.get(image.row), cosines.get(image.row))) for image in images]
 
     def strengths(self, neighbors: Sequence[Neighbor]) -> dict[int, Strength]:
         """Return how strong each hit is, by row."""
         seen = _look_at(self.backend, self.where, self.question, neighbors)
         return {neighbor.row: self._strength(neighbor.row, seen) for neighbor in neighbors}
 
-    def _hit(self, image: ImageRecord, seen: "_Seen") -> Hit:
+    def _hit(self, image: ImageRecord, seen: "_Seen", beside: "_Beside") -> Hit:
         band = self._strength(image.row, seen)
-        if image.row in self.question.identical:
+        is_identical = image.row in self.question.identical
+        if is_identical and not self.question.is_mixed:
             return Hit(image, 1.0, band, {"identical": True, **explain_colors(image, self.where)})
         similarity, match = seen.similarities.get(image.row), seen.matches.get(image.row)
-        return Hit(image, similarity, band, explain(image, similarity, match, self.where))
+        told: dict[str, object] = {"identical": True} if is_identical else {}
+        if beside.bits is not None and not is_identical:
+            told["near_duplicate"] = beside.bits
+        told |= explain(image, similarity, match, self.where)
+        return Hit(image, similarity, band, told | ({"terms": beside.cosines} if beside.cosines else {}))
 
     def _strength(self, row: int, seen: "_Seen") -> Strength:
         if row in self.question.identical:
             return "strong"
         similarity = seen.similarities.get(row)
         band = None if similarity is None else self._band(row, similarity)
-        return strength_with_words(band, seen.matches.get(row))
+        return strength_with_words(band, seen.matches.get(row) if self.question.deciding_words else None)
 
     def _band(self, row: int, similarity: float) -> Strength:
         by_picture = self.question.by_picture
@@ -122,6 +132,29 @@ class _Seen:
 
     similarities: Mapping[int, float]
     matches: Mapping[int, WordMatch | None]
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """What else is told of a shown hit: the bits in which it differs from the picture, its cosine to each term."""
+
+    bits: int | None = None
+    cosines: list[float | None] | None = None
+
+
+def _cosines_of_parts(backend: Backend, question: Question, rows: Sequence[int]) -> dict[int, list[float | None]]:
+    """Return the cosine of each of `rows` and each term of a question that has several, None for one that has none."""
+    if not question.parts or not rows:
+        return {}
+    with backend.database.read() as connection:
+        vectors = records_embeddings.get_vectors(connection, rows, backend.encoder.fingerprint)
+    return {
+        row: [
+            None if part is None else round(float(part @ vector / np.linalg.norm(vector)), SIMILARITY_DIGITS)
+            for part in question.parts
+        ]
+        for row, vector in vectors.items()
+    }
 
 
 def _look_at(backend: Backend, where: Filter, question: Question, neighbors: Sequence[Neighbor]) -> _Seen:

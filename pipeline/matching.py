@@ -144,7 +144,8 @@ def _with_question(
         kept = np.frombuffer(search.vector, np.float32)
         return _Asked(search, where, kept, search.by_picture, bands=backend.bands)
     question = ask(backend, terms, owner)
-    return _Asked(search, where, question.vector, question.by_picture, question.words, bands_for(backend, question))
+    words = question.deciding_words
+    return _Asked(search, where, question.vector, question.by_picture, words, bands_for(backend, question))
 
 
 def _changed(asked: _Asked, encoder: str) -> dict[str, object]:

@@ -10,17 +10,22 @@ from pipeline.access import get_image
 from pipeline.backend import Backend
 from pipeline.errors import InvalidQuery
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
+from pipeline.near_duplicates import Pictured
 from pipeline.originals import thumbnail
 from pipeline.principals import Principal
 from pipeline.query_pictures import Region, embed_region, embedding_of, get_query_picture
 from pipeline.stopwatch import spent_on
 from pipeline.stores import records_embeddings, records_images
 from pipeline.stores.records_queries import QueryPicture
-from pipeline.words import Asked, asked_words
+from pipeline.words import Asked, asked_in_parts
 
 NOTHING_TO_LEAVE = (
     "The encoder does not know “{words}”, so nothing can lead away from it. Please take it away, or use another word."
 )
+
+WORDS_DECIDE = 0.5
+"""The part of all that is asked for, by weight, that texts must be for their words to say how strong a hit is. As heavy
+as the picture beside them is enough; what somebody put in lightly only shifts the order."""
 
 NOTHING_LEFT = 1e-6  # length below which positive and negative terms have canceled each other
 """A sum of unit vectors this short has no direction; searching with it would rank by rounding errors."""
@@ -47,9 +52,12 @@ class Question:
     """The terms as one vector, with what must be left out or put first, and the words of its texts.
 
     `vector` is None when there are only texts of which the encoder understands nothing. `refusal` is what it said to
-    such a text; it is to be raised when nothing has the words either. `is_broad` is true where only words were asked
+    such a text; it is to be told when nothing has the words either. `is_broad` is true where only words were asked
     that stand for very many kinds of things. `reach` is how long what is asked for is, of the length of the whole
-    question, 0 to 1: what leads away makes all cosines smaller by it.
+    question, 0 to 1: what leads away makes all cosines smaller by it. `words_share` is what part of all that is asked
+    for, by weight, are texts, 0 to 1. `is_mixed` says that there are several terms, and `parts` are their vectors then,
+    of unit length, None for what the encoder did not understand. `pictured` is the only picture that is asked for, if
+    it is one and meant as a whole.
     """
 
     vector: npt.NDArray[np.float32] | None
@@ -61,6 +69,15 @@ class Question:
     refusal: InvalidQuery | None = None
     is_broad: bool = False
     reach: float = 1.0
+    words_share: float = 1.0
+    is_mixed: bool = False
+    parts: tuple[npt.NDArray[np.float32] | None, ...] = ()
+    pictured: Pictured | None = None
+
+    @property
+    def deciding_words(self) -> tuple[Asked, ...]:
+        """The words, where they weigh enough to say how strong a hit is."""
+        return self.words if self.words_share >= WORDS_DECIDE else ()
 
 
 def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Question:
@@ -71,7 +88,10 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
     ignored: list[str] = []
     refusal: InvalidQuery | None = None
     understood = 0
+    parts: list[npt.NDArray[np.float32] | None] = []
+    pictures: list[Pictured | None] = []
     is_broad = True
+    heaviest = max((term.weight for term in terms), default=0.0)
     for term in terms:
         if term.text is not None:
             try:
@@ -82,6 +102,7 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
                     raise InvalidQuery(NOTHING_TO_LEAVE.format(words=term.text)) from error
                 refusal = refusal or error
                 ignored += term.text.split()
+                parts.append(None)
                 continue
             ignored += text.ignored
             is_broad = is_broad and text.is_broad
@@ -89,6 +110,7 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
         elif term.image_id is not None:
             row, vector = _vector_of_image(backend, term.image_id, term.region, principal)
             leave_out.add(row)
+            pictures.append(row if term.weight > 0 and term.region is None else None)
         else:
             picture = term.picture or get_query_picture(backend, term.picture_key or "")
             vector = (
@@ -96,26 +118,34 @@ def ask(backend: Backend, terms: Sequence[Term], principal: Principal) -> Questi
                 if term.region is None
                 else embed_region(backend, picture.thumbnail, term.region)
             )
-            if len(terms) == 1 and term.weight > 0 and term.region is None and picture.sha256:
+            pictures.append(picture if term.weight > 0 and term.region is None else None)
+            if term.weight == heaviest > 0 and term.region is None and picture.sha256:
                 with backend.database.read() as connection:
                     identical += records_images.rows_by_sha256(connection, picture.sha256, principal)
         total += term.weight * vector
         toward += max(term.weight, 0.0) * vector
         understood += 1
+        parts.append(vector)
     length = float(np.linalg.norm(total))
     if understood and length < NOTHING_LEFT:
         raise InvalidQuery("The parts of this search cancel each other. Please change a weight.")
     by_picture = any(term.text is None for term in terms)
+    texts = [(term.text, term.weight) for term in terms if term.text is not None and term.weight > 0]
+    asked_for = sum(max(term.weight, 0.0) for term in terms)
     return Question(
         vector=(total / length).astype(np.float32) if understood else None,
         by_picture=by_picture,
         leave_out=frozenset(leave_out),
         identical=tuple(identical),
         ignored=tuple(ignored),
-        words=tuple(asked_words(" ".join(term.text for term in terms if term.text is not None and term.weight > 0))),
+        words=tuple(asked_in_parts(texts)),
         refusal=refusal,
         is_broad=is_broad and not by_picture,
         reach=min(1.0, float(np.linalg.norm(toward)) / length) if toward.any() else 1.0,
+        words_share=sum(weight for _, weight in texts) / asked_for if asked_for else 1.0,
+        is_mixed=len(terms) > 1,
+        parts=tuple(parts) if len(terms) > 1 else (),
+        pictured=pictures[0] if len(pictures) == 1 else None,
     )
 
 

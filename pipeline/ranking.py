@@ -6,6 +6,7 @@ one kept picture are frozen while they are paged.
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from math import nan
 
 import numpy as np
@@ -32,7 +33,8 @@ def rank(
 ) -> list[Neighbor]:
     """Return the first `depth` of both rankings joined, fewer only when there are no more.
 
-    The similarity of an image that only its words have found is NaN.
+    Words count by what their texts weigh in the question, and do not come before the very picture that was sent. The
+    similarity of an image that only its words have found is NaN.
     """
     if question.vector is None or not weights.content:
         if word_search.LOOKED_THROUGH <= len(by_words) < depth:
@@ -43,7 +45,9 @@ def rank(
     if not by_words:
         return _nearest(backend, where, question, question.vector, depth)
     neighbors = _nearest(backend, where, question, question.vector, max(depth, FUSED_NEIGHBORS))
-    return fuse(neighbors, by_words, weights)[:depth]
+    fused = fuse(neighbors, by_words, replace(weights, words=weights.words * question.words_share))
+    identical = [neighbor for neighbor in neighbors if neighbor.row in question.identical]
+    return (identical + [neighbor for neighbor in fused if neighbor.row not in question.identical])[:depth]
 
 
 def rank_by_words(
@@ -66,7 +70,10 @@ def _nearest(
         rows = backend.images.rows(where, colored=colored)
     asked = depth + len(question.leave_out) + OVER_FETCH
     found = backend.vectors.nearest(vector, asked, where=where, rows=rows)
-    first = [Neighbor(row, 1.0) for row in question.identical]
+    known = {neighbor.row: neighbor for neighbor in found}
+    first = [
+        known.get(row, Neighbor(row, nan)) if question.is_mixed else Neighbor(row, 1.0) for row in question.identical
+    ]
     placed = question.leave_out | {neighbor.row for neighbor in first}
     with backend.database.read() as connection:
         # The same bytes come first whatever the filter of the index thought of them; it must hold here too.

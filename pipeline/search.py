@@ -69,7 +69,8 @@ class SearchResult:
     """Hits, best first. `verdict` is that of the whole search, also on a later page and behind the last one.
 
     `ignored` are the words of the question that the encoder does not know. `by_words_alone` says that it knows none,
-    so that only what has the words was found. `question` is what the terms came to.
+    so that only what has the words was found; when nothing has them either, `reason` is what it said to them.
+    `question` is what the terms came to.
     """
 
     hits: tuple[Hit, ...]
@@ -79,6 +80,7 @@ class SearchResult:
     took_ms: float
     ignored: tuple[str, ...] = ()
     by_words_alone: bool = False
+    reason: str = ""
     question: Question | None = None
 
 
@@ -100,6 +102,7 @@ def search(backend: Backend, query: SearchQuery, principal: Principal) -> Search
     started = time.perf_counter()
     query = replace(query, where=visible(backend, query.where, principal))
     question: Question | None = None
+    reason = ""
     if not query.terms and query.where.has_colors and (query.sort, query.states) == (Sort.BEST, ONLY_READY):
         found = _by_colors(backend, query)
     elif not query.terms:
@@ -108,7 +111,9 @@ def search(backend: Backend, query: SearchQuery, principal: Principal) -> Search
         if query.states != ONLY_READY:
             raise InvalidQuery(ONLY_LISTS_HAVE_STATES)
         question = _weighed(ask(backend, query.terms, principal), query.weights)
-        by_words = _by_words(backend, query.where, question)
+        by_words = rank_by_words(backend, query.where, question)
+        if question.refusal and question.vector is None and not by_words:
+            reason = question.refusal.user_message
         find = _find if query.sort is Sort.BEST else _find_sorted
         found = find(backend, query, question, by_words)
     return SearchResult(
@@ -119,6 +124,7 @@ def search(backend: Backend, query: SearchQuery, principal: Principal) -> Search
         took_ms=(time.perf_counter() - started) * 1000,
         ignored=question.ignored if question else (),
         by_words_alone=question is not None and question.vector is None,
+        reason=reason,
         question=question,
     )
 
@@ -134,24 +140,10 @@ def rows_of_matches(backend: Backend, where: Filter, question: Question) -> Rows
 def _weighed(question: Question, weights: Weights) -> Question:
     """Return the question without the part that does not count. Raises InvalidQuery when nothing is left."""
     if not weights.words:
-        if question.refusal:
-            raise question.refusal
         question = replace(question, words=())
-    if not weights.content and not question.words:
+    if not weights.content and not question.words and not (weights.words and question.refusal):
         raise InvalidQuery("Neither content nor words count in this search. Please change a weight.")
     return question
-
-
-def _by_words(backend: Backend, where: Filter, question: Question) -> list[Ranked]:
-    """Return the images that have words of the question, best first.
-
-    Raises what the encoder said to a text of which it understood nothing, when nothing has its words either and there
-    is nothing else to compare with.
-    """
-    ranked = rank_by_words(backend, where, question)
-    if question.refusal and question.vector is None and not ranked:
-        raise question.refusal
-    return ranked
 
 
 def _by_colors(backend: Backend, query: SearchQuery) -> _Page:

@@ -71,13 +71,15 @@ class Asked:
     """A word of a question: as it is looked for, and as it was typed.
 
     `is_beginning` lets it find longer words too. `run` is the number of the part of the text it came from: of the pairs
-    of one run, two that follow each other have a letter in common.
+    of one run, two that follow each other have a letter in common. `weight` is what it counts beside the others, more
+    than 0.
     """
 
     word: str
     typed: str
     run: int
     is_beginning: bool = False
+    weight: float = 1.0
 
     @property
     def beginning(self) -> str:
@@ -125,6 +127,23 @@ def asked_words(text: str) -> list[Asked]:
         asked.setdefault(one.word, one)
     if found and found[-1] is telling[-1] and _may_go_on(text, found[-1]):
         asked[found[-1].word] = replace(found[-1], is_beginning=True)
+    return list(asked.values())[:MOST_WORDS]
+
+
+def asked_in_parts(texts: Sequence[tuple[str, float]]) -> list[Asked]:
+    """Return what of several texts is looked for, as `asked_words` does; each word counts as its text is weighted.
+
+    Weights are more than 0. A word of several texts counts as in the one that weighs most.
+    """
+    asked: dict[str, Asked] = {}
+    runs = 0
+    for number, (text, weight) in enumerate(texts, start=1):
+        words = asked_words(text if number == len(texts) else f"{text} ")
+        for one in words:
+            before = asked.get(one.word)
+            more = max(weight, before.weight) if before else weight
+            asked[one.word] = replace(one, run=one.run + runs, weight=more)
+        runs += 1 + max((one.run for one in words), default=0)
     return list(asked.values())[:MOST_WORDS]
 
 

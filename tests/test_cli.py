@@ -110,6 +110,12 @@ def test_a_search_by_words_finds_the_cat(filled: CommandHere) -> None:
     assert "chelsea.jpg" in done.stdout
 
 
+def test_search_reads_weights_in_its_text_as_the_page_does(filled: CommandHere) -> None:
+    plain, away = (json.loads(filled.run("search", "--text", text, "--json").stdout) for text in ("cat", "-cat"))
+    assert [hit["image"]["id"] for hit in away["results"]] == [hit["image"]["id"] for hit in plain["results"]][::-1]
+    assert "weight 0" in filled.run("search", "--text", "0*cat").stderr
+
+
 def test_a_search_by_picture_gives_the_same_picture_first_as_json(filled: CommandHere, tmp_path: Path) -> None:
     imsave(tmp_path / "cup.png", sample_data.coffee(), check_contrast=False)
     done = filled.run("search", "--image", tmp_path / "cup.png", "--json")

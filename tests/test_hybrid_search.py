@@ -1,5 +1,7 @@
 """Searching by a text: in what pictures show and in the words of captions, tags and file names, joined."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes import GridEncoder
@@ -108,10 +110,13 @@ def test_a_text_that_the_encoder_does_not_know_is_answered_by_words_alone(backen
 def test_a_text_that_neither_encoder_nor_anybody_knows_is_told(backend, shelf):
     add(shelf, "other", caption="a party")
 
-    with pytest.raises(InvalidQuery, match="known"):
-        find(backend, UNKNOWN)
-    with pytest.raises(InvalidQuery, match="known"):  # nor by whom it is filtered out
-        find(backend, Term(text="party "), where=Filter(min_width=10_000))
+    filtered_out = find(backend, Term(text="party "), where=Filter(min_width=10_000))
+    for result in (find(backend, UNKNOWN), find(backend, Term(text="!?")), filtered_out):
+        assert (result.hits, result.verdict, result.has_more, result.by_words_alone) == ((), "none", False, True)
+        assert result.reason.startswith("No word of")
+    for weights in (Weights(words=0.0), Weights(content=0.0)):
+        assert find(backend, UNKNOWN, weights=weights).reason
+    assert find(backend, Term(text="party ")).reason == ""
 
 
 def test_some_of_the_words_alone_are_a_weak_answer(backend, shelf):
@@ -152,9 +157,8 @@ def test_weights_leave_out_content_or_words(backend, mixed):
     assert all("words" not in hit.why for hit in content.hits)
     assert ids(words) == [mixed["both"].id, mixed["called"].id]
     assert [hit.similarity for hit in words.hits] == pytest.approx([1.0, looks("red") @ looks("green")], abs=1e-3)
-    for refused in (Weights(0.0, 0.0), Weights(words=0.0)):
-        with pytest.raises(InvalidQuery):
-            find(backend, UNKNOWN, weights=refused)
+    with pytest.raises(InvalidQuery):
+        find(backend, UNKNOWN, weights=Weights(0.0, 0.0))
 
 
 def test_the_picture_itself_is_left_out_also_when_it_has_the_words(backend, mixed):
@@ -206,16 +210,14 @@ def test_words_of_another_library_are_never_found_by_who_may_not_see_it(backend,
 
     for where in (Filter(), Filter(libraries=("private",)), Filter(libraries=("private", "main"))):
         assert set(ids(find(backend, RED, principal=GUEST, where=where))) <= {public.id}
-        with pytest.raises(InvalidQuery, match="known"):
-            find(backend, UNKNOWN, principal=GUEST, where=where)
+        assert find(backend, UNKNOWN, principal=GUEST, where=where).reason
     assert len(find(backend, UNKNOWN, principal=OWNER).hits) == 1
 
 
 def test_a_deleted_image_is_not_found_by_its_words_until_it_is_restored(backend, shelf):
     image = add(shelf, "0", caption="Geburtstag")
     curation.delete(backend, [image.id], OWNER)
-    with pytest.raises(InvalidQuery, match="known"):
-        find(backend, UNKNOWN)
+    assert find(backend, UNKNOWN).hits == ()
 
     curation.restore(backend, [image.id], OWNER)
     assert ids(find(backend, UNKNOWN)) == [image.id]
@@ -233,3 +235,40 @@ def test_colors_that_were_asked_for_are_told(backend, shelf):
         told = [color["color"] for color in hit.why["colors"]]
         assert told == ([swatch, name] if terms else [swatch])  # a ranking by colors tells what each has found
     assert "colors" not in find(backend, RED).hits[0].why
+
+
+def test_words_count_as_much_as_their_text_weighs(backend, shelf):
+    likes = [add(shelf, f"{number}", shelf.axis(0, tilt=0.02 * number)) for number in range(8)]
+    called = add(shelf, "8", shelf.axis(3), tags=["Geburtstag"])
+    picture = ask_vector(backend, shelf.axis(0))
+
+    light = find(backend, picture, replace(UNKNOWN, weight=0.1))
+    heavy = find(backend, picture, replace(UNKNOWN, weight=2.0))
+
+    assert ids(light)[0] == likes[0].id
+    assert light.hits[ids(light).index(called.id)].strength == "weak"
+    assert ids(heavy)[0] == called.id
+    assert heavy.hits[0].strength == "possible"
+
+
+def test_of_two_texts_the_words_of_the_heavier_count_more(backend, shelf):
+    cake = add(shelf, "0", shelf.axis(0), caption="Torte")
+    party = add(shelf, "1", shelf.axis(0), caption="Geburtstag")
+
+    for weight, first in ((0.5, party), (1.5, cake)):
+        assert ids(find(backend, UNKNOWN, Term(text="Torte ", weight=weight)))[0] == first.id
+
+
+def test_the_very_picture_comes_first_also_beside_words_that_weigh_no_more(backend, shelf):
+    same = add(shelf, "0", shelf.axis(0))
+    called = [add(shelf, f"{number}", shelf.axis(0, tilt=0.3), tags=["red"]) for number in range(1, 4)]
+    picture = ask_vector(backend, shelf.axis(0), sha256=same.sha256)
+
+    for weight in (-0.5, 0.1, 1.0):
+        hit = find(backend, picture, replace(RED, weight=weight)).hits[0]
+        assert (hit.image.id, hit.strength, hit.why["identical"]) == (same.id, "strong", True)
+        assert hit.similarity == pytest.approx(hit.why["content"], abs=1e-3)
+        assert hit.similarity < 1.0
+    heavier = find(backend, picture, replace(RED, weight=2.0))
+    assert ids(heavier)[0] in {image.id for image in called}
+    assert all("identical" not in hit.why for hit in heavier.hits)

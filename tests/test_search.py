@@ -138,10 +138,10 @@ def test_words_find_pictures_and_unknown_words_are_told(backend, colors):
     assert result.ignored == ("a", "thing")
 
 
-def test_a_text_of_unknown_words_is_a_question_that_cannot_be_run(backend):
-    with pytest.raises(InvalidQuery) as caught:
-        find(backend, Term(text="qwertz"))
-    assert caught.value.user_message.endswith(".")
+def test_a_text_of_unknown_words_finds_nothing_and_the_reason_is_told(backend):
+    result = find(backend, Term(text="qwertz"))
+    assert (result.hits, result.verdict) == ((), "none")
+    assert result.reason.endswith(".")
 
 
 def test_a_negative_weight_moves_the_answer_away(backend, colors):

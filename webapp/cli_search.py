@@ -31,7 +31,7 @@ VERDICTS = {
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A picture file to search with.",
 )
-@click.option("--text", help="Words to search with.")
+@click.option("--text", help='Words to search with, weighted as in the text box: "2*dog -leash".')
 @click.option(
     "--limit",
     default=DEFAULT_LIMIT,
@@ -96,16 +96,19 @@ def search_command(
 
 
 def _terms(backend: "Backend", image: Path | None, text: str | None) -> "tuple[Term, ...]":
+    from pipeline.errors import InvalidQuery
     from pipeline.query_pictures import read_query_picture
     from pipeline.questions import Term
     from pipeline.uploads import existing_file
+    from webapp.query_parts import MOST_PARTS, read_words
 
     terms = []
     if image:
         upload = existing_file(image, max_bytes=backend.settings.max_upload_bytes)
         terms.append(Term(picture=read_query_picture(backend, upload)))
-    if text:
-        terms.append(Term(text=text))
+    terms += [Term(text=words, weight=weight) for weight, words in read_words(text or "")]
+    if len(terms) > MOST_PARTS:
+        raise InvalidQuery(f"A search can have {MOST_PARTS} parts.")
     return tuple(terms)
 
 
@@ -116,10 +119,12 @@ def _print_table(result: "SearchResult") -> None:
         similarity = f"{hit.similarity:.3f}" if hit.similarity is not None else "-"
         line = f"{similarity:>6}  {hit.strength or '-':<8}  {hit.image.id}  {hit.image.filename}  {as_reason(hit.why)}"
         click.echo(line.rstrip())
-    if result.ignored:
+    if result.ignored and not result.reason:
         words = ", ".join(result.ignored)
         click.echo(f"Looked for in captions, tags and file names only: {words}.", err=True)
-    if VERDICTS[result.verdict]:
+    if result.reason:
+        click.echo(result.reason, err=True)
+    elif VERDICTS[result.verdict]:
         click.echo(VERDICTS[result.verdict], err=True)
     elif result.has_more:
         click.echo("There are more; --limit shows up to 100.", err=True)

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipeline.features.picture import COLOR_NAMES
 from pipeline.search import SearchResult
-from webapp.forms import Fields
+from webapp.forms import Fields, first
 from webapp.language import gettext as _
-from webapp.language import marked, ngettext
+from webapp.language import marked, ngettext, translated
 from webapp.links import SUBJECTS, filters_only, search_url
 from webapp.pages import Emptiness
+from webapp.sentences import said
 from webapp.wording import sentences
 
 Advice = tuple[tuple[str, str], ...]
@@ -54,6 +56,9 @@ def emptiness_of(
 
 
 def _nothing_shown(result: SearchResult, fields: Fields) -> Emptiness:
+    if result.reason:
+        ways = (*_filter_of_color(first(fields, "text")), *_ways(fields))
+        return Emptiness(_("Nothing found"), said(result.reason), ways)
     if fields.get("sort") and result.verdict != "match":
         return Emptiness(
             _("No good match"),
@@ -101,6 +106,16 @@ def _what_to_try(fields: Fields) -> str:
     if fields.get("text"):
         return _("Try the picture or the words alone.")
     return _("Try another picture of it, or a word for what it shows.")
+
+
+def _filter_of_color(text: str) -> Advice:
+    """Return the way to all pictures of a color, where the text is its name, in English or as the page has it."""
+    asked = text.strip().casefold()
+    for name in COLOR_NAMES:
+        label = translated(name, "color_name")
+        if asked in {name, label.casefold()}:
+            return ((_("Show pictures that are %(color)s", color=label), search_url({}, color_name=name)),)
+    return ()
 
 
 def _ways(fields: Fields) -> Advice:

@@ -19,15 +19,17 @@ from webapp.links import search_url
 Kind = Literal["text", "picture", "like"]
 
 MOST_PARTS = 10
+NOTHING_COUNTED = "A part with the weight 0 counts nothing. Please take it away, or give it another weight."
 STRONGEST_WEIGHT = 2.0
 EDGE = 1e-6  # what rounding in a client's decimals may add
 REGION_DIGITS = 4  # of a fraction: a tenth of a pixel in a picture of 1,000
 
 NUMBER = r"[+-]?(?:\d{1,3}(?:\.\d{0,6})?|\.\d{1,6})"
 PICTURE = re.compile(rf"(?:(?P<weight>{NUMBER})\*)?(?P<value>[^*@]+)(?:@(?P<region>[^@]*))?")
-OPERATOR = re.compile(rf'(?:^|(?<=\s))(?:(?P<weight>{NUMBER})\*\s*|(?P<sign>[+-])(?=[^\s+\-*"]|"))')
-"""Where another part of the words begins: behind a space, with a weight and a star, or with a sign before a letter.
-A hyphen inside a word or between spaces is none."""
+OPERATOR = re.compile(rf'(?:^|(?<=\s))(?:(?P<weight>{NUMBER})\*\s*|(?P<sign>[+-])(?=[^\W\d_]|"))')
+"""Where another part of the words begins: behind a space, with a weight and a star, or with a sign before a letter or a
+quote. A hyphen inside a word, between spaces or before a digit is none."""
+SIGNED = re.compile(r"[^\W\d_]")  # how words begin that a sign may stand before; others are written in quotes
 QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -95,7 +97,7 @@ def fields_of_parts(parts: Iterable[Part]) -> dict[str, list[str]]:
 
 
 def read_words(text: str) -> list[tuple[float, str]]:
-    """Return the weighted texts of the quick syntax, in order. Raises InvalidQuery for a weight out of range."""
+    """Return the weighted texts of the quick syntax, in order. Raises InvalidQuery for a weight that cannot be."""
     quoted = [match.span() for match in QUOTED.finditer(text)]
     starts = [
         match for match in OPERATOR.finditer(text) if not any(begin < match.start() < end for begin, end in quoted)
@@ -105,7 +107,7 @@ def read_words(text: str) -> list[tuple[float, str]]:
         found.append((1.0, text[: starts[0].start() if starts else len(text)]))
     for at, match in enumerate(starts):
         end = starts[at + 1].start() if at + 1 < len(starts) else len(text)
-        weight = -1.0 if match["sign"] == "-" else check_weight(float(match["weight"] or 1))
+        weight = -1.0 if match["sign"] == "-" else _counting(float(match["weight"] or 1))
         found.append((weight, text[match.end() : end]))
     return [(weight, words) for weight, raw in found if (words := " ".join(raw.replace('"', " ").split()))]
 
@@ -140,6 +142,12 @@ def check_weight(weight: float) -> float:
     return weight
 
 
+def _counting(weight: float) -> float:
+    if weight == 0:
+        raise InvalidQuery(NOTHING_COUNTED)
+    return check_weight(weight)
+
+
 def with_weight(parts: Sequence[Part], at: int, weight: float) -> list[Part]:
     """Return the parts with another weight of one of them."""
     return [replace(part, weight=weight) if place == at else part for place, part in enumerate(parts)]
@@ -161,7 +169,7 @@ def _picture(kind: Kind, text: str) -> Part:
     match = PICTURE.fullmatch(text)
     if not match:
         raise InvalidQuery("This part of the address is no picture. Please take it away, or begin again.", detail=text)
-    weight = check_weight(float(match["weight"])) if match["weight"] else 1.0
+    weight = _counting(float(match["weight"])) if match["weight"] else 1.0
     region = read_region(match["region"]) if match["region"] is not None else None
     return Part(kind, match["value"], weight, region)
 
@@ -173,7 +181,8 @@ def _written(part: Part) -> str:
 
 
 def _weighted(weight: float, words: str, *, is_first: bool) -> str:
-    if OPERATOR.search(words):
+    is_plain = weight == 1 and is_first
+    if OPERATOR.search(words) or (abs(weight) == 1 and not is_plain and not SIGNED.match(words)):
         words = f'"{words}"'
     if weight == 1:
         return words if is_first else f"+{words}"

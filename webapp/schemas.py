@@ -111,14 +111,19 @@ class WordsFound(BaseModel):
 class Why(BaseModel):
     """What of the question an image answers; what has no part in it is left out.
 
-    `identical`: it is the very picture that was sent. `content`: the cosine of the image and the pictures and texts of
-    the question. `words` and `matched`: the words of its texts that the image has, by place and in their order.
-    `colors`: those of the filter that it has; where colors alone were asked, with the `share` that was asked and the
-    swatches that were `found`, and `distance` says how far its palette is from them, in units of CIEDE2000.
+    `identical`: it is the very picture that was sent. `near_duplicate`: it is nearly the same as the only picture of
+    the question; in how many of 256 bits their PDQ hashes differ, 0 to 31, also turned or mirrored. `content`: the
+    cosine of the image and the pictures and texts of the question. `terms`: that to each of several, in the order of
+    `terms`, `text`, `image_id`, and what was sent or fetched; null for a text that the encoder does not know. `words`
+    and `matched`: the words of its texts that the image has, by place and in their order. `colors`: those of the filter
+    that it has; where colors alone were asked, with the `share` that was asked and the swatches that were `found`, and
+    `distance` says how far its palette is from them, in units of CIEDE2000.
     """
 
     identical: bool | None = None
+    near_duplicate: int | None = None
     content: float | None = None
+    terms: list[float | None] = []
     words: WordsFound | None = None
     matched: list[str] = []
     colors: list[dict[str, Any]] = []
@@ -140,7 +145,8 @@ class SearchHit(BaseModel):
 class SearchAnswer(BaseModel):
     """Results, best first. `ignored` are words of the text that the encoder does not know.
 
-    `by_words_alone`: it knows none of them, so that only images are here that have the words.
+    `by_words_alone`: it knows none of them, so that only images are here that have the words; where there are none
+    either, `reason` says in a sentence what is the matter with the text.
     """
 
     results: list[SearchHit]
@@ -150,6 +156,7 @@ class SearchAnswer(BaseModel):
     has_more: bool
     ignored: list[str]
     by_words_alone: bool
+    reason: str | None
 
 
 class Store(BaseModel):

@@ -159,7 +159,8 @@ def as_browser(agent: str) -> str:
 
 def as_reason(why: Mapping[str, Any]) -> str:
     """Return why something was found as people read it: caption: dog, beach · file name: rex."""
-    found = [
+    found = [gettext("nearly the same")] if "near_duplicate" in why else []
+    found += [
         gettext("%(name)s: %(words)s", name=gettext(PLACES[place]), words=listed(words))
         for place, words in why.get("words", {}).items()
     ]

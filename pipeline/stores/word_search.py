@@ -1,9 +1,9 @@
 """Which images have the words of a question, best first.
 
 The order is made here and not by the database, so that it is the same on each: images that have more of the words come
-first, a rare word counts more than a common one, a caption or a tag more than the name of a file, and of equals the
-newest comes first. How rare a word is, is counted among what may be found, so that the order tells nothing of other
-libraries.
+first, a rare word counts more than a common one, one of a text that weighs more too, a caption or a tag more than the
+name of a file, and of equals the newest comes first. How rare a word is, is counted among what may be found, so that
+the order tells nothing of other libraries.
 """
 
 from collections.abc import Sequence
@@ -90,7 +90,7 @@ def rank(
     within = Within(where.libraries, tuple(word for tag in where.tags for word in words_of(tag)))
     seen = _look_for(connection, _every_word(asked), within, passing, look_through)
     seen += _look_for(connection, _common_words(asked, seen), within, passing, look_through)
-    return _ranked(seen, len(asked))
+    return _ranked(seen, np.array([one.weight for one in asked]))
 
 
 def _every_word(asked: Sequence[Asked]) -> list[_Look]:
@@ -138,11 +138,12 @@ def _look_for(
     return [_Seen(look, np.array(rows, np.int64), len(rows) >= most) for look, rows in zip(looks, found, strict=True)]
 
 
-def _ranked(seen: Sequence[_Seen], words: int) -> list[Ranked]:
+def _ranked(seen: Sequence[_Seen], counting: npt.NDArray[np.float64]) -> list[Ranked]:
+    """Return the rows of all looks, best first; `counting` is what each word of the question counts, (words,)."""
     if not any(len(one.rows) for one in seen):
         return []
     rows, places = np.unique(np.concatenate([one.rows for one in seen]), return_inverse=True)
-    weights = np.zeros((len(rows), words))
+    weights = np.zeros((len(rows), len(counting)))
     start = 0
     for one in seen:
         at = places[start : start + len(one.rows)]
@@ -151,5 +152,6 @@ def _ranked(seen: Sequence[_Seen], words: int) -> list[Ranked]:
     having = np.count_nonzero(weights, axis=0)
     rarity = np.log1p(len(rows) / np.maximum(having, 1))
     rarity[having == 0] = rarity[having > 0].mean()  # a word that no image has is missing from each, and no rarity
-    shares = np.round(weights @ (rarity / rarity.sum()), SCORE_DIGITS)
+    telling = rarity * counting
+    shares = np.round(weights @ (telling / telling.sum()), SCORE_DIGITS)
     return [Ranked(int(rows[place]), float(shares[place])) for place in np.lexsort((-rows, -shares))]

@@ -29,6 +29,9 @@ from webapp.query_parts import Part, fields_of_parts, read_parts, read_words, ur
         ("-", [(1, "-")]),
         ("2*", []),
         ("狗 -猫", [(1, "狗"), (-1, "猫")]),
+        ("-5 degrees", [(1, "-5 degrees")]),
+        ("winter -5 degrees", [(1, "winter -5 degrees")]),
+        ('winter -"5 degrees"', [(1, "winter"), (-1, "5 degrees")]),
     ],
 )
 def test_words_are_split_where_a_sign_or_a_weight_begins_one(text, parts):
@@ -41,6 +44,12 @@ def test_a_weight_beyond_two_is_refused_with_a_sentence(text):
         read_words(text)
 
 
+@pytest.mark.parametrize("text", ["0*cat", "dog 0*cat", "-0.0*cat"])
+def test_a_weight_of_nothing_is_refused_with_a_sentence(text):
+    with pytest.raises(InvalidQuery, match="weight 0 counts nothing"):
+        read_words(text)
+
+
 @pytest.mark.parametrize(
     "parts",
     [
@@ -48,6 +57,7 @@ def test_a_weight_beyond_two_is_refused_with_a_sentence(text):
         [(2.0, "dog"), (-1.0, "leash"), (1.0, "beach at night")],
         [(-1.0, "dog"), (-0.5, "-x"), (1.5, "2*y z")],
         [(1.0, "well -known"), (1.0, "a")],
+        [(1.0, "-5 degrees"), (-1.0, "5 degrees"), (1.0, "7"), (0.5, "2024")],
     ],
 )
 def test_what_is_written_is_read_again(parts):
@@ -73,7 +83,9 @@ def test_pictures_and_images_have_weights_and_regions():
     assert url_of(fields, parts[3:4]) == "/?like=-1%2A01a2-7b&category=food"
 
 
-@pytest.mark.parametrize("value", ["a@0,0,2,1", "a@x", "a@", "a@0,0,1", "9*a", "*a", "a*b*c", "@0,0,1,1", "nan*a"])
+@pytest.mark.parametrize(
+    "value", ["a@0,0,2,1", "a@x", "a@", "a@0,0,1", "9*a", "*a", "a*b*c", "@0,0,1,1", "nan*a", "0*a"]
+)
 def test_what_is_no_picture_is_refused(value):
     with pytest.raises(InvalidQuery):
         read_parts({"like": [value]})

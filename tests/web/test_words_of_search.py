@@ -4,6 +4,7 @@ import html
 import re
 
 import pytest
+from command import wait_until
 from starlette.testclient import TestClient
 
 from tests.web.conftest import LIBRARY, error_of, settle, upload
@@ -83,6 +84,25 @@ def test_the_page_says_when_no_picture_has_all_of_the_words(captioned: TestClien
 
 
 def test_the_page_of_a_text_that_nobody_knows_says_so(captioned: TestClient) -> None:
-    answer = captioned.get("/", params={"text": "qwertz"})
-    assert answer.status_code == 422
-    assert "This search could not be run" in answer.text
+    for text in ("qwertz", "红伞", "\N{CAT}"):
+        answer = captioned.get("/", params={"text": text})
+        assert answer.status_code == 200
+        assert "This search could not be run" not in answer.text
+        reason = ask(captioned, text=text)["reason"]
+        assert ask(captioned, text=text, words_weight=0)["results"] == []
+        assert f"<h2>Nothing found</h2><p>{html.escape(reason)}" in answer.text
+        assert (names(ask(captioned, text=text)), ask(captioned, text=text)["verdict"]) == ([], "none")
+
+
+def test_a_color_that_the_encoder_does_not_know_leads_to_its_filter(captioned: TestClient) -> None:
+    for text, language, label in (("Red", "en", "red"), ("红色", "zh-Hans", "红色")):
+        page = captioned.get("/", params={"text": text}, headers={"Accept-Language": language}).text
+        assert re.search(rf'<a class="button" href="/\?color_name=red">[^<]*{label}', page), text
+
+
+def test_a_text_that_nobody_knows_yet_may_be_saved_and_finds_what_comes(captioned: TestClient) -> None:
+    saved = captioned.post("/api/v1/searches", json={"name": "unknown", "query": {"text": "qwertz"}})
+    assert saved.status_code == 201, saved.text
+    upload(captioned, LIBRARY["rocket.webp"], "b.webp", caption="qwertz")
+    settle(captioned)
+    wait_until(lambda: captioned.get("/api/v1/searches").json()["searches"][0]["found"] == 1)

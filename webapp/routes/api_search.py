@@ -104,7 +104,8 @@ def post_search(
 
     Weak hits are in the results too, marked by their `strength`, unless `sort` asks for another order. A text is looked
     for in two ways, in what pictures show and in the words of captions, tags and file names; `content_weight` and
-    `words_weight`, 0 to 2, say what each counts, and 0 leaves it out.
+    `words_weight`, 0 to 2, say what each counts, and 0 leaves it out. `text` is one text as it stands: signs and
+    weights in it mean nothing, as they do in the text box of the page; parts with weights are sent as `terms`.
 
     With `url` the picture at that address is fetched.
     """

@@ -324,7 +324,7 @@ def _summary(result: SearchResult | None, strong: int, passing: int, *, asked: b
 
 
 def _hint(result: SearchResult | None, encoder: str) -> str:
-    if not result or not result.ignored:
+    if not result or not result.ignored or result.reason:  # which says as much
         return ""
     if result.by_words_alone:
         return _(
