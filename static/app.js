@@ -133,10 +133,15 @@ document.addEventListener("htmx:beforeSwap", () => {
   const chip = document.querySelector(".chip-details[open]");
   openChip = chip && { id: chip.id, focus: chip.contains(document.activeElement) ? document.activeElement.id : "" };
 });
-document.addEventListener("htmx:afterSwap", () => {
-  if (!openChip) return;
-  document.getElementById(openChip.id)?.setAttribute("open", "");
-  document.getElementById(openChip.focus)?.focus({ preventScroll: true });
+document.addEventListener("htmx:afterSwap", (event) => {
+  const chip = openChip && document.getElementById(openChip.id);
+  if (!chip) return;
+  chip.setAttribute("open", "");
+  // What was chosen may not be offered any more: what has come last cannot move further.
+  const again = document.getElementById(openChip.focus) ?? (openChip.focus && chip.querySelector("summary"));
+  if (again) again.focus({ preventScroll: true });
+  const said = event.detail.requestConfig?.elt.dataset.says;
+  if (said) say(said);
 });
 
 // One chip is open at a time, and a click elsewhere closes it, as a menu does.

@@ -53,7 +53,8 @@ class Chip:
     """One thing that was asked: words, a picture, or a filter, with the address of the search without it.
 
     Parts of a question, which filters are not, can be changed: `weights` are the searches with other weights, of which
-    `weight` is the present one in words, "" for the usual one; `earlier_url` and `later_url` move it among its like;
+    `weight` is the present one in words, "" for the usual one; `earlier_url` and `later_url` move it one place among
+    its like, `earlier_said` and `later_said` say where it is then; `key` names it wherever it stands;
     `region_url` leads to where a part of the picture is chosen, `whole_url` back to all of it.
     """
 
@@ -66,8 +67,11 @@ class Chip:
     weights: tuple[Choice, ...] = ()
     earlier_url: str = ""
     later_url: str = ""
+    earlier_said: str = ""
+    later_said: str = ""
     region_url: str = ""
     whole_url: str = ""
+    key: str = ""
     is_negative: bool = False
 
 

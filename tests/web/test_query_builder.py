@@ -79,8 +79,8 @@ def test_a_chip_offers_other_weights_its_removal_and_its_place_as_addresses(
     removed = next(e for e in markup.all("a") if e.attributes.get("aria-label") == "Remove cup").attributes["href"]
     assert parse_qs(urlsplit(removed).query) == {"text": ["cat"], "like": [cat, coffee], "category": ["animal"]}
     of_image = {" ".join(e.text.split()): e.attributes["href"] for e in markup.all("a") if chips[2] in e.inside}
-    assert parse_qs(urlsplit(of_image["Move to the back"]).query)["like"] == [coffee, cat]
-    assert "Move to the front" not in of_image
+    assert parse_qs(urlsplit(of_image["Move back"]).query)["like"] == [coffee, cat]
+    assert "Move forward" not in of_image
 
 
 def test_the_heading_says_what_was_asked(library: TestClient, ids: dict[str, str]) -> None:
