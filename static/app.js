@@ -19,9 +19,10 @@ import "./zoom.js";
 const [arrival] = performance.getEntriesByType("navigation");
 if (arrival && arrival.name.split("#")[0] !== location.href.split("#")[0]) location.reload();
 
-// A page that shows a secret is the answer to a form; loaded again, it would make another one.
-const secret = document.querySelector("[data-page-url]");
-if (secret) history.replaceState(history.state, "", secret.dataset.pageUrl);
+// A page that shows a secret, or why a picture could not be used, is the answer to a form; loaded again, it would send
+// that once more.
+const answered = document.querySelector("[data-page-url]");
+if (answered) history.replaceState(history.state, "", answered.dataset.pageUrl);
 
 // Only with scripts can a picture be pasted.
 for (const box of document.querySelectorAll("[data-placeholder]")) box.placeholder = box.dataset.placeholder;

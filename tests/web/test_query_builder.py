@@ -206,3 +206,23 @@ def test_a_search_that_cannot_be_read_says_so_and_can_be_taken_away(library: Tes
     assert answer.status_code == 422
     assert "between -2 and 2" in answer.text
     assert links(Markup(answer.text)).keys() & {"Clear all", ""}
+
+
+def test_what_a_text_is_found_by_is_chosen_on_the_page_and_kept(library: TestClient) -> None:
+    def chosen(markup: Markup) -> list[str]:
+        return [
+            e.attributes["value"]
+            for e in markup.all("option")
+            if "selected" in e.attributes and any(up.attributes.get("id") == "by" for up in e.inside)
+        ]
+
+    both, words = read(library, "/?text=cat"), read(library, "/?text=cat&by=words")
+    assert (chosen(both), chosen(words)) == ([""], ["words"])
+    by_words = library.post("/api/v1/search", json={"text": "cat", "content_weight": 0, "limit": 60}).json()
+    assert found(library, "/?text=cat&by=words") == [hit["image"]["id"] for hit in by_words["results"]]
+    assert len(found(library, "/?text=cat&by=words")) < len(found(library, "/?text=cat&by=content"))
+    kept = [e.attributes["href"] for e in words.all("a") if "text=" in e.attributes.get("href", "")]
+    assert kept
+    assert [address for address in kept if "by=words" not in address] == []
+    assert not any(e.attributes.get("id") == "by" for e in read(library, "/?category=animal").all("select"))
+    assert library.get("/?text=cat&by=luck").status_code == 422
