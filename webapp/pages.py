@@ -211,6 +211,7 @@ class SearchPage:
     page_url: str = ""
     sorts: tuple[tuple[str, str], ...] = ()
     sort: str = ""
+    may_save: bool = True
     found_by: tuple[tuple[str, str], ...] = ()
     by: str = ""
     counted: str = ""

@@ -226,3 +226,20 @@ def test_what_a_text_is_found_by_is_chosen_on_the_page_and_kept(library: TestCli
     assert [address for address in kept if "by=words" not in address] == []
     assert not any(e.attributes.get("id") == "by" for e in read(library, "/?category=animal").all("select"))
     assert library.get("/?text=cat&by=luck").status_code == 422
+
+
+@pytest.mark.parametrize(("address", "is_offered"), [("/?picture={0}", True), ("/?picture={0}&picture={1}", False)])
+def test_saving_is_offered_where_it_can_be_done(library: TestClient, address: str, is_offered: bool) -> None:
+    keys = [
+        library.post("/search", files={"file": ("q.jpg", data)}).headers["location"].partition("picture=")[2]
+        for data in (CAT, LIBRARY["coffee.jpg"])
+    ]
+    forms = read(library, address.format(*keys)).all("form")
+    assert any(e.attributes.get("id") == "save-search" for e in forms) == is_offered
+
+
+def test_an_address_is_not_saved_as_words(library: TestClient) -> None:
+    body = {"name": "cats", "query": {"text": "https://pictures.example/cat.jpg"}}
+    answer = library.post("/api/v1/searches", json=body)
+    assert answer.status_code == 422
+    assert "An address is no words" in answer.json()["error"]["message"]

@@ -73,7 +73,9 @@ def test_pictures_and_images_have_weights_and_regions():
     assert url_of(fields, parts[3:4]) == "/?like=-1%2A01a2-7b&category=food"
 
 
-@pytest.mark.parametrize("value", ["a@0,0,2,1", "a@x", "a@", "a@0,0,1", "9*a", "*a", "a*b*c", "@0,0,1,1", "nan*a"])
+@pytest.mark.parametrize(
+    "value", ["a@0,0,2,1", "a@x", "a@", "a@0,0,1", "9*a", "*a", "a*b*c", "@0,0,1,1", "nan*a", "a@0.5,0.5,0.000001,0.3"]
+)
 def test_what_is_no_picture_is_refused(value):
     with pytest.raises(InvalidQuery):
         read_parts({"like": [value]})

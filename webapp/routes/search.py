@@ -49,7 +49,7 @@ from webapp.language import gettext as _
 from webapp.links import SUBJECTS, fields_query, filters_only, is_web_address, saving_urls, search_url
 from webapp.pages import SearchPage
 from webapp.part_chips import heading_of, part_chips
-from webapp.query_parts import MOST_PARTS, Part, check_room, read_parts, readable_parts, url_of
+from webapp.query_parts import MOST_PARTS, Part, check_room, may_be_saved, read_parts, readable_parts, url_of
 from webapp.rendering import page, wants_fragment
 from webapp.search_words import announcement_of, counted_of, found_by_of, hint_of, sorts_of, summary_of
 from webapp.security import FILE_POLICY
@@ -317,6 +317,7 @@ def _page(
             ).items()
         ),
         sort="" if first(fields, "sort") == Sort.BEST else first(fields, "sort"),
+        may_save=may_be_saved(parts) and not (answer.problem or answer.address),
         found_by=found_by_of(parts),
         by=first(fields, "by"),
         counted=counted_of(counts, asked=asked),
