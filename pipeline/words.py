@@ -70,8 +70,9 @@ EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 class Asked:
     """A word of a question: as it is looked for, whole but folded, and as it is told.
 
-    `shown` is what was typed, in small letters; "" where that is `typed`. `is_beginning` lets it find longer words too. `run` is the number of the part of the text it came from: of the pairs
-    of one run, two that follow each other have a letter in common.
+    `shown` is what was typed, in small letters; "" where that is `typed`. `is_beginning` lets it find longer words too.
+    `run` is the number of the part of the text it came from: of the pairs of one run, two that follow each other have a
+    letter in common.
     """
 
     word: str
