@@ -137,7 +137,7 @@ def read_region(text: str) -> Region:
         raise InvalidQuery("region must lie inside the picture: fractions from 0 to 1.")
     if min(width, height) < LEAST_SIDE - EDGE:
         raise InvalidQuery(
-            "This part is too small. It needs at least 2% of the width and of the height of the picture."
+            "This part is too small. It needs at least a fiftieth of the width and of the height of the picture."
         )
     return Region(x, y, width, height)
 
