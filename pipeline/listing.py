@@ -9,6 +9,7 @@ from pipeline import access
 from pipeline.backend import Backend
 from pipeline.errors import InvalidQuery, LikenessError
 from pipeline.filters import Filter
+from pipeline.fusion import ALIKE, Weights
 from pipeline.images import ImageRecord, ImageState
 from pipeline.principals import Principal
 from pipeline.questions import Question
@@ -106,17 +107,24 @@ def count_vectors(backend: Backend) -> int:
         return copies.count_visible(connection, backend.encoder.fingerprint)
 
 
-def count_facets(backend: Backend, where: Filter, principal: Principal, question: Question | None = None) -> Counts:
+def count_facets(
+    backend: Backend,
+    where: Filter,
+    principal: Principal,
+    question: Question | None = None,
+    weights: Weights = ALIKE,
+) -> Counts:
     """Return what stands beside and above a list of the images that pass `where`.
 
     With a question the facets count what is strong or possible among the nearest, up to MOST_MATCHES, if anything is.
+    `weights` are those that it is searched with.
     """
     seen = access.visible(backend, where, principal)
     within = access.visible(backend, replace(where, libraries=None), principal)
     colored = backend.swatches.rows_with(seen)
     matches = None
     if question is not None:
-        matches = rows_of_matches(backend, seen.without_choices().within_libraries_of(within), question)
+        matches = rows_of_matches(backend, seen.without_choices().within_libraries_of(within), question, weights)
     counted = backend.images.count(seen, colored=colored, within=within, among=matches)
     with backend.database.read() as connection:
         in_libraries = records_listing.count_unfinished(connection, Filter().within_libraries_of(seen), principal)

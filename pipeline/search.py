@@ -129,10 +129,10 @@ def search(backend: Backend, query: SearchQuery, principal: Principal) -> Search
     )
 
 
-def rows_of_matches(backend: Backend, where: Filter, question: Question) -> Rows | None:
+def rows_of_matches(backend: Backend, where: Filter, question: Question, weights: Weights = ALIKE) -> Rows | None:
     """Return the rows of what is strong or possible among the MOST_MATCHES nearest that pass `where`; None for none."""
     by_words = rank_by_words(backend, where, question)
-    neighbors = rank(backend, where, question, by_words, ALIKE, MOST_MATCHES)
+    neighbors = rank(backend, where, question, by_words, weights, MOST_MATCHES)
     matches = _matches(_judge(backend, where, question, neighbors, by_words), neighbors)
     return np.array(list(matches), np.int64) if matches else None
 

@@ -68,17 +68,18 @@ EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 
 @dataclass(frozen=True)
 class Asked:
-    """A word of a question: as it is looked for, and as it was typed.
+    """A word of a question: as it is looked for, whole but folded, and as it is told.
 
-    `is_beginning` lets it find longer words too. `run` is the number of the part of the text it came from: of the pairs
-    of one run, two that follow each other have a letter in common. `weight` is what it counts beside the others, more
-    than 0.
+    `shown` is what was typed, in small letters; "" where that is `typed`. `is_beginning` lets it find longer words too.
+    `run` is the number of the part of the text it came from: of the pairs of one run, two that follow each other have a
+    letter in common. `weight` is what it counts beside the others, more than 0.
     """
 
     word: str
     typed: str
     run: int
     is_beginning: bool = False
+    shown: str = ""
     weight: float = 1.0
 
     @property
@@ -116,9 +117,9 @@ def asked_words(text: str) -> list[Asked]:
     words that it begins.
     """
     found: list[Asked] = []
-    for run, part in enumerate(_parts(_folded(text))):
+    for run, (part, shown) in enumerate(_parts_as_typed(text)):
         if not JOINED_RUN.fullmatch(part):
-            found.append(Asked(_singular(part[:LONGEST_WORD]), part, run))
+            found.append(Asked(_singular(part[:LONGEST_WORD]), part, run, shown=shown))
         else:
             found += [Asked(pair, pair, run) for pair in _pairs(part) or [part]]
     telling = [one for one in found if one.typed not in FUNCTION_WORDS] or found
@@ -156,7 +157,7 @@ def joined(found: Sequence[Asked]) -> list[str]:
         if follows and JOINED_RUN.fullmatch(one.typed):
             told[-1] += one.typed[1:]
         else:
-            told.append(one.typed)
+            told.append(one.shown or one.typed)
         last = one
     return list(dict.fromkeys(told))
 
@@ -175,6 +176,14 @@ def _parts(folded: str) -> Iterator[str]:
         for part in LETTERS.findall(run):
             if any(letter.isalnum() for letter in part):
                 yield part
+
+
+def _parts_as_typed(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the parts of a text, each folded and as it was typed; folded twice where one is not plainly the other."""
+    for typed in text.split():
+        parts = list(_parts(_folded(typed)))
+        shown = list(_parts(POSSESSIVE.sub("", unicodedata.normalize("NFC", typed.lower()))))
+        yield from zip(parts, shown if len(shown) == len(parts) else parts, strict=True)
 
 
 def _is_of_a_word(letter: str) -> bool:

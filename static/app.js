@@ -19,9 +19,10 @@ import "./zoom.js";
 const [arrival] = performance.getEntriesByType("navigation");
 if (arrival && arrival.name.split("#")[0] !== location.href.split("#")[0]) location.reload();
 
-// A page that shows a secret is the answer to a form; loaded again, it would make another one.
-const secret = document.querySelector("[data-page-url]");
-if (secret) history.replaceState(history.state, "", secret.dataset.pageUrl);
+// A page that shows a secret, or why a picture could not be used, is the answer to a form; loaded again, it would send
+// that once more.
+const answered = document.querySelector("[data-page-url]");
+if (answered) history.replaceState(history.state, "", answered.dataset.pageUrl);
 
 // Only with scripts can a picture be pasted.
 for (const box of document.querySelectorAll("[data-placeholder]")) box.placeholder = box.dataset.placeholder;
@@ -133,10 +134,15 @@ document.addEventListener("htmx:beforeSwap", () => {
   const chip = document.querySelector(".chip-details[open]");
   openChip = chip && { id: chip.id, focus: chip.contains(document.activeElement) ? document.activeElement.id : "" };
 });
-document.addEventListener("htmx:afterSwap", () => {
-  if (!openChip) return;
-  document.getElementById(openChip.id)?.setAttribute("open", "");
-  document.getElementById(openChip.focus)?.focus({ preventScroll: true });
+document.addEventListener("htmx:afterSwap", (event) => {
+  const chip = openChip && document.getElementById(openChip.id);
+  if (!chip) return;
+  chip.setAttribute("open", "");
+  // What was chosen may not be offered any more: what has come last cannot move further.
+  const again = document.getElementById(openChip.focus) ?? (openChip.focus && chip.querySelector("summary"));
+  if (again) again.focus({ preventScroll: true });
+  const said = event.detail.requestConfig?.elt.dataset.says;
+  if (said) say(said);
 });
 
 // One chip is open at a time, and a click elsewhere closes it, as a menu does.

@@ -68,6 +68,12 @@ def test_a_question_in_chinese_is_asked_by_pairs_and_told_as_it_was_typed():
     assert joined([first, last]) == ["北京", "烤鸭"]
 
 
+def test_words_are_told_in_the_letters_that_were_typed():
+    text = "КРАСНЫЙ Élan, Anna's Øre-Straße ½ 北京烤鸭"
+    assert asked(text)[:3] == ["красныи", "elan", "anna"]
+    assert joined(asked_words(text)) == ["красный", "élan", "anna", "øre", "straße", "1", "2", "北京烤鸭"]
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.features.picture import COLOR_NAMES
+from pipeline.features.picture import CATEGORIES, COLOR_NAMES
 from pipeline.search import SearchResult
 from webapp.forms import Fields, first
 from webapp.language import gettext as _
 from webapp.language import marked, ngettext, translated
 from webapp.links import SUBJECTS, filters_only, search_url
 from webapp.pages import Emptiness
+from webapp.query_parts import leads_only_away, readable_parts
 from webapp.sentences import said
 from webapp.wording import sentences
 
@@ -52,7 +53,20 @@ def emptiness_of(
             _("Take one of them away, or begin again."),
             ((_("Clear all filters"), "/"), *advice),
         )
+    if shown.any_weak and leads_only_away(readable_parts(fields)):
+        return _only_away(fields)
     return _nothing_alike(result, fields, shown, plain)
+
+
+def _only_away(fields: Fields) -> Emptiness:
+    return Emptiness(
+        _("Nothing to be like"),
+        _(
+            "This search only leads away from something: it puts pictures in order and judges none. Those that are "
+            "least like it are folded below. Add what you are looking for."
+        ),
+        _ways(fields),
+    )
 
 
 def _nothing_shown(result: SearchResult, fields: Fields) -> Emptiness:
@@ -120,10 +134,21 @@ def _filter_of_color(text: str) -> Advice:
 
 def _ways(fields: Fields) -> Advice:
     """Return how to go on: without the filters, if there are any, or to everything."""
+    category = _category_named(fields)
     if not filters_only(fields):
-        return (_show_all(),)
+        return (*category, _show_all())
     subjects = {name: fields[name] for name in SUBJECTS if fields.get(name)}
-    return ((_("Search without the filters"), search_url(subjects)), _show_all())
+    return (*category, (_("Search without the filters"), search_url(subjects)), _show_all())
+
+
+def _category_named(fields: Fields) -> Advice:
+    """Return the way to the category whose name is all that was asked, if there is one."""
+    asked = first(fields, "text").casefold()
+    if fields.get("like") or fields.get("picture"):
+        return ()
+    named = [name for name in CATEGORIES if asked in {name, _(name).casefold()}]
+    way = [(_("Show the category “%(name)s”", name=_(name)), search_url({"category": [name]})) for name in named]
+    return tuple(way)
 
 
 def _still_waiting(waiting: int) -> str:

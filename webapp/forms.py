@@ -17,7 +17,7 @@ from pipeline.errors import InvalidQuery
 from pipeline.features.palette_fit import AskedColor
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, SCHEMES
 from pipeline.filters import COLOR_SHARE, COLOR_TOLERANCE, Filter
-from pipeline.fusion import Weights
+from pipeline.fusion import ALIKE, Weights
 from pipeline.images import ImageState
 from pipeline.shapes import FORMATS, ORIENTATIONS, SIZES
 from pipeline.sorting import ONLY_READY, Sort
@@ -40,6 +40,8 @@ NO_DATE = "The value of {name} must be a date such as 2026-11-20, not {text}."
 BYTES = re.compile(r"(?P<number>\d{1,12}(\.\d{1,6})?)\s*(?P<unit>|b|bytes|kb|mb|gb)", re.IGNORECASE)
 UNITS = {"": 1, "b": 1, "bytes": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}  # as sizes are shown
 HEAVIEST = 2.0  # weight of a part of a search
+BY = {"content": Weights(words=0), "words": Weights(content=0)}
+"""By what alone a text can be found; by both alike where nothing is chosen."""
 HEX_COLOR = re.compile(r"#?[0-9a-fA-F]{6}")
 
 FILTER_FIELDS = (
@@ -160,6 +162,12 @@ def read_weights(fields: Fields) -> Weights:
         content=_or(read_number(fields, "content_weight", 0, HEAVIEST), usual.content),
         words=_or(read_number(fields, "words_weight", 0, HEAVIEST), usual.words),
     )
+
+
+def read_by(fields: Fields) -> Weights:
+    """Return what content and words of a search count by the one choice of the page. Raises InvalidQuery."""
+    _choices(fields, "by", tuple(BY))
+    return BY.get(first(fields, "by"), ALIKE)
 
 
 def read_filter(fields: Fields) -> Filter:

@@ -12,8 +12,8 @@ WEB_ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
 SUBJECTS = ("text", "like", "picture")
 """The fields that say what to compare with; the others narrow."""
 
-VIEW_FIELDS = ("state", "sort")
-"""The fields that say what is listed beside what was analyzed, and in which order."""
+VIEW_FIELDS = ("state", "sort", "by")
+"""The fields that say what is listed beside what was analyzed, in which order, and by what a text is found."""
 
 
 def search_url(fields: Fields, **changes: str | None) -> str:

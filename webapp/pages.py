@@ -52,7 +52,8 @@ class Chip:
     """One thing that was asked: words, a picture, or a filter, with the address of the search without it.
 
     Parts of a question, which filters are not, can be changed: `weights` are the searches with other weights, of which
-    `weight` is the present one in words, "" for the usual one; `earlier_url` and `later_url` move it among its like;
+    `weight` is the present one in words, "" for the usual one; `earlier_url` and `later_url` move it one place among
+    its like, `earlier_said` and `later_said` say where it is then; `key` names it wherever it stands;
     `region_url` leads to where a part of the picture is chosen, `whole_url` back to all of it.
     """
 
@@ -65,8 +66,11 @@ class Chip:
     weights: tuple[Choice, ...] = ()
     earlier_url: str = ""
     later_url: str = ""
+    earlier_said: str = ""
+    later_said: str = ""
     region_url: str = ""
     whole_url: str = ""
+    key: str = ""
     is_negative: bool = False
 
 
@@ -170,14 +174,15 @@ class SearchPage:
 
     `heading` says what was asked. `query_fields` are the hidden fields (name, value) that keep the pictures and images
     of the query when the filter form is sent; `add_to` is the whole query of this search, for a picture that is added
-    to it, "" where none can be. `tiles` are the strong and possible ones (or all, when nothing was asked); `weak_tiles`
-    are folded behind `weak_count`. `summary` is announced: "24 pictures, 12 ms". `hint` tells what of the text was not
-    understood. `problem` is the sentence for a search that could not be run. `more_url` loads the next tiles, which
-    `announcement` tells. `fetch_url` is the address of a picture that was typed in place of words; nothing has been
-    fetched yet. `saving_urls` are (format, address) of the results as a file. `sorts` are the orders there are (value,
-    label), and `sort` the one that is chosen. `counted` says what the facets count. `may_change` is false for who may
-    change none of the pictures. `libraries`, `library` and `deleted_library` are for the first pictures, as in
-    UploadPage.
+    to it, "" where none can be; `before` is it, too, and shown again when a picture in its place cannot be used.
+    `page_url` is its address where the page is the answer to a form. `tiles` are the strong and possible ones (or all,
+    when nothing was asked); `weak_tiles` are folded behind `weak_count`. `summary` is announced: "24 pictures, 12 ms".
+    `hint` tells what of the text was not understood. `problem` is the sentence for a search that could not be run.
+    `more_url` loads the next tiles, which `announcement` tells. `fetch_url` is the address of a picture that was typed
+    in place of words; nothing has been fetched yet. `saving_urls` are (format, address) of the results as a file.
+    `sorts` are the orders there are (value, label), and `sort` the one that is chosen. `found_by` is by what a text can
+    be found, and `by` what is chosen. `counted` says what the facets count. `may_change` is false for who may change
+    none of the pictures. `libraries`, `library` and `deleted_library` are for the first pictures, as in UploadPage.
     """
 
     shell: Shell
@@ -201,8 +206,13 @@ class SearchPage:
     more_url: str | None
     permalink: str
     add_to: str = ""
+    before: str = ""
+    page_url: str = ""
     sorts: tuple[tuple[str, str], ...] = ()
     sort: str = ""
+    may_save: bool = True
+    found_by: tuple[tuple[str, str], ...] = ()
+    by: str = ""
     counted: str = ""
     fetch_url: str = ""
     saving_urls: tuple[tuple[str, str], ...] = ()

@@ -5,6 +5,7 @@ Whatever a chip offers is an address, so all of it works without JavaScript, by 
 
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
 from urllib.parse import urlencode
 
 from pipeline.access import get_image
@@ -26,6 +27,9 @@ MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 
 WEIGHTS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
 """What is offered; others can be typed. A sum of unit vectors is turned by steps that double."""
+
+
+KEY_DIGITS = 8  # of a hash; ten parts at most have to differ
 
 
 def part_chips(backend: Backend, principal: Principal, fields: Fields, parts: Sequence[Part]) -> tuple[Chip, ...]:
@@ -63,14 +67,27 @@ def _chip(backend: Backend, principal: Principal, fields: Fields, parts: Sequenc
     is_there = part.kind == "text" or bare.thumbnail_url is not None
     return replace(
         bare,
+        key=_key(parts, at),
         weight=_weight_words(part.weight),
         weights=_weights(fields, parts, at) if is_there else (),
         earlier_url="" if earlier is None else url_of(fields, swapped(parts, at, earlier)),
         later_url="" if later is None else url_of(fields, swapped(parts, at, later)),
+        earlier_said="" if earlier is None else _moved(bare, earlier, parts),
+        later_said="" if later is None else _moved(bare, later, parts),
         region_url=region_url(fields, at) if part.kind != "text" and is_there else "",
         whole_url=url_of(fields, [*parts[:at], replace(part, region=None), *parts[at + 1 :]]) if part.region else "",
         is_negative=part.weight < 0,
     )
+
+
+def _key(parts: Sequence[Part], at: int) -> str:
+    """Return what the chip of a part is called on the page: the same at another place and with another weight."""
+    said = [f"{part.kind} {part.value}" for part in parts[: at + 1]]
+    return f"{sha256(said[-1].encode()).hexdigest()[:KEY_DIGITS]}-{said.count(said[-1])}"
+
+
+def _moved(chip: Chip, to: int, parts: Sequence[Part]) -> str:
+    return _("%(name)s is now %(number)s of %(all)s", name=chip.label, number=to + 1, all=len(parts))
 
 
 def region_url(fields: Fields, at: int) -> str:

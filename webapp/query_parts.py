@@ -22,6 +22,7 @@ MOST_PARTS = 10
 NOTHING_COUNTED = "A part with the weight 0 counts nothing. Please take it away, or give it another weight."
 STRONGEST_WEIGHT = 2.0
 EDGE = 1e-6  # what rounding in a client's decimals may add
+LEAST_SIDE = 0.02  # of a region; of 640 pixels 13, and less is a few colors in which nothing can be recognized
 REGION_DIGITS = 4  # of a fraction: a tenth of a pixel in a picture of 1,000
 
 NUMBER = r"[+-]?(?:\d{1,3}(?:\.\d{0,6})?|\.\d{1,6})"
@@ -80,6 +81,16 @@ def readable_parts(fields: Fields) -> tuple[Part, ...]:
         return tuple(Part("text", text) for text in fields.get("text", ())[:1])
 
 
+def leads_only_away(parts: Sequence[Part]) -> bool:
+    """Whether a question has parts, and each leads away from something."""
+    return bool(parts) and all(part.weight < 0 for part in parts)
+
+
+def may_be_saved(parts: Sequence[Part]) -> bool:
+    """Whether a search for `parts` can be kept: the picture of a saved search is kept with it, and only one is."""
+    return sum(part.kind == "picture" for part in parts) <= 1
+
+
 def url_of(fields: Fields, parts: Iterable[Part]) -> str:
     """Return the address of the search for `parts` with the filters of `fields`."""
     return search_url({**fields, **fields_of_parts(parts)})
@@ -126,6 +137,10 @@ def read_region(text: str) -> Region:
     inside = 0 <= x < 1 and 0 <= y < 1 and 0 < width <= 1 - x + EDGE and 0 < height <= 1 - y + EDGE
     if not inside:
         raise InvalidQuery("region must lie inside the picture: fractions from 0 to 1.")
+    if min(width, height) < LEAST_SIDE - EDGE:
+        raise InvalidQuery(
+            "This part is too small. It needs at least a fiftieth of the width and of the height of the picture."
+        )
     return Region(x, y, width, height)
 
 

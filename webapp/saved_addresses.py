@@ -9,7 +9,7 @@ from pipeline.errors import InvalidQuery, NotFound
 from pipeline.principals import Principal
 from pipeline.search import SearchQuery
 from webapp.forms import FILTER_FIELDS, Fields
-from webapp.links import SUBJECTS
+from webapp.links import SUBJECTS, is_web_address
 from webapp.routes.search import query_of
 
 LONGEST_QUERY = 8000  # characters; an address of one page has a few hundred
@@ -17,6 +17,7 @@ MOST_PAIRS = 200
 
 TOO_LONG = "This search is too long to be kept. Please leave something out."
 NOTHING_ASKED = "A saved search needs something to look for: words, a picture, or a filter."
+AN_ADDRESS = "An address is no words to be kept. Please search with the picture that is there, and save that search."
 
 
 def fields_of_address(address: str) -> dict[str, list[str]]:
@@ -65,6 +66,8 @@ def read_query(
     """
     if not fields:
         raise InvalidQuery(NOTHING_ASKED)
+    if any(is_web_address(text) for text in fields.get("text", ())):
+        raise InvalidQuery(AN_ADDRESS)
     values = [value for several in fields.values() for value in several]
     if len(values) > MOST_PAIRS or sum(map(len, values)) > LONGEST_QUERY:
         raise InvalidQuery(TOO_LONG)

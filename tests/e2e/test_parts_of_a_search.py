@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from e2e.conftest import DESKTOP, PHONE, OpenVisitor, Site
 from e2e.gestures import names
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.web.photos import encoded, photo
 
@@ -17,6 +17,10 @@ SIDES = ("left", "top", "width", "height")
 def id_of(site: Site, name: str) -> str:
     images = site.client.get("/api/v1/images", params={"limit": 200}).json()["images"]
     return next(image["id"] for image in images if image["filename"] == name)
+
+
+def chip(page: Page, number: int) -> Locator:
+    return page.locator(".chip-details").nth(number - 1)
 
 
 def fits(page: Page) -> bool:
@@ -32,8 +36,8 @@ def test_what_counts_is_changed_by_keyboard_and_the_focus_stays(
     page.locator("#text").fill("cat -cup")
     page.locator("#text").press("Enter")
     expect(page.get_by_role("heading", name="“cat”, away from “cup”")).to_be_visible()
-    page.locator("#chip-2-change").press("Enter")
-    least = page.locator("#chip-2-details").get_by_role("link", name="\N{MINUS SIGN}2")
+    chip(page, 2).locator("summary").press("Enter")
+    least = chip(page, 2).get_by_role("link", name="\N{MINUS SIGN}2")
     guest.show(page, "open")
     assert fits(page)
     least.press("Enter")
@@ -43,11 +47,22 @@ def test_what_counts_is_changed_by_keyboard_and_the_focus_stays(
     expect(page.locator("#text")).to_have_value("cat -2*cup")
     page.keyboard.press("Escape")
     expect(least).to_be_hidden()
-    expect(page.locator("#chip-2-change")).to_be_focused()
+    expect(chip(page, 2).locator("summary")).to_be_focused()
     page.get_by_role("link", name="Remove cup").press("Enter")
     expect(page.get_by_role("heading", name="“cat”", exact=True)).to_be_visible()
     page.go_back()
     expect(page.locator("#text")).to_have_value("cat -2*cup")
+
+
+def test_a_chip_that_is_moved_stays_open_has_the_focus_and_says_where_it_is(site: Site, visitor: OpenVisitor) -> None:
+    page = visitor().open(f"{site.url}/?text=cat+%2Bcup+%2Bcoin")
+    chip(page, 1).locator("summary").press("Enter")
+    for place in (2, 3):
+        chip(page, place - 1).get_by_role("link", name="Move back").press("Enter")
+        expect(chip(page, place).locator("summary")).to_have_text("cat")
+        expect(page.locator(".chip-details[open] summary")).to_have_text("cat")
+        expect(page.locator(".chip-details[open] :focus")).to_have_count(1)
+        expect(page.locator("#live")).to_have_text(f"cat is now {place} of 3")
 
 
 @SCREENS
@@ -95,10 +110,10 @@ def test_selected_pictures_are_searched_with(site: Site, visitor: OpenVisitor) -
 
 def test_without_a_script_parts_are_changed_and_a_box_is_typed(site: Site, visitor: OpenVisitor) -> None:
     page = visitor(java_script_enabled=False).open(f"{site.url}/?text=cat&like={id_of(site, 'chelsea.jpg')}")
-    page.locator("#chip-2-change").click()
-    page.locator("#chip-2-details").get_by_role("link", name="\N{MULTIPLICATION SIGN}2").click()
+    chip(page, 2).locator("summary").click()
+    chip(page, 2).get_by_role("link", name="\N{MULTIPLICATION SIGN}2").click()
     expect(page).to_have_url(re.compile(r"like=2%2A"))
-    page.locator("#chip-2-change").click()
+    chip(page, 2).locator("summary").click()
     page.get_by_role("link", name="Choose a part").click()
     for side, value in zip(SIDES, ("10", "10", "60", "60"), strict=True):
         page.locator(f"#region-{side}").fill(value)

@@ -163,6 +163,8 @@ def chips() -> tuple[pages.Chip, ...]:
             later_url="/?later",
             region_url="/region?picture=a&part=0",
             whole_url="/?whole",
+            key="0a1b2c3d-1",
+            later_said="your picture is now 2 of 2",
         ),
         pages.Chip(
             "text",
@@ -171,6 +173,7 @@ def chips() -> tuple[pages.Chip, ...]:
             weight="\N{MINUS SIGN}1",
             weights=weights(),
             earlier_url="/?earlier",
+            key="4e5f6a7b-1",
             is_negative=True,
         ),
         pages.Chip("filter", "animal", "/?b"),

@@ -31,6 +31,7 @@ def test_nothing_is_said_when_pictures_are_shown_or_nothing_could_be_asked():
     [
         ({}, "Nothing alike", "another word for it, or a picture"),
         ({"result": WEAK}, "No good match", "another word for it, or a picture"),
+        ({"fields": {"text": ("-owl",)}}, "Nothing to be like", "Add what you are looking for"),
         ({"fields": PICTURE}, "Nothing alike", "another picture of it, or a word"),
         ({"fields": {**WORD, **PICTURE}}, "Nothing alike", "the picture or the words alone"),
         ({"shown": replace(FOLDED, waiting=1)}, "Nothing alike so far", "1 picture is still being analyzed"),
@@ -57,6 +58,11 @@ def test_a_search_under_filters_can_be_made_without_them():
         ("Search without the filters", "/?text=owl"),
         ("Show all pictures", "/"),
     )
+
+
+def test_the_name_of_a_category_leads_to_the_category():
+    for result in (NONE, WEAK):
+        assert said(result, {"text": ("Animal",)}).actions[0] == ("Show the category “animal”", "/?category=animal")
 
 
 def test_a_gray_picture_finds_nothing_alike_and_is_told_to_be_too_plain(library: TestClient) -> None:

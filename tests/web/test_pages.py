@@ -113,6 +113,27 @@ def test_a_picture_that_cannot_be_read_is_a_sentence_on_a_page(
     assert words in alerts(markup)
 
 
+@pytest.mark.parametrize("how", ["before", "add_to"])
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}], ids=["page", "htmx"])
+def test_a_picture_that_cannot_be_read_leaves_the_search_as_it_was(
+    library: TestClient, how: str, headers: dict[str, str]
+) -> None:
+    address = "/?text=coffee&format=jpeg&sort=newest"
+    shown = read(library.get(address))
+    sent = {e.attributes["name"]: e.attributes.get("value", "") for e in shown.all("input") if "name" in e.attributes}
+    files = {"file": ("page.jpg", b"<html>")}
+    answer = library.post("/search", files=files, data={how: sent[how]}, headers=headers)
+    markup = read(answer, 415)
+    assert "not" in alerts(markup)
+    assert tiles(markup) == tiles(shown)
+    chips = [
+        [e.text for e in one.all("li") if "chip" in e.attributes.get("class", "").split()] for one in (markup, shown)
+    ]
+    assert chips[0] == chips[1]
+    (message,) = [e for e in markup.all("div") if "data-page-url" in e.attributes]
+    assert message.attributes["data-page-url"] == address
+
+
 def test_words_in_the_address_find_pictures(library: TestClient) -> None:
     markup = read(library.get("/", params={"text": "coffee"}))
     first = library.get(f"/api/v1/images/{tiles(markup)[0]}").json()

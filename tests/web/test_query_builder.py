@@ -79,8 +79,8 @@ def test_a_chip_offers_other_weights_its_removal_and_its_place_as_addresses(
     removed = next(e for e in markup.all("a") if e.attributes.get("aria-label") == "Remove cup").attributes["href"]
     assert parse_qs(urlsplit(removed).query) == {"text": ["cat"], "like": [cat, coffee], "category": ["animal"]}
     of_image = {" ".join(e.text.split()): e.attributes["href"] for e in markup.all("a") if chips[2] in e.inside}
-    assert parse_qs(urlsplit(of_image["Move to the back"]).query)["like"] == [coffee, cat]
-    assert "Move to the front" not in of_image
+    assert parse_qs(urlsplit(of_image["Move back"]).query)["like"] == [coffee, cat]
+    assert "Move forward" not in of_image
 
 
 def test_the_heading_says_what_was_asked(library: TestClient, ids: dict[str, str]) -> None:
@@ -206,3 +206,40 @@ def test_a_search_that_cannot_be_read_says_so_and_can_be_taken_away(library: Tes
     assert answer.status_code == 422
     assert "between -2 and 2" in answer.text
     assert links(Markup(answer.text)).keys() & {"Clear all", ""}
+
+
+def test_what_a_text_is_found_by_is_chosen_on_the_page_and_kept(library: TestClient) -> None:
+    def chosen(markup: Markup) -> list[str]:
+        return [
+            e.attributes["value"]
+            for e in markup.all("option")
+            if "selected" in e.attributes and any(up.attributes.get("id") == "by" for up in e.inside)
+        ]
+
+    both, words = read(library, "/?text=cat"), read(library, "/?text=cat&by=words")
+    assert (chosen(both), chosen(words)) == ([""], ["words"])
+    by_words = library.post("/api/v1/search", json={"text": "cat", "content_weight": 0, "limit": 60}).json()
+    assert found(library, "/?text=cat&by=words") == [hit["image"]["id"] for hit in by_words["results"]]
+    assert len(found(library, "/?text=cat&by=words")) < len(found(library, "/?text=cat&by=content"))
+    kept = [e.attributes["href"] for e in words.all("a") if "text=" in e.attributes.get("href", "")]
+    assert kept
+    assert [address for address in kept if "by=words" not in address] == []
+    assert not any(e.attributes.get("id") == "by" for e in read(library, "/?category=animal").all("select"))
+    assert library.get("/?text=cat&by=luck").status_code == 422
+
+
+@pytest.mark.parametrize(("address", "is_offered"), [("/?picture={0}", True), ("/?picture={0}&picture={1}", False)])
+def test_saving_is_offered_where_it_can_be_done(library: TestClient, address: str, is_offered: bool) -> None:
+    keys = [
+        library.post("/search", files={"file": ("q.jpg", data)}).headers["location"].partition("picture=")[2]
+        for data in (CAT, LIBRARY["coffee.jpg"])
+    ]
+    forms = read(library, address.format(*keys)).all("form")
+    assert any(e.attributes.get("id") == "save-search" for e in forms) == is_offered
+
+
+def test_an_address_is_not_saved_as_words(library: TestClient) -> None:
+    body = {"name": "cats", "query": {"text": "https://pictures.example/cat.jpg"}}
+    answer = library.post("/api/v1/searches", json=body)
+    assert answer.status_code == 422
+    assert "An address is no words" in answer.json()["error"]["message"]

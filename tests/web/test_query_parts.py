@@ -84,7 +84,8 @@ def test_pictures_and_images_have_weights_and_regions():
 
 
 @pytest.mark.parametrize(
-    "value", ["a@0,0,2,1", "a@x", "a@", "a@0,0,1", "9*a", "*a", "a*b*c", "@0,0,1,1", "nan*a", "0*a"]
+    "value",
+    ["a@0,0,2,1", "a@x", "a@", "a@0,0,1", "9*a", "*a", "a*b*c", "@0,0,1,1", "nan*a", "0*a", "a@0.5,0.5,0.000001,0.3"],
 )
 def test_what_is_no_picture_is_refused(value):
     with pytest.raises(InvalidQuery):

@@ -160,6 +160,7 @@ def test_a_link_with_an_address_in_it_fetches_nothing_and_offers_a_button(
         assert "Nothing found" not in answer.text
     assert server.heads == []
     form = kept_filters(web.get("/", params={"text": url, "tag": "jpg"}).text)
+    assert form.pop("before").startswith("text=http")
     assert form == {"tag": "jpg", "url": ""}
 
 
@@ -178,10 +179,13 @@ def test_a_picture_and_an_address_at_once_are_one_too_many(web: TestClient, serv
 
 
 def test_what_cannot_be_fetched_is_a_page_with_the_sentence(web: TestClient, server: PictureServer) -> None:
-    answer = web.post("/search", data={"url": server.url("/nothing")})
+    url = server.url("/nothing")
+    answer = web.post("/search", data={"url": url, "tag": "jpg", "before": "text=cat"})
 
     assert answer.status_code == 422
     assert NOT_FETCHED in answer.text
+    assert f'name="text" form="search" type="search" value="{url}"' in answer.text
+    assert kept_filters(answer.text)["tag"] == "jpg"
 
 
 def test_other_websites_cannot_have_anything_fetched(web: TestClient, server: PictureServer) -> None:

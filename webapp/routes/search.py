@@ -8,27 +8,29 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
-from starlette.datastructures import QueryParams
+from starlette.datastructures import FormData, QueryParams
 from starlette.responses import Response
 
 from pipeline import access
 from pipeline.backend import Backend
-from pipeline.errors import InvalidQuery, LikenessError
+from pipeline.errors import ImageRejected, InvalidQuery, LikenessError, TooManyAttempts
 from pipeline.fetching import OFF
 from pipeline.filters import Filter
+from pipeline.fusion import ALIKE, Weights
 from pipeline.images import ImageState
 from pipeline.listing import NOTHING_COUNTED, Counts, count_facets
 from pipeline.plain_queries import plain_color
 from pipeline.principals import Principal
 from pipeline.query_pictures import get_query_picture, keep_query_picture
-from pipeline.search import MOST_MATCHES, SearchQuery, SearchResult, search
+from pipeline.search import SearchQuery, SearchResult, search
 from pipeline.sorting import ONLY_READY, Sort
 from pipeline.uploads import spooled
 from webapp.adding import deleted_library, upload_url
 from webapp.chips import filter_chips
 from webapp.color_fields import color_fields
-from webapp.dependencies import BackendDependency, PrincipalDependency, RunningDependency, shell
+from webapp.dependencies import BackendDependency, PrincipalDependency, Running, RunningDependency, shell
 from webapp.emptiness import Advice, Shown, emptiness_of
+from webapp.errors import status_of
 from webapp.facets import facets_of, range_fields
 from webapp.forms import (
     Fields,
@@ -37,40 +39,30 @@ from webapp.forms import (
     files_of,
     first,
     one_file,
+    read_by,
     read_filter,
     read_integer,
     read_sort,
     read_states,
 )
-from webapp.language import as_number, marked, ngettext
 from webapp.language import gettext as _
 from webapp.links import SUBJECTS, fields_query, filters_only, is_web_address, saving_urls, search_url
 from webapp.pages import SearchPage
 from webapp.part_chips import heading_of, part_chips
-from webapp.query_parts import MOST_PARTS, Part, check_room, read_parts, readable_parts, url_of
+from webapp.query_parts import MOST_PARTS, Part, check_room, may_be_saved, read_parts, readable_parts, url_of
 from webapp.rendering import page, wants_fragment
+from webapp.search_words import announcement_of, counted_of, found_by_of, hint_of, sorts_of, summary_of
 from webapp.security import FILE_POLICY
 from webapp.tiles import tile_of_hit
-from webapp.wording import listed
 
 router = APIRouter(include_in_schema=False)
 
 PAGE_SIZE = 60  # tiles loaded at once: a few screens, and one query of the records
-WRITTEN = marked("captions, tags and file names")
-
-SORTS = {
-    "": marked("Newest first"),
-    Sort.OLDEST.value: marked("Oldest first"),
-    Sort.LARGEST.value: marked("Largest first"),
-    Sort.TAKEN_NEWEST.value: marked("Taken last"),
-    Sort.TAKEN_OLDEST.value: marked("Taken first"),
-}
-"""The orders of a list, the usual one first."""
-
-SORTS_OF_MATCHES = {"": marked("Best match"), Sort.NEWEST.value: marked("Newest first")} | dict(list(SORTS.items())[1:])
-
 MOST_SHOWN = 1200  # tiles that are there again at once on the way back; twenty loads, as many as people scroll through
 DEEPEST = 10_000  # offset behind which nobody scrolls
+
+UNUSABLE = (ImageRejected, InvalidQuery, TooManyAttempts)
+"""What can be wrong with a picture that is sent, or with its address. The rest is told as everywhere."""
 
 EITHER_OR = "A picture was sent and an address as well. Please choose one of them."
 
@@ -85,6 +77,7 @@ class _Answer:
     result: SearchResult | None
     problem: str = ""
     address: str = ""
+    weights: Weights = ALIKE
 
 
 @router.get("/")
@@ -96,40 +89,88 @@ def show_search(
     answer, status = _answer(backend, fields, principal, may_fetch=running.fetcher.is_on)
     offset = _offset(fields)
     only_tiles = wants_fragment(request) and request.headers.get("HX-Target") == "more"
-    # For the next tiles, which stand alone, nothing is counted that nobody sees.
-    where = Filter() if answer.problem else read_filter(fields)
-    question = answer.result.question if answer.result else None
-    counts = NOTHING_COUNTED if only_tiles else count_facets(backend, where, principal, question)
-    content = _page(request, backend, principal, fields, answer, offset, counts)
-    response = page(request, "search.html", content, block="tiles" if only_tiles else "results", status_code=status)
+    response = _shown_answer(request, backend, principal, fields, answer, status, only_tiles=only_tiles)
     if only_tiles and answer.result:
         # The address says how much is shown, so that whoever comes back to it finds all of that, and their place in it.
         response.headers["HX-Replace-Url"] = _shown_url(request, fields, offset + PAGE_SIZE)
     return response
 
 
+def _shown_answer(
+    request: Request,
+    backend: Backend,
+    principal: Principal,
+    fields: Fields,
+    answer: _Answer,
+    status: int,
+    *,
+    only_tiles: bool = False,
+) -> Response:
+    # For the next tiles, which stand alone, nothing is counted that nobody sees.
+    where = Filter() if answer.problem and not answer.result else read_filter(fields)
+    question = answer.result.question if answer.result else None
+    counts = NOTHING_COUNTED if only_tiles else count_facets(backend, where, principal, question, answer.weights)
+    content = _page(request, backend, principal, fields, answer, _offset(fields), counts)
+    return page(request, "search.html", content, block="tiles" if only_tiles else "results", status_code=status)
+
+
 @router.post("/search")
 def search_by_picture(
-    running: RunningDependency, backend: BackendDependency, principal: PrincipalDependency, form: FormDependency
+    request: Request,
+    running: RunningDependency,
+    backend: BackendDependency,
+    principal: PrincipalDependency,
+    form: FormDependency,
 ) -> Response:
-    """Keep a picture, or the one at an address, for a day and lead to its search, or to the one that it is added to."""
+    """Keep a picture, or the one at an address, for a day and lead to its search, or to the one that it is added to.
+
+    What cannot be used is told on the page that it was sent from, as far as `add_to` or `before` say what that showed.
+    """
     access.check_reading(principal)
     fields = fields_of(form)
-    before = fields_of(QueryParams(first(fields, "add_to")))
-    parts = read_parts(before)
-    check_room(parts)
-    url = first(fields, "url")
+    extended = fields_of(QueryParams(first(fields, "add_to")))
+    try:
+        parts = read_parts(extended)
+        check_room(parts)
+        key = _kept(running, backend, principal, form)
+    except UNUSABLE as error:
+        shown = extended or fields_of(QueryParams(first(fields, "before")))
+        if url := first(fields, "url"):
+            shown = {"text": [url]}  # where it can be corrected
+        shown = with_library_ids(backend, principal, {**filters_only(fields), **shown})
+        return _refused(request, running, backend, principal, shown, error)
+    added = [*parts, Part("picture", key)]
+    return RedirectResponse(url_of({**filters_only(fields), **extended}, added), 303)
+
+
+def _kept(running: Running, backend: Backend, principal: Principal, form: FormData) -> str:
+    """Return the key under which the picture of a form, or the one at its address, is kept from now on."""
+    url = first(fields_of(form), "url")
     if url and files_of(form):
         raise InvalidQuery(EITHER_OR)
     if url:
         with running.fetcher.fetched(url, principal.name) as upload:
-            kept = keep_query_picture(backend, upload)
-    else:
-        sent = one_file(form)
-        with spooled(sent.file, sent.filename or "", max_bytes=backend.settings.max_upload_bytes) as upload:
-            kept = keep_query_picture(backend, upload)
-    added = [*parts, Part("picture", kept.key)]
-    return RedirectResponse(url_of({**filters_only(fields), **filters_only(before)}, added), 303)
+            return keep_query_picture(backend, upload).key
+    sent = one_file(form)
+    with spooled(sent.file, sent.filename or "", max_bytes=backend.settings.max_upload_bytes) as upload:
+        return keep_query_picture(backend, upload).key
+
+
+def _refused(
+    request: Request,
+    running: Running,
+    backend: Backend,
+    principal: Principal,
+    fields: Fields,
+    error: LikenessError,
+) -> Response:
+    """Show the search that there was, with the sentence why a picture could not be added to it or searched with."""
+    before, _status = _answer(backend, fields, principal, may_fetch=running.fetcher.is_on)
+    answer = replace(before, problem=error.user_message)
+    response = _shown_answer(request, backend, principal, fields, answer, status_of(error))
+    if isinstance(error, TooManyAttempts):
+        response.headers["Retry-After"] = str(error.retry_seconds)
+    return response
 
 
 @router.get("/pictures/{key}")
@@ -151,6 +192,7 @@ def query_of(fields: Fields, *, limit: int = PAGE_SIZE, offset: int = 0) -> Sear
         states=ONLY_READY if terms else read_states(fields),  # a state that was chosen before stays in the address
         limit=limit,
         offset=offset,
+        weights=read_by(fields) if any(term.text for term in terms) else ALIKE,  # as for a state
     )
 
 
@@ -164,7 +206,7 @@ def _answer(backend: Backend, fields: Fields, principal: Principal, *, may_fetch
             read_filter(fields)  # which goes with the picture and must be as it should, too
             return (_Answer(None, address=text), 200) if may_fetch else (_Answer(None, OFF), 422)
         query = query_of(fields, limit=_shown(fields), offset=_offset(fields))
-        return _Answer(search(backend, query, principal)), 200
+        return _Answer(search(backend, query, principal), weights=query.weights), 200
     except InvalidQuery as error:
         return _Answer(None, error.user_message), 422
     except LikenessError as error:
@@ -233,6 +275,8 @@ def _page(
         shell=replace(shell(request, "search"), upload_url=upload_url(fields, addable) or "/upload"),
         text=first(fields, "text"),
         asked=asked,
+        before=urlencode(fields_query(fields)),
+        page_url=search_url(fields) if request.method == "POST" else "",
         chips=(
             *part_chips(backend, principal, fields, parts),
             *filter_chips(backend, principal, fields, labels, asked=asked),
@@ -247,13 +291,13 @@ def _page(
         tiles=strong,
         weak_tiles=weak,
         weak_count=_weak_count(result, counts.passing - len(fields.get("like", ())), len(strong), len(weak)),
-        summary=_summary(result, len(strong), _listed(fields, counts), asked=asked),
+        summary=summary_of(result, len(strong), _listed(fields, counts), asked=asked),
         verdict=_verdict(result, asked=asked),
-        hint=_hint(result, backend.encoder.name),
+        hint=hint_of(result, backend.encoder.name),
         problem=answer.problem,
         fetch_url=answer.address,
         empty=emptiness_of(
-            result,
+            None if answer.problem else result,
             fields,
             Shown(ready, waiting, any_open=bool(strong), any_weak=bool(weak)),
             advice,
@@ -264,36 +308,21 @@ def _page(
         deleted_library=deleted_library(backend, principal) if is_empty else None,
         more_url=search_url(fields, offset=str(end)) if result and _goes_on(result, end) else None,
         saving_urls=saving_urls(fields) if tiles else (),
-        announcement=_announcement(offset + len(tiles)) if offset else "",
+        announcement=announcement_of(offset + len(tiles)) if offset else "",
         permalink=search_url(fields),
         sorts=tuple(
             (value, _(words))
-            for value, words in _sorts(
+            for value, words in sorts_of(
                 asked=asked, by_colors=bool(fields.get("color") or fields.get("palette_of"))
             ).items()
         ),
         sort="" if first(fields, "sort") == Sort.BEST else first(fields, "sort"),
-        counted=_counted(counts, asked=asked),
+        may_save=may_be_saved(parts) and not (answer.problem or answer.address),
+        found_by=found_by_of(parts),
+        by=first(fields, "by"),
+        counted=counted_of(counts, asked=asked),
         may_change=access.may_change_any(principal),
     )
-
-
-def _sorts(*, asked: bool, by_colors: bool) -> dict[str, str]:
-    """Return the orders there are, the usual one first."""
-    if asked:
-        return SORTS_OF_MATCHES
-    return {**SORTS_OF_MATCHES, "": marked("Best fit")} if by_colors else SORTS
-
-
-def _announcement(shown: int) -> str:
-    return ngettext("%(number)s picture is shown", "%(number)s pictures are shown", shown)
-
-
-def _counted(counts: Counts, *, asked: bool) -> str:
-    """Return what the facets count, where that could be taken for something else."""
-    if counts.are_of_matches:
-        return _("How many of the matches, out of the %(number)s nearest", number=as_number(MOST_MATCHES))
-    return _("How many of all pictures") if asked else ""
 
 
 def _weak_count(result: SearchResult | None, passing: int, strong: int, weak: int) -> int:
@@ -308,36 +337,6 @@ def _goes_on(result: SearchResult, end: int) -> bool:
 
 def _verdict(result: SearchResult | None, *, asked: bool) -> Literal["match", "weak", "none", ""]:
     return result.verdict if result and asked else ""
-
-
-def _summary(result: SearchResult | None, strong: int, passing: int, *, asked: bool) -> str:
-    if result is None:
-        return ""
-    ms = as_number(round(max(result.took_ms, 1)))
-    if not asked:
-        return ngettext("%(number)s picture in %(ms)s ms", "%(number)s pictures in %(ms)s ms", passing, ms=ms)
-    more = "+" if result.has_more and strong == len(result.hits) else ""
-    number = f"{as_number(strong)}{more}"
-    return ngettext(
-        "%(number)s picture found in %(ms)s ms", "%(number)s pictures found in %(ms)s ms", strong, number=number, ms=ms
-    )
-
-
-def _hint(result: SearchResult | None, encoder: str) -> str:
-    if not result or not result.ignored or result.reason:  # which says as much
-        return ""
-    if result.by_words_alone:
-        return _(
-            "The encoder %(encoder)s knows none of these words: they were looked for in %(places)s only.",
-            encoder=encoder,
-            places=_(WRITTEN),
-        )
-    return _(
-        "The encoder %(encoder)s knows names of things only, so %(words)s counted in %(places)s only.",
-        encoder=encoder,
-        words=listed(_("“%(words)s”", words=word) for word in result.ignored[:5]),
-        places=_(WRITTEN),
-    )
 
 
 def _upload_advice(fields: Fields, addable: Mapping[str, str]) -> Advice:

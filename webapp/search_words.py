@@ -1,0 +1,89 @@
+"""What the search page says around its results: orders, counts, how fast it was, and what was not understood."""
+
+from collections.abc import Sequence
+
+from pipeline.listing import Counts
+from pipeline.search import MOST_MATCHES, SearchResult
+from pipeline.sorting import Sort
+from webapp.language import as_number, marked, ngettext
+from webapp.language import gettext as _
+from webapp.query_parts import Part
+from webapp.wording import listed
+
+WRITTEN = marked("captions, tags and file names")
+
+SORTS = {
+    "": marked("Newest first"),
+    Sort.OLDEST.value: marked("Oldest first"),
+    Sort.LARGEST.value: marked("Largest first"),
+    Sort.TAKEN_NEWEST.value: marked("Taken last"),
+    Sort.TAKEN_OLDEST.value: marked("Taken first"),
+}
+"""The orders of a list, the usual one first."""
+
+SORTS_OF_MATCHES = {"": marked("Best match"), Sort.NEWEST.value: marked("Newest first")} | dict(list(SORTS.items())[1:])
+
+FOUND_BY = {
+    "": marked("Pictures and words"),
+    "content": marked("What pictures show"),
+    "words": marked("Words only"),
+}
+"""By what a text can be found; alike by both, usually."""
+
+
+def sorts_of(*, asked: bool, by_colors: bool) -> dict[str, str]:
+    """Return the orders there are, the usual one first."""
+    if asked:
+        return SORTS_OF_MATCHES
+    return {**SORTS_OF_MATCHES, "": marked("Best fit")} if by_colors else SORTS
+
+
+def found_by_of(parts: Sequence[Part]) -> tuple[tuple[str, str], ...]:
+    """Return by what the text of a question can be found; nothing where it only leads away, or there is none."""
+    if not any(part.kind == "text" and part.weight > 0 for part in parts):
+        return ()
+    return tuple((value, _(words)) for value, words in FOUND_BY.items())
+
+
+def announcement_of(shown: int) -> str:
+    """Return what is announced when more tiles have come."""
+    return ngettext("%(number)s picture is shown", "%(number)s pictures are shown", shown)
+
+
+def counted_of(counts: Counts, *, asked: bool) -> str:
+    """Return what the facets count, where that could be taken for something else."""
+    if counts.are_of_matches:
+        return _("How many of the matches, out of the %(number)s nearest", number=as_number(MOST_MATCHES))
+    return _("How many of all pictures") if asked else ""
+
+
+def summary_of(result: SearchResult | None, strong: int, passing: int, *, asked: bool) -> str:
+    """Return how many pictures were found, and how fast."""
+    if result is None:
+        return ""
+    ms = as_number(round(max(result.took_ms, 1)))
+    if not asked:
+        return ngettext("%(number)s picture in %(ms)s ms", "%(number)s pictures in %(ms)s ms", passing, ms=ms)
+    more = "+" if result.has_more and strong == len(result.hits) else ""
+    number = f"{as_number(strong)}{more}"
+    return ngettext(
+        "%(number)s picture found in %(ms)s ms", "%(number)s pictures found in %(ms)s ms", strong, number=number, ms=ms
+    )
+
+
+def hint_of(result: SearchResult | None, encoder: str) -> str:
+    """Return which words of a text the encoder does not know."""
+    if not result or not result.ignored or result.reason:  # which says as much
+        return ""
+    if result.by_words_alone:
+        return _(
+            "The encoder %(encoder)s knows none of these words: they were looked for in %(places)s only.",
+            encoder=encoder,
+            places=_(WRITTEN),
+        )
+    return _(
+        "The encoder %(encoder)s knows names of things only, so %(words)s counted in %(places)s only.",
+        encoder=encoder,
+        words=listed(_("“%(words)s”", words=word) for word in result.ignored[:5]),
+        places=_(WRITTEN),
+    )
