@@ -47,7 +47,6 @@ MOST_ASKED = 5
 TOP = 10
 ROUNDING = 0.05
 JITTER = (2.0, 3.0)  # CIEDE2000
-LOOSE = 100.0  # tolerance with which everything is ranked
 BATCH = 20_000
 
 Swatches = tuple[Swatch, ...]
@@ -89,11 +88,12 @@ def quality(found: Sequence[Swatches], number: int) -> None:
         places, recalls = [], []
         for source in sources:
             asked = ask(found[source], chance)
-            where = Filter(palette=asked, color_tolerance=LOOSE)
+            where = Filter(palette=asked)
             best = ranking_of(palettes, where).first(TOP)
             exact = palette_distances(asked_of(where), palettes.lab, palettes.shares.astype(np.float32))
-            truth = set(np.lexsort((-palettes.rows, exact))[:TOP].tolist())
-            recalls.append(len(truth & set(best.tolist())) / TOP)
+            order = np.lexsort((-palettes.rows, exact))
+            truth = order[exact[order] <= where.color_tolerance][:TOP].tolist()
+            recalls.append(len(set(truth) & set(best.tolist())) / max(1, len(truth)))
             places.append(best.tolist().index(source) if source in best else TOP)
         ranks = np.array(places)
         print(f"{name:44}{np.mean(ranks < TOP):12.2%}{np.mean(ranks == 0):8.0%}{np.mean(recalls):11.3f}")

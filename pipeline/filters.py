@@ -36,8 +36,8 @@ class Filter:
     people, one of whom brought the image; an image with one of `without_tags` is left out. `orientations`, `sizes`
     and `formats` are words of `shapes`.
 
-    `palette` are colors that are asked for together, some with shares: what fits them by `color_tolerance` in the mean
-    passes (`features.palette_fit`). `palette_of` is the id of an image whose colors become `palette` where libraries
+    `palette` are colors that are asked for together, some with shares: what has a part of each, and fits them by
+    `color_tolerance` in the mean, passes (`features.palette_fit`). `palette_of` is the id of an image whose colors become `palette` where libraries
     are narrowed to those that somebody sees (`access.visible`). With `ignore_background` colors that surround what a
     picture shows count for nothing.
     """

@@ -194,3 +194,13 @@ def test_the_colors_of_a_picture_without_its_background(backend, put_colors):
 def test_a_picture_that_has_not_been_analyzed_has_no_colors_to_ask_for(backend, put):
     with pytest.raises(InvalidQuery, match="not known yet"):
         find(backend, palette_of=put().id)
+
+
+def test_a_picture_without_an_accent_that_is_asked_for_is_not_found(backend, shelf, put_colors):
+    accent = put_colors("a green accent", {WHITE: 0.95, GREEN: 0.05})
+    put_colors("white", {WHITE: 1.0})
+    found = find(backend, palette=(AskedColor(WHITE, 0.9), AskedColor(GREEN, 0.05)))
+
+    assert [hit.image.id for hit in found.hits] == [accent.id]
+    assert all(color["found"] for color in found.hits[0].why["colors"])
+    assert find(backend, palette=(AskedColor(WHITE, 0.9), AskedColor(BLUE, 0.08), AskedColor(GREEN))).verdict == "none"

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pipeline.features.color import hex_to_lab
 from pipeline.features.color_difference import NO_CELL, Floats, differences, nearest_in_cells
-from pipeline.features.palette_fit import FARTHEST, AskedPalette, asked_palette, palette_distances
+from pipeline.features.palette_fit import FARTHEST, ROUNDING, AskedPalette, asked_palette, palette_distances
 from pipeline.filters import Filter
 from pipeline.stores.swatch_columns import PLANES, Flags, Palettes, Rows, Slots
 
@@ -22,7 +22,6 @@ REACH = np.float32(12.0)
 """CIEDE2000 within which a swatch may be the color that is asked for, where bounds are taken; any value is right, and
 this one, about the distance of two swatches of one picture, rules out most."""
 
-ROUNDING = 1e-5  # part of a bound that single precision may have added to it
 MOST_COMPARED = 60_000
 """Palettes compared before what was found is taken for the best: a quarter of a second of one processor. Only among
 millions are there more whose bounds leave a doubt, and then the best ten are still found (docs/measurements.md)."""
@@ -52,7 +51,12 @@ def slots_with(palettes: Palettes, where: Filter) -> Slots:
 
 def asked_of(where: Filter) -> AskedPalette:
     """Return the colors that `where` asks for, ready to be compared."""
-    return asked_palette(where.asked_colors, tolerance=where.color_tolerance, least_share=where.color_share)
+    return asked_palette(
+        where.asked_colors,
+        tolerance=where.color_tolerance,
+        least_share=where.color_share,
+        needs_all=bool(where.palette),  # plain colors narrow by a rule of their own, in `slots_with`
+    )
 
 
 def ranking_of(palettes: Palettes, where: Filter) -> "Ranking":
@@ -74,7 +78,7 @@ class Ranking:
         self._asked = asked
         self._limit = limit
         bounds = self._bounds(among)
-        possible = np.flatnonzero(bounds <= limit)
+        possible = np.flatnonzero((bounds <= limit) & np.isfinite(bounds))
         order = possible[np.argsort(bounds[possible], kind="stable")]
         self._waiting, self._bound_of_waiting = among[order], bounds[order]
         self._compared = 0
@@ -121,6 +125,7 @@ class Ranking:
         """Return for each slot a distance that its palette is not nearer than.
 
         What swatches within REACH cannot give of a color costs REACH at least, the rest what its nearest swatch costs.
+        It is infinite where those that may be near enough have too little of a color, twice ROUNDING allowed for.
         """
         palettes = self._palettes
         total = np.zeros(len(among), np.float32)
@@ -128,16 +133,21 @@ class Ranking:
         shares = _shares(palettes, among, self._where).astype(np.float32)
         if self._where.ignore_background:
             cells[palettes.background[:, among]] = NO_CELL
-        for color, weight, demand in zip(self._asked.lab, self._asked.weight, self._asked.demand, strict=True):
+        asked = self._asked
+        each = zip(asked.lab, asked.weight, asked.demand, asked.least, strict=True)
+        for color, weight, demand, least in each:
             bounds = np.minimum(nearest_in_cells(tuple(color.tolist())), np.float32(FARTHEST))
             nearest = np.full(len(among), FARTHEST, np.float32)
             within = np.zeros(len(among), np.float32)
+            near_enough = np.zeros(len(among), np.float32)
             for plane in range(PLANES):
                 here = bounds[cells[plane]]
                 np.minimum(nearest, here, out=nearest)
                 within += shares[plane] * (here < REACH)
+                near_enough += shares[plane] * (here <= asked.near)
             given = np.minimum(within / demand, 1)
             total += weight * np.maximum(nearest, given * np.minimum(nearest, REACH) + (1 - given) * REACH)
+            total[near_enough < least * np.float32(1 - 2 * ROUNDING)] = np.inf
         return total * np.float32(1 - ROUNDING)
 
 

@@ -26,7 +26,7 @@ def palettes(*several: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
 
 def distances(asked: dict[str, float | None], *several: dict[str, float]) -> list[float]:
     wanted = asked_palette([AskedColor(*item) for item in asked.items()], tolerance=12, least_share=0.05)
-    return palette_distances(wanted, *palettes(*several)).tolist()
+    return fit(wanted, *palettes(*several)).distance.tolist()
 
 
 def test_the_same_palette_is_no_distance_away():
@@ -73,6 +73,24 @@ def test_a_small_accent_counts_for_more_than_a_shade_of_the_rest():
     assert other_shade < without_accent
 
 
+@pytest.mark.parametrize("share", [0.05, None])
+def test_a_palette_without_an_accent_does_not_have_the_colors_however_well_the_rest_fits(share):
+    asked = asked_palette([AskedColor(WHITE, 0.9), AskedColor(GREEN, share)], tolerance=12, least_share=0.05)
+    several = palettes({WHITE: 1.0}, {WHITE: 0.95, RED: 0.05}, {WHITE: 0.995, GREEN: 0.005}, {WHITE: 0.98, GREEN: 0.02})
+
+    assert (fit(asked, *several).distance < 12).sum() >= 3  # the mean alone would take them
+    assert np.isfinite(palette_distances(asked, *several)).tolist() == [False, False, False, True]
+
+
+def test_of_one_color_alone_the_tolerance_says_all():
+    rng = np.random.default_rng(3)
+    shares = rng.dirichlet(np.full(SWATCHES, 0.5), 3000).T.astype(np.float32)
+    lab = np.stack([np.full(shares.shape, 50), *rng.uniform(-40, 60, (2, *shares.shape))], axis=-1).astype(np.float32)
+    found = fit(asked_palette([AskedColor(RED, 0.4)], tolerance=20, least_share=0.05), lab, shares)
+    assert 20 < (found.distance <= 20).sum() < 2000
+    assert found.has_all[found.distance <= 20].all()
+
+
 def test_a_larger_share_weighs_more_than_a_smaller_one():
     large_missing, small_missing = distances({RED: 0.6, BLUE: 0.1}, {BLUE: 0.1, WHITE: 0.9}, {RED: 0.6, WHITE: 0.4})
     assert small_missing < large_missing
@@ -114,7 +132,7 @@ def test_it_is_what_a_plain_loop_finds(seed):
         [AskedColor(*pair) for pair in zip(codes, parts, strict=True)], tolerance=12, least_share=0.05
     )
 
-    found = palette_distances(asked, lab.astype(np.float32), shares.astype(np.float32))
+    found = fit(asked, lab.astype(np.float32), shares.astype(np.float32)).distance
 
     assert found == pytest.approx([by_hand(codes, parts, lab[:, at], shares[:, at]) for at in range(20)], abs=0.05)
 
