@@ -15,19 +15,18 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from http.client import HTTPException, HTTPResponse
 from importlib.metadata import version
 from ipaddress import ip_address
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import BinaryIO, cast
 from urllib.parse import urljoin
 
 from pipeline.errors import AddressUnusable, InvalidQuery
 from pipeline.features.limits import check_bytes
+from pipeline.looking_up import Resolve, looked_up, resolve
 from pipeline.public_addresses import IPAddress, WebAddress, may_be_asked, read_address, read_allowed
 from pipeline.settings import Settings
 from pipeline.turns import Turns
@@ -54,15 +53,6 @@ NOT_FETCHED = (
     "Please save the picture and send it as a file."
 )
 OFF = "This server does not fetch pictures from addresses. Please save the picture and send it as a file."
-
-Resolve = Callable[[str], Sequence[str]]
-"""From the name of a host to its numbers as text, best first. Raises OSError."""
-
-
-def resolve(host: str) -> list[str]:
-    """Return the numbers that a name stands for at this moment, as the machine prefers them. Raises OSError."""
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(place[0]).partition("%")[0] for *_, place in found))
 
 
 class Fetcher:
@@ -146,23 +136,8 @@ class Fetcher:
         return numbers[:MOST_NUMBERS]
 
     def _resolved(self, host: str, deadline: float) -> list[IPAddress]:
-        """Ask for the numbers of a name in a thread: the system's resolver takes as long as it likes."""
-        answers: SimpleQueue[Sequence[str] | OSError] = SimpleQueue()
-
-        def ask() -> None:
-            try:
-                answers.put(self._resolve(host))
-            except OSError as error:
-                answers.put(error)
-
-        Thread(target=ask, name="resolver", daemon=True).start()
-        try:
-            answer = answers.get(timeout=_left(deadline))
-        except Empty as error:
-            raise TimeoutError from error
-        if isinstance(answer, OSError):
-            raise answer
-        return [ip_address(number) for number in answer]
+        """Return the numbers of a name. Raises OSError."""
+        return [ip_address(number) for number in looked_up(host, _left(deadline), self._resolve)]
 
     @contextmanager
     def _connected(self, address: WebAddress, numbers: Sequence[IPAddress], deadline: float) -> Iterator[socket.socket]:

@@ -37,9 +37,9 @@ class Filter:
     and `formats` are words of `shapes`.
 
     `palette` are colors that are asked for together, some with shares: what has a part of each, and fits them by
-    `color_tolerance` in the mean, passes (`features.palette_fit`). `palette_of` is the id of an image whose colors become `palette` where libraries
-    are narrowed to those that somebody sees (`access.visible`). With `ignore_background` colors that surround what a
-    picture shows count for nothing.
+    `color_tolerance` in the mean, passes (`features.palette_fit`). `palette_of` is the id of an image whose colors
+    become `palette` where libraries are narrowed to those that somebody sees (`access.visible`). With
+    `ignore_background` colors that surround what a picture shows count for nothing.
     """
 
     libraries: tuple[str, ...] | None = None

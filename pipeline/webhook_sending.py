@@ -3,6 +3,10 @@
 People give these addresses, and the server that sends stands where they may not reach: so a host must have public
 addresses only, unless it is allowed by name or network, and it is not looked up a second time between the check and
 the connection. Redirects are not followed, no proxy is used, and of the answer nothing but its status is read.
+
+What people are told must not map the network within. A name that does not exist, one that nothing answers for in time
+and one with an address inside are refused in the same sentence; and of a host that is allowed without being public
+they read its status, if it speaks HTTP, but not why it took nothing. Logs say more, to whoever runs the server.
 """
 
 import http.client
@@ -17,11 +21,15 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from pipeline.errors import InvalidQuery, ReceiverUnavailable
+from pipeline.looking_up import looked_up
 from pipeline.public_addresses import IPAddress, is_public
 
 LONGEST_ADDRESS = 2000
 ANSWER_SECONDS = 10.0
 """From the first connection to the status of the answer; receivers are to take the matches in and work afterwards."""
+
+LOOK_UP_SECONDS = 5.0
+"""For a name, when an address is given: whoever waits for the page is answered, whatever the resolver does."""
 
 PORTS = {"http": 80, "https": 443}
 GONE = 410
@@ -29,8 +37,10 @@ OK, REDIRECT, BAD = 200, 300, 400
 
 NO_ADDRESS = "The address of a webhook looks like https://example.org/hook, without a name and password in it."
 TOO_LONG = f"The address of a webhook can have {LONGEST_ADDRESS:,} characters."
-NOT_PUBLIC = "The host {host} has no public address, so nothing is sent there. Whoever runs this server can allow it."
-NOT_FOUND = "The host {host} cannot be found."
+NOT_PUBLIC = (
+    "Nothing is sent to the host {host}: it cannot be found, or is not public. Whoever runs this server can allow it."
+)
+NOT_TAKEN = "The receiver did not take it. Whoever runs this server finds the cause in its log."
 NOT_REACHED = "The receiver could not be reached."
 NO_TLS = "The receiver could not prove who it is: its certificate is not valid, or it speaks no TLS."
 TOO_SLOW = f"The receiver did not answer within {ANSWER_SECONDS:g} seconds."
@@ -66,7 +76,7 @@ def check(address: str, allowed: Allowed) -> str:
         raise InvalidQuery(TOO_LONG)
     parts = _split(text)
     try:
-        _places(parts, allowed)
+        _places(parts, allowed, time.monotonic() + LOOK_UP_SECONDS)
     except ReceiverUnavailable as error:
         raise InvalidQuery(error.user_message, detail=error.detail) from error
     return parts._replace(fragment="").geturl()
@@ -87,14 +97,17 @@ def send(
 ) -> None:
     """Post `body` to `address`; return when the receiver has answered that it took it.
 
-    Raises ReceiverUnavailable with a sentence for everything else; `detail` is "410" when it wants no more.
+    Raises ReceiverUnavailable with a sentence for everything else. `detail` is for logs, and "410" when it wants no
+    more.
     """
     try:
         parts = _split(address)
     except InvalidQuery as error:
         raise ReceiverUnavailable(error.user_message) from error
     deadline = time.monotonic() + seconds
-    with _in_words(deadline), _connected(parts, _places(parts, allowed), deadline) as connection:
+    places = _places(parts, allowed, deadline)
+    are_public = all(is_public(ipaddress.ip_address(place)) for place in places)
+    with _in_words(deadline, are_public), _connected(parts, places, deadline) as connection:
         target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
         connection.request("POST", target, body, {**headers, "Host": _host_header(parts)})
         status = connection.getresponse().status
@@ -106,20 +119,22 @@ def send(
 
 
 @contextmanager
-def _in_words(deadline: float) -> Iterator[None]:
-    """Turn what a network raises into a sentence. After the deadline everything is slowness."""
+def _in_words(deadline: float, are_public: bool) -> Iterator[None]:
+    """Turn what a network raises into a sentence, for people only where its addresses are public.
+
+    After the deadline everything is slowness.
+    """
     try:
         yield
-    except ssl.SSLError as error:
-        raise ReceiverUnavailable(_or_too_slow(NO_TLS, deadline), detail=str(error)) from error
-    except OSError as error:
-        raise ReceiverUnavailable(_or_too_slow(NOT_REACHED, deadline), detail=str(error)) from error
-    except (http.client.HTTPException, ValueError) as error:
-        raise ReceiverUnavailable(_or_too_slow(NO_HTTP, deadline), detail=repr(error)) from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        cause = TOO_SLOW if time.monotonic() >= deadline else _cause(error)
+        raise ReceiverUnavailable(cause if are_public else NOT_TAKEN, detail=f"{cause} {error!r}") from error
 
 
-def _or_too_slow(sentence: str, deadline: float) -> str:
-    return TOO_SLOW if time.monotonic() >= deadline else sentence
+def _cause(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return NO_TLS
+    return NOT_REACHED if isinstance(error, OSError) else NO_HTTP
 
 
 def _split(address: str) -> SplitResult:
@@ -133,16 +148,15 @@ def _split(address: str) -> SplitResult:
     return parts
 
 
-def _places(parts: SplitResult, allowed: Allowed) -> list[str]:
+def _places(parts: SplitResult, allowed: Allowed, deadline: float) -> list[str]:
     """Return the addresses of a host, every one of which may be reached. Raises ReceiverUnavailable."""
     host = parts.hostname or ""
     try:
-        found = socket.getaddrinfo(host, _port(parts), type=socket.SOCK_STREAM)
+        places = looked_up(host, max(0.0, deadline - time.monotonic()))
     except (OSError, UnicodeError) as error:
-        raise ReceiverUnavailable(NOT_FOUND.format(host=host), detail=str(error)) from error
-    places = list(dict.fromkeys(str(place[0]) for *_, place in found))
+        raise ReceiverUnavailable(NOT_PUBLIC.format(host=host), detail=repr(error)) from error
     if not allowed.host(host) and not all(allowed.address(ipaddress.ip_address(place)) for place in places):
-        raise ReceiverUnavailable(NOT_PUBLIC.format(host=host))
+        raise ReceiverUnavailable(NOT_PUBLIC.format(host=host), detail="not public")
     return places
 
 

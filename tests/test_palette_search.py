@@ -196,7 +196,7 @@ def test_a_picture_that_has_not_been_analyzed_has_no_colors_to_ask_for(backend, 
         find(backend, palette_of=put().id)
 
 
-def test_a_picture_without_an_accent_that_is_asked_for_is_not_found(backend, shelf, put_colors):
+def test_a_picture_without_an_accent_that_is_asked_for_is_not_found(backend, put_colors):
     accent = put_colors("a green accent", {WHITE: 0.95, GREEN: 0.05})
     put_colors("white", {WHITE: 1.0})
     found = find(backend, palette=(AskedColor(WHITE, 0.9), AskedColor(GREEN, 0.05)))

@@ -30,7 +30,7 @@ an accent may have gone to another swatch; a color of which less than this is th
 
 NEAR_ENOUGH = 1 / (1 - PART_FOUND)
 """What the tolerance is multiplied with for the CIEDE2000 within which that part must lie. Of a color that is asked for
-alone this part is within it in any case, where the mean is within the tolerance; so only several colors are affected."""
+alone this part is within it in any case where the mean is within the tolerance, so only several are affected."""
 
 _WEIGHT_EXPONENT = 0.5
 """A color weighs as the square root of its share. By the share itself an accent of 5 % would be worth less than a
@@ -90,7 +90,8 @@ def asked_palette(
 ) -> AskedPalette:
     """Return what is asked for; a color without a share needs `least_share` and weighs as an even part of the rest.
 
-    Without `needs_all` a palette may lack colors altogether, and is only farther away then. Raises InvalidQuery for what is no color.
+    Without `needs_all` a palette may lack colors altogether, and is only farther away then. Raises InvalidQuery for
+    what is no color.
     """
     is_open = np.array([color.share is None for color in colors], np.bool_)
     given = np.array([color.share or 0.0 for color in colors])

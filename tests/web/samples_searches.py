@@ -29,7 +29,7 @@ def searches_pages() -> dict[str, SearchesPage]:
         PLAIN,
         rename_problem="The name of a search is missing. Please write one.",
         typed_name=HOSTILE,
-        webhook_problem="The host example.org has no public address, so nothing is sent there.",
+        webhook_problem="The receiver could not be reached.",
         typed_address=HOSTILE,
     )
     shown = Secret(

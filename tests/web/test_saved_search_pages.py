@@ -144,7 +144,7 @@ def test_an_address_that_is_refused_is_told_at_its_form(client: TestClient) -> N
     answer = client.post(f"/searches/{saved_id(client)}/webhook", data={"address": "http://10.0.0.1/<hook>"})
 
     assert answer.status_code == 422
-    assert "The host 10.0.0.1 has no public address" in answer.text
+    assert "Nothing is sent to the host 10.0.0.1" in answer.text
     assert 'value="http://10.0.0.1/&lt;hook&gt;"' in answer.text
     assert '<details class="careful" open>' in answer.text
 
