@@ -196,7 +196,8 @@ def _find(backend: Backend, query: SearchQuery, question: Question, by_words: li
         exhausted = len(ranked) < depth
         neighbors = continued(neighbors[:first], ranked)
         rows = _shown(backend, neighbors, query.where, needed)
-    if key and (len(neighbors) > first or not first):
+    is_paged = query.offset > 0 or len(rows) > query.limit
+    if key and is_paged and (len(neighbors) > first or not first):
         freeze(backend, key, neighbors)
     judge = _judge(backend, query.where, question, neighbors, by_words, rows)
     return _page_of(judge, query, rows, neighbors)
@@ -209,12 +210,13 @@ def _find_sorted(backend: Backend, query: SearchQuery, question: Question, by_wo
     """
     key = frozen_key(backend, query.terms, query.where)
     neighbors = frozen(backend, key) if query.offset else None
+    is_new = neighbors is None
     if neighbors is None:
         neighbors = rank(backend, query.where, question, by_words, query.weights, MOST_MATCHES)
-        if key:
-            freeze(backend, key, neighbors)
     judge = _judge(backend, query.where, question, neighbors, by_words)
     matches = _matches(judge, neighbors[:MOST_MATCHES])
+    if key and is_new and (query.offset > 0 or len(matches) > query.limit):
+        freeze(backend, key, neighbors)
     order = backend.images.sorted(np.array(list(matches), np.int64), query.sort)
     in_order = [matches[row] for row in order.tolist()]
     rows = _shown(backend, in_order, query.where, query.offset + query.limit + 1)

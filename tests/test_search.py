@@ -21,9 +21,10 @@ from pipeline.principals import OWNER, Principal, Role
 from pipeline.query_pictures import Region, get_query_picture, keep_query_picture
 from pipeline.questions import Term
 from pipeline.search import SearchQuery, SearchResult, search
+from pipeline.sorting import Sort
 from pipeline.stores import records_embeddings, records_images, records_queries
 from pipeline.stores.records_queries import QueryPicture
-from pipeline.stores.tables import images
+from pipeline.stores.tables import frozen_results, images
 from pipeline.uploads import spooled
 from pipeline.worker import Worker
 
@@ -283,6 +284,21 @@ def test_pages_of_a_picture_search_do_not_shift_while_pictures_come_in(backend, 
     assert ids(first) + ids(second) == [image.id for image in made[:20]]
     anew = find(backend, term, limit=10)
     assert any("newer" in hit.image.filename for hit in anew.hits)
+
+
+@pytest.mark.parametrize("sort", [Sort.BEST, Sort.NEWEST])
+def test_what_fits_one_page_is_not_frozen(backend, shelf, sort):
+    shelf.add_many([shelf.axis(0, tilt=0.01 * number) for number in range(10)])
+    term = ask_vector(backend, shelf.axis(0))
+
+    def frozen() -> int:
+        with backend.database.read() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(frozen_results))
+
+    assert not find(backend, term, limit=10, sort=sort).has_more
+    assert frozen() == 0
+    assert find(backend, term, limit=9, sort=sort).has_more
+    assert frozen() == 1
 
 
 def test_a_picture_search_is_paged_to_the_last_image_however_few_were_frozen_at_first(backend, shelf, monkeypatch):

@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,12 @@ from sqlalchemy.engine import Connection
 from pipeline.stores.protocols import Neighbor
 from pipeline.stores.tables import frozen_results, insert_into, query_pictures
 from pipeline.stores.tables_searches import saved_searches
+
+RESULTS_KEPT = 50
+"""Result lists of one picture, of 12 kB at most each: nobody pages through more regions and filters of it at once."""
+
+_STAMP_DIGITS, _DIGEST_DIGITS = 12, 52
+"""What `frozen_results.filter_digest` has: when a list was kept, in milliseconds, and 208 bits of its digest."""
 
 
 @dataclass(frozen=True)
@@ -71,28 +77,33 @@ def get(connection: Connection, key: str) -> QueryPicture | None:
 
 
 def freeze(connection: Connection, key: str, filter_digest: str, neighbors: list[Neighbor]) -> None:
-    """Keep a result list, so that its pages do not shift while somebody reads them."""
+    """Keep a result list, so that its pages do not shift while somebody reads them; those kept longest make room."""
     values = {
         "rows": np.array([neighbor.row for neighbor in neighbors], np.int64).tobytes(),
         "similarities": np.array([neighbor.similarity for neighbor in neighbors], np.float32).tobytes(),
     }
+    column = frozen_results.c.filter_digest
+    own = frozen_results.c.key == key
+    connection.execute(frozen_results.delete().where(own, _is_of(filter_digest)))
     # Nothing for a picture that has been forgotten meanwhile, and none is forgotten before this is committed.
     kept = sa.select(
         query_pictures.c.key,
-        sa.literal(filter_digest, sa.String),
+        sa.literal(_stamp(datetime.now(UTC)) + filter_digest[:_DIGEST_DIGITS], sa.String),
         *(sa.literal(value, sa.LargeBinary) for value in values.values()),
     ).where(query_pictures.c.key == key)
     kept = kept.with_for_update(read=True, key_share=True)
     frozen_now = insert_into(connection, frozen_results).from_select(["key", "filter_digest", *values], kept)
     connection.execute(frozen_now.on_conflict_do_update(index_elements=list(frozen_results.primary_key), set_=values))
+    newest = sa.select(column).where(own).order_by(column.desc()).limit(RESULTS_KEPT)
+    connection.execute(frozen_results.delete().where(own, column.not_in(newest)))
 
 
 def frozen(connection: Connection, key: str, filter_digest: str) -> list[Neighbor] | None:
     """Return the result list that was frozen, or None."""
     found = connection.execute(
-        sa.select(frozen_results.c.rows, frozen_results.c.similarities).where(
-            frozen_results.c.key == key, frozen_results.c.filter_digest == filter_digest
-        )
+        sa.select(frozen_results.c.rows, frozen_results.c.similarities)
+        .where(frozen_results.c.key == key, _is_of(filter_digest))
+        .order_by(frozen_results.c.filter_digest.desc())
     ).first()
     if not found:
         return None
@@ -102,6 +113,19 @@ def frozen(connection: Connection, key: str, filter_digest: str) -> list[Neighbo
 
 
 def forget_before(connection: Connection, moment: datetime) -> int:
-    """Remove the pictures kept before `moment` with their results, but for those of saved searches; return how many."""
+    """Remove the results kept before `moment`, and the pictures but for those of saved searches; return how many."""
     is_saved = sa.exists().where(saved_searches.c.picture_key == query_pictures.c.key)
+    column = frozen_results.c.filter_digest
+    # Those that claim to be of a time to come were kept by a version that wrote no moment.
+    is_old = (column < _stamp(moment)) | (column > _stamp(datetime.now(UTC) + timedelta(days=1)))
+    connection.execute(frozen_results.delete().where(is_old))
     return connection.execute(query_pictures.delete().where(query_pictures.c.created_at < moment, ~is_saved)).rowcount
+
+
+def _stamp(moment: datetime) -> str:
+    """Return the milliseconds since 1970 as digits whose alphabetical order is that of time."""
+    return f"{int(moment.timestamp() * 1000):0{_STAMP_DIGITS}x}"
+
+
+def _is_of(filter_digest: str) -> sa.ColumnElement[bool]:
+    return sa.func.substr(frozen_results.c.filter_digest, _STAMP_DIGITS + 1) == filter_digest[:_DIGEST_DIGITS]

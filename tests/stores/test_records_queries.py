@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from random_records import random_unit
 
 from pipeline.stores import records_queries, records_uploads
 from pipeline.stores.protocols import Neighbor
 from pipeline.stores.records_queries import QueryPicture
-from pipeline.stores.tables import frozen_results
+from pipeline.stores.tables import frozen_results, query_pictures
 
 pytestmark = pytest.mark.on_both_databases
 
@@ -71,6 +72,33 @@ def test_a_forgotten_picture_takes_its_results_with_it(database, kept):
     with database.read() as connection:
         assert records_queries.get(connection, kept.key) is None
         assert connection.execute(frozen_results.select()).all() == []
+
+
+def test_only_the_newest_results_of_a_picture_are_kept(database, kept, monkeypatch):
+    monkeypatch.setattr(records_queries, "RESULTS_KEPT", 3)
+    digests = [f"{number:064x}"[::-1] for number in range(5)]
+    for digest in (*digests, digests[3]):
+        with database.write() as connection:
+            records_queries.freeze(connection, kept.key, digest, [Neighbor(1, 1.0)])
+        with database.read() as connection:
+            assert records_queries.frozen(connection, kept.key, digest)
+
+    with database.read() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(frozen_results)) == 3
+
+
+def test_results_are_forgotten_by_age_and_so_are_those_without_one(database, kept):
+    with database.write() as connection:
+        records_queries.freeze(connection, kept.key, DIGEST, [Neighbor(1, 1.0)])
+        connection.execute(
+            frozen_results.insert().values(key=kept.key, filter_digest="f" * 64, rows=b"", similarities=b"")
+        )
+        connection.execute(query_pictures.update().values(created_at=datetime.now(UTC) + timedelta(days=9)))
+        records_queries.forget_before(connection, datetime.now(UTC) - timedelta(days=1))
+        assert connection.scalar(sa.select(sa.func.count()).select_from(frozen_results)) == 1
+        records_queries.forget_before(connection, datetime.now(UTC) + timedelta(seconds=1))
+        assert connection.scalar(sa.select(sa.func.count()).select_from(frozen_results)) == 0
+        assert records_queries.get(connection, kept.key)
 
 
 def test_the_cards_of_an_upload_come_in_their_order(database):
