@@ -110,6 +110,11 @@ def may(principal: Principal, action: Action, image: ImageRecord) -> bool:
     return action is Action.CHANGE and own and principal.may(Action.CHANGE_OWN, image.library)
 
 
+def may_look(principal: Principal, image: ImageRecord) -> bool:
+    """Whether more may be told of an image that `principal` has sent than that it is there, held or refused."""
+    return not image.is_kept_back or principal.may(Action.CHANGE, image.library)
+
+
 def may_change_any(principal: Principal) -> bool:
     """Whether there is a library in which `principal` may change pictures, or at least their own."""
     return principal.libraries(Action.CHANGE) != frozenset() or principal.libraries(Action.CHANGE_OWN) != frozenset()

@@ -146,7 +146,7 @@ def list_failed(backend: Backend, principal: Principal, *, limit: int) -> list[I
     """Return images whose analysis failed, newest first."""
     seen = access.visible(backend, Filter(), principal)
     with backend.database.read() as connection:
-        return records_images.get_by_rows(connection, records_status.failed_rows(connection, seen, limit))
+        return records_images.get_by_rows(connection, records_status.failed_rows(connection, seen, principal, limit))
 
 
 def figures(backend: Backend, principal: Principal, *, since: datetime) -> Figures:

@@ -16,7 +16,7 @@ from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord, ImageState
 from pipeline.ingest import accept, failure_code
 from pipeline.labels import clean_filename
-from pipeline.principals import Action, Principal
+from pipeline.principals import Principal
 from pipeline.uploads import spooled
 from webapp import schemas
 from webapp.api_form import ANY_CALL, api_errors, file_answer, filter_parameters, upload_body
@@ -67,7 +67,7 @@ def upload_image(running: RunningDependency, principal: PrincipalDependency, for
     image, may_see = accepted.image, principal.may_see(accepted.image.library)
     if wait and may_see:
         image = _wait_for(running, image, principal)
-    if accepted.existing and not (may_see and _may_look(principal, image)):
+    if accepted.existing and not (may_see and access.may_look(principal, image)):
         # Who may add and not look is not told what others have written to the same bytes.
         image = replace(image, filename=clean_filename(sent.filename or ""), caption="", tags=())
     if wait and image.state == ImageState.FAILED:
@@ -170,11 +170,6 @@ def _wait_for(running: Running, image: ImageRecord, principal: Principal) -> Ima
     finally:
         running.worker.hurried.discard(image.row)
         running.waiters.release()
-
-
-def _may_look(principal: Principal, image: ImageRecord) -> bool:
-    """Whether more may be told of an image than that it is there, or is held."""
-    return image.state != ImageState.HELD or principal.may(Action.CHANGE, image.library)
 
 
 def _copies(running: Running, image: ImageRecord, principal: Principal) -> list[dict[str, str]] | None:
