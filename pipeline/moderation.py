@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline import banks, holding
-from pipeline.access import GONE, check_reading
+from pipeline.access import FOR_OWNERS, GONE, check_reading
 from pipeline.backend import Backend
 from pipeline.errors import Conflict, ImageNotFound, NotAllowed
 from pipeline.images import ImageRecord, ImageState, new_image_id
@@ -28,7 +28,6 @@ NOT_YOURS = (
 NOT_YOUR_LIBRARY = (
     "You may look at this picture but not moderate it. The owners of its library can give you another role."
 )
-FOR_OWNERS = "This was left to the owners of its library, who alone decide about it now."
 NOTHING_OPEN = "There is nothing to decide about {these} any more."
 BEFORE_YOU = "{name} has {done} it already."
 UNDONE = "This cannot be undone any more: it was undone already, or the pictures are gone."

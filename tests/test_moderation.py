@@ -255,6 +255,24 @@ def test_what_is_escalated_only_owners_settle(desk):
         moderation.undo(desk.backend, settled.batch, desk.who("Mo"))
 
 
+def test_what_is_escalated_only_owners_delete_and_bring_back(desk):
+    [image] = desk.put()
+    desk.report(image)
+    moderation.escalate(desk.backend, [image], desk.who("Mo"), "beyond me")
+
+    for name in ("Mo", "Uma"):
+        with pytest.raises(NotAllowed, match="left to the owners"):
+            curation.delete(desk.backend, [image], desk.who(name))
+    moderation.remove(desk.backend, [image], desk.who("Olga"), "against the rules")
+    with pytest.raises(NotAllowed, match="left to the owners"):
+        curation.restore(desk.backend, [image], desk.who("Mo"))
+    desk.seed -= 1
+    desk.put()
+    assert (desk.waiting(tab=Tab.HELD), desk.waiting(tab=Tab.ESCALATED)) == ([], [image])
+    curation.delete(desk.backend, [image], desk.who("Olga"))
+    curation.restore(desk.backend, [image], desk.who("Olga"))
+
+
 def test_the_queue_is_read_in_pages_oldest_first_and_filtered_by_what_was_said_and_by_whom(desk):
     ids = desk.put(count=5)
     for number, image in enumerate(reversed(ids)):
