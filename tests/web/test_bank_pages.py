@@ -118,6 +118,9 @@ def test_programs_do_the_same(client: TestClient) -> None:
     assert ({page["entries"][0]["hash"], rest["entries"][0]["hash"]} >= {"ab" * 32}, rest["next"]) == (True, None)
     tried = client.post(f"{at}/try", files={"file": ("cat.jpg", jpeg("chelsea.png"))}).json()
     assert (tried["done"], tried["nearest"][0]["distance"]) == ("warn", 0)
+    warned = upload(client, encoded(photo("chelsea.png"), "PNG"), "cat.png").json()
+    assert warned["warnings"] == ["This picture looks like one of those that are watched for here."]
+    assert image["warnings"] == []
     changed = client.patch(at, json={"max_distance": 47, "paused": True, "expires_at": "2030-01-01"}).json()
     assert (changed["level"], changed["expires_at"]) == ("loose", "2030-01-01T00:00:00+00:00")
     assert changed["paused"]

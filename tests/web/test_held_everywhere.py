@@ -193,6 +193,9 @@ def test_who_has_sent_it_is_told_that_it_is_held_and_why(world: HeldWorld) -> No
 
     told = uploader.send("GET", f"/api/v1/images/{world.cat.id}", {}).json()
     listed = uploader.send("GET", "/api/v1/images", {"state": "held"}).json()["images"]
+    for kind in ("uploader", "moderator"):
+        every = Visitor(world, kind).send("GET", "/api/v1/images", {}).json()["images"]
+        assert world.cat.id not in [image["id"] for image in every]
     again = uploader.send(
         "POST", "/api/v1/images", {"file": (SECRET_FILE, jpeg("chelsea.png")), "library": world.shared}
     )

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
 from pipeline import access, curation, listing
+from pipeline.bank_matching import warnings_of
 from pipeline.description import describe
 from pipeline.duplicate_checking import copies_of, waiting_for_check
 from pipeline.errors import ImageNotFound
@@ -48,7 +49,8 @@ def upload_image(running: RunningDependency, principal: PrincipalDependency, for
 
     Bad pictures are refused at once where that can be seen. With `wait=true` the answer comes when the picture has
     been analyzed, after 30 s at most; when too many wait already, it is answered `waiting`. It then has the `copies`
-    that were found beside the picture, as far as you may see them; null where it has not been compared yet.
+    that were found beside the picture, as far as you may see them; null where it has not been compared yet. `warnings`
+    are what banks of known pictures say of one that they let in.
     """
     fields = fields_of(form)
     wait = read_truth(fields, "wait")
@@ -73,7 +75,8 @@ def upload_image(running: RunningDependency, principal: PrincipalDependency, for
     if wait and image.state == ImageState.FAILED:
         return _failed(running, image)
     copies = _copies(running, image, principal) if wait and may_see else None
-    body = describe(image) | {"existing": accepted.existing, "copies": copies}
+    warnings = warnings_of(backend, image.row) if may_see and image.state == ImageState.READY else []
+    body = describe(image) | {"existing": accepted.existing, "copies": copies, "warnings": warnings}
     return JSONResponse(body, 200 if accepted.existing else 201)
 
 
@@ -86,7 +89,10 @@ def list_images(
     limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = DEFAULT_LISTED,
     cursor: Annotated[str | None, Query()] = None,
 ) -> dict[str, Any]:
-    """List images in all states (or one), newest first, narrowed by the filters of a search."""
+    """List images in one state, or in all but `held`, newest first, narrowed by the filters of a search.
+
+    With `state=held` those are listed that are held in libraries that you moderate, and those that you have sent.
+    """
     where = read_filter(fields_of(request.query_params))
     found = listing.list_images(backend, where, principal, state=state, limit=limit, cursor=cursor)
     return {"images": [describe(image) for image in found.images], "next": found.next_cursor}
