@@ -16,7 +16,8 @@ from pipeline.filters import Filter
 from pipeline.images import MAIN_LIBRARY, ImageRecord
 from pipeline.labels import check_library_name
 from pipeline.principals import OWNER, Action, Principal, Scope
-from pipeline.stores import records_images, records_libraries, records_people
+from pipeline.stores import records_cases, records_images, records_libraries, records_people
+from pipeline.stores.database import Connection
 
 GONE = "There is no such picture. It may have been deleted."
 SCOPE_MISSING = "This token may not be used for that. It would need the scope “{scope}”."
@@ -27,6 +28,11 @@ NOT_MODERATING = (
     "You may look at these pictures but not settle duplicates. The owners of their libraries can make you a moderator."
 )
 ANOTHER_ROLE = "Its owners can give you another role."
+FOR_OWNERS = "This was left to the owners of its library, who alone decide about it now."
+SOME_FOR_OWNERS = (
+    "Some of these pictures were left to the owners of their library, who alone decide about them now, so nothing was "
+    "done. Please leave those out."
+)
 DEEDS = {
     Action.CHANGE: "change them",
     Action.CHANGE_OWN: "change them",
@@ -102,12 +108,30 @@ def check_action(images: Sequence[ImageRecord], principal: Principal, action: Ac
     )
 
 
+def check_deciding(connection: Connection, images: Sequence[ImageRecord], principal: Principal, action: Action) -> None:
+    """Raise as `check_action`, and NotAllowed where one of them was left to the owners of its library, for others."""
+    check_action(images, principal, action)
+    if owners_alone(connection, images, principal):
+        raise NotAllowed(FOR_OWNERS if len(images) == 1 else SOME_FOR_OWNERS)
+
+
+def owners_alone(connection: Connection, images: Sequence[ImageRecord], principal: Principal) -> set[int]:
+    """Return the rows of those of a few images that were left to the owners of their libraries, who are others."""
+    others = [image.row for image in images if not principal.may(Action.MANAGE, image.library)]
+    return records_cases.left_to_owners(connection, others) if others else set()
+
+
 def may(principal: Principal, action: Action, image: ImageRecord) -> bool:
     """Whether `principal` may do `action` with an image; what nobody else has uploaded is theirs to change."""
     if principal.may(action, image.library):
         return True
     own = principal.person_id is not None and image.uploader == principal.person_id
     return action is Action.CHANGE and own and principal.may(Action.CHANGE_OWN, image.library)
+
+
+def may_look(principal: Principal, image: ImageRecord) -> bool:
+    """Whether more may be told of an image that `principal` has sent than that it is there, held or refused."""
+    return not image.is_kept_back or principal.may(Action.CHANGE, image.library)
 
 
 def may_change_any(principal: Principal) -> bool:

@@ -3,7 +3,7 @@
 Of a picture its hash is kept, and a small thumbnail unless the bank keeps none. Who may do it says `banks`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -249,16 +249,23 @@ def remove_entries(backend: Backend, principal: Principal, bank_id: str, ids: Se
 
 
 def change_entry(
-    backend: Backend, principal: Principal, bank_id: str, entry_id: int, *, notes: str, expires_at: datetime | None
+    backend: Backend, principal: Principal, bank_id: str, entry_id: int, changes: Mapping[str, object]
 ) -> None:
-    """Set the notes of an entry, and when its time is over. Raises NotFound, NotAllowed or InvalidQuery."""
+    """Set `notes` of an entry, `expires_at` (when its time is over, None for never), or both; what is left out stays.
+
+    Raises NotFound, NotAllowed or InvalidQuery.
+    """
     with backend.database.write() as connection:
         principal, bank = find_now(connection, principal, bank_id, Action.CHANGE)
-        values = {"notes": _notes(notes), "expires_at": expires_at}
+        values = dict(changes)
+        if "notes" in values:
+            values["notes"] = _notes(str(values["notes"]))
         if not records_banks.change_entry(connection, bank.id, entry_id, **values):
             raise NotFound(UNKNOWN)
-        until = expires_at.isoformat() if expires_at else ""
-        told = {"entry": entry_id, "until": until}
+        told: dict[str, object] = {"entry": entry_id}
+        if "expires_at" in values:
+            until = values["expires_at"]
+            told["until"] = until.isoformat() if isinstance(until, datetime) else ""
         records_audit.add(connection, principal, Event.BANK_ENTRY_CHANGED, bank.name, library=bank.library, **told)
 
 

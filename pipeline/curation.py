@@ -7,7 +7,7 @@ may be changed by them; if some may not be changed, nothing is done to any.
 from collections.abc import Sequence
 
 from pipeline import bank_matching, purging
-from pipeline.access import GONE, check_action, check_reading
+from pipeline.access import GONE, check_action, check_deciding, check_reading
 from pipeline.backend import Backend
 from pipeline.errors import ImageNotFound
 from pipeline.images import ImageRecord
@@ -73,7 +73,7 @@ def delete(
     with backend.database.write() as connection:
         principal = records_principals.current(connection, principal)
         images = records_images.get_present(connection, wanted, principal, deleted_too=purge)
-        check_action(images, principal, Action.PURGE if purge else Action.CHANGE)
+        check_deciding(connection, images, principal, Action.PURGE if purge else Action.CHANGE)
         if purge:
             purging.forget(connection, images, principal)
         else:
@@ -91,7 +91,7 @@ def restore(backend: Backend, image_ids: Sequence[str], principal: Principal) ->
         principal = records_principals.current(connection, principal)
         wanted = list(dict.fromkeys(image_ids))
         images = records_images.get_present(connection, wanted, principal, deleted_too=True)
-        check_action(images, principal, Action.CHANGE)
+        check_deciding(connection, images, principal, Action.CHANGE)
         deleted = [image for image in images if image.deleted_at]
         records_images.restore(connection, [image.row for image in deleted])
         records_image_audit.add(connection, principal, Event.IMAGES_RESTORED, deleted)

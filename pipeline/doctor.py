@@ -293,7 +293,7 @@ def _count_states(backend: Backend) -> str:
 
 def _list_failures(backend: Backend) -> Iterator[Finding]:
     with backend.database.read() as connection:
-        rows = records_status.failed_rows(connection, Filter(), MOST_FAILURES)
+        rows = records_status.failed_rows(connection, Filter(), OWNER, MOST_FAILURES)
         images = records_images.get_by_rows(connection, rows)
     for image in images:
         yield Finding("Failed picture", "note", f"{image.filename}: {image.error}")

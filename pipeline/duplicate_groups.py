@@ -5,11 +5,11 @@ group only. Who sees a group sees only those of its images that exist for them; 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pipeline.access import check_reading, library_ids, may
+from pipeline.access import check_reading, library_ids, may, owners_alone
 from pipeline.backend import Backend
 from pipeline.errors import GroupNotFound, InvalidQuery
 from pipeline.features.comparison import Comparison, Verdict
@@ -217,7 +217,9 @@ def groups_of(connection: Connection, principal: Principal, group_ids: Sequence[
     rows = sorted({row for shape in shapes for row in shape.rows})
     images = {image.row: image for image in records_images.get_by_rows(connection, rows)}
     pairs = {(pair.a, pair.b): pair for pair in records_groups.findings(connection, rows)}
-    return [_group(shape, images, pairs, principal) for shape in shapes]
+    changeable = {row for row, image in images.items() if may(principal, Action.CHANGE, image)}
+    changeable -= owners_alone(connection, list(images.values()), principal)
+    return [_group(shape, images, pairs, principal, changeable) for shape in shapes]
 
 
 def _group(
@@ -225,14 +227,15 @@ def _group(
     images: Mapping[int, ImageRecord],
     pairs: Mapping[tuple[int, int], records_groups.Finding],
     principal: Principal,
+    changeable: Collection[int],
 ) -> Group:
     keeper, *others = shape.rows
-    members = [Member(images[keeper], None, None, may(principal, Action.CHANGE, images[keeper]))]
+    members = [Member(images[keeper], None, None, keeper in changeable)]
     for row in others:
         pair = pairs[min(keeper, row), max(keeper, row)]
         decision = None if pair.decision in APART else pair.decision
         image = images[row]
-        members.append(Member(image, pair.seen_from(keeper), decision, may(principal, Action.CHANGE, image)))
+        members.append(Member(image, pair.seen_from(keeper), decision, row in changeable))
     verdicts = [member.verdict for member in members if member.verdict is not None]
     suggestion = suggest([member.image for member in members], [member.comparison for member in members])
     claimed = shape.claimed_until is not None and shape.claimed_until > datetime.now(UTC)

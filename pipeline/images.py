@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from pipeline.errors import RefusedByBank
 from pipeline.features.picture import Category, Keyword, Palette
 
 MAIN_LIBRARY = "main"
@@ -43,7 +44,8 @@ class ImageRecord:
     sent it, if nobody else has sent the same bytes into the same library. `width` and `height` are upright; `bytes` is
     the size of the original. `color`, `category` and `encoder` are None until the image has been analysed, and until
     then there are no `keywords`; often none fits. `path` is set when the original was imported in place and lies
-    outside the object store. Times are in UTC, except `taken_at`, which is the camera's clock.
+    outside the object store. `error_code` is the code of what ended the analysis, or holds the image. Times are in UTC,
+    except `taken_at`, which is the camera's clock.
     """
 
     row: int
@@ -70,6 +72,13 @@ class ImageRecord:
     exif: dict[str, str] = field(default_factory=dict)
     library_name: str = ""
     uploader: str | None = None
+    error_code: str | None = None
+
+    @property
+    def is_kept_back(self) -> bool:
+        """Whether it is held or was refused by a bank, and so shown to the moderators of its library alone."""
+        is_refused = self.state == ImageState.FAILED and self.error_code == RefusedByBank.code
+        return is_refused or self.state == ImageState.HELD
 
     @property
     def object_key(self) -> str:

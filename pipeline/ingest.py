@@ -20,11 +20,12 @@ from pipeline.features.fingerprint import fingerprint_of
 from pipeline.features.picture import Features, Picture
 from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.features.thumbnail import encode as encode_thumbnail
-from pipeline.images import ImageRecord, original_key
+from pipeline.images import ImageRecord, ImageState, original_key
 from pipeline.labels import check_tag_counts, clean_caption, clean_filename, clean_tags
 from pipeline.originals import original_bytes, put_thumbnail
 from pipeline.principals import Action, Principal
 from pipeline.stores import (
+    records_bank_matches,
     records_embeddings,
     records_image_audit,
     records_images,
@@ -86,7 +87,7 @@ def accept_into(
 
     `place` is where an import found the file; with `in_place` the file there stays the original and nothing is
     copied. An image that is there already gets the caption and tags if `principal` may change it. Raises ImageRejected,
-    InvalidQuery or NotAllowed before anything is recorded.
+    InvalidQuery or NotAllowed before anything is recorded; RefusedByBank for what was removed to stay removed.
     """
     check_uploading(library, principal)
     caption, tags = clean_caption(caption), clean_tags(tags)
@@ -104,6 +105,7 @@ def accept_into(
         in_place=in_place,
         uploader=principal.person_id,
     )
+    _check_not_removed(backend, new)
     if not in_place:
         _keep_original(backend, new, upload.path)
     words = _Words(caption, tuple(tags))
@@ -114,6 +116,20 @@ def accept_into(
         raise RuntimeError("an image could not be recorded although nobody else was writing")
     log.info("accepted", extra={"image_id": accepted.image.id, "existing": accepted.existing})
     return accepted
+
+
+def _check_not_removed(backend: Backend, new: NewImage) -> None:
+    """Raise RefusedByBank for bytes in the trash that a moderator has removed, and that a bank refuses like a copy."""
+    with backend.database.read() as connection:
+        there = records_images.find_by_sha256(connection, new.library, new.sha256)
+        if there is None or there.deleted_at is None or there.state != ImageState.HELD:
+            return
+        fingerprint = records_bank_matches.fingerprint_of_row(connection, there.row)
+    if fingerprint is None:
+        return
+    judgement = bank_matching.judge(backend, new.library, new.sha256, fingerprint)
+    if judgement.action is BankAction.REFUSE:
+        raise RefusedByBank(judgement.sentence)
 
 
 @dataclass(frozen=True)

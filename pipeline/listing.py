@@ -21,6 +21,9 @@ Facets = facets.Facets
 
 Figures = records_status.Figures
 
+LISTED = tuple(state for state in ImageState if state is not ImageState.HELD)
+"""The states of images that are in a list of all: what is held is asked for by name."""
+
 log = logging.getLogger(__name__)
 
 CURSOR = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -61,9 +64,9 @@ def list_images(
     limit: int,
     cursor: str | None = None,
 ) -> ImagePage:
-    """Return up to `limit` images in one state or all, newest first, that pass `where`.
+    """Return up to `limit` images in one state, or in all but HELD, newest first, that pass `where`.
 
-    Held ones are listed for their moderators, and for those who have sent them.
+    Held ones, when they are asked for, are listed for their moderators, and for those who have sent them.
 
     `cursor` is what an earlier part gave. It is the id of its last image, so it tells nothing of what others have
     uploaded; if that image is not there any more, or is none that `principal` may see, the list goes on with those
@@ -80,7 +83,7 @@ def list_images(
             principal,
             own_held_too=True,
             colored=colored,
-            states=(state,) if state else tuple(ImageState),
+            states=(state,) if state else LISTED,
             behind=records_listing.place_behind(connection, cursor, principal) if cursor else None,
             limit=limit + 1,
         )
@@ -154,7 +157,7 @@ def list_failed(backend: Backend, principal: Principal, *, limit: int) -> list[I
     """Return images whose analysis failed, newest first."""
     seen = access.visible(backend, Filter(), principal)
     with backend.database.read() as connection:
-        return records_images.get_by_rows(connection, records_status.failed_rows(connection, seen, limit))
+        return records_images.get_by_rows(connection, records_status.failed_rows(connection, seen, principal, limit))
 
 
 def figures(backend: Backend, principal: Principal, *, since: datetime) -> Figures:

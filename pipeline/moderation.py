@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline import banks, holding
-from pipeline.access import GONE, check_reading
+from pipeline.access import FOR_OWNERS, GONE, check_reading
 from pipeline.backend import Backend
 from pipeline.errors import Conflict, ImageNotFound, NotAllowed
 from pipeline.images import ImageRecord, ImageState, new_image_id
@@ -28,10 +28,14 @@ NOT_YOURS = (
 NOT_YOUR_LIBRARY = (
     "You may look at this picture but not moderate it. The owners of its library can give you another role."
 )
-FOR_OWNERS = "This was left to the owners of its library, who alone decide about it now."
 NOTHING_OPEN = "There is nothing to decide about {these} any more."
 BEFORE_YOU = "{name} has {done} it already."
 UNDONE = "This cannot be undone any more: it was undone already, or the pictures are gone."
+WAITS_AGAIN = (
+    "This cannot be undone: it was brought back meanwhile, and waits in the queue. Please decide about it there."
+)
+BROUGHT_BACK = "This cannot be undone: it was brought back meanwhile."
+DELETED_SINCE = "This cannot be undone while it is in the trash. Please restore it first."
 DONE_WORDS = {APPROVED: "approved", REMOVED: "removed"}
 
 
@@ -106,6 +110,8 @@ def preview(backend: Backend, image_ids: Sequence[str], principal: Principal) ->
 def approve(backend: Backend, image_ids: Sequence[str], principal: Principal, reason: str = "") -> Settled:
     """Let pictures go, or stay, as they are: what was held is found again, reports are settled.
 
+    The hash of one that had been removed goes out of the bank that it was kept in.
+
     Raises NotAllowed when some of them are not moderated by `principal` or left to their owners, and Conflict when all
     of them have been settled, in words that say by whom.
     """
@@ -113,6 +119,7 @@ def approve(backend: Backend, image_ids: Sequence[str], principal: Principal, re
 
     def do(connection: Connection, images: list[ImageRecord], principal: Principal) -> None:
         for image in images:
+            banks.forget(connection, image, principal)  # it may have been removed to stay so, and was restored
             holding.release(connection, image.row)
         records_image_audit.add(connection, principal, Event.IMAGES_APPROVED, images, reason=reason)
 
@@ -177,7 +184,7 @@ def undo(backend: Backend, batch: str, principal: Principal) -> list[ImageRecord
         kept = [image for image in images if image.row not in again]
         undone = [image for image in kept if _can_be_undone(image, cases[image.row][0])]
         if not undone:
-            raise Conflict(UNDONE)
+            raise Conflict(_why_not_undone(images, kept))
         for image in undone:
             _undo(connection, image, cases[image.row], principal)
         records_image_audit.add(connection, principal, Event.MODERATION_UNDONE, undone)
@@ -186,6 +193,15 @@ def undo(backend: Backend, batch: str, principal: Principal) -> list[ImageRecord
 
 def _can_be_undone(image: ImageRecord, case: Case) -> bool:
     return (image.deleted_at is not None) == (case.outcome == REMOVED)
+
+
+def _why_not_undone(images: Sequence[ImageRecord], not_waiting: Sequence[ImageRecord]) -> str:
+    """Return why nothing of what was settled can be taken back; `not_waiting` are those not in the queue again."""
+    if not images:
+        return UNDONE
+    if not not_waiting:
+        return WAITS_AGAIN
+    return BROUGHT_BACK if not_waiting[0].deleted_at is None else DELETED_SINCE
 
 
 def _undo(connection: Connection, image: ImageRecord, theirs: Sequence[Case], principal: Principal) -> None:

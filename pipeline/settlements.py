@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from uuid import uuid4
 
-from pipeline.access import check_action, check_reading
+from pipeline.access import check_deciding, check_reading
 from pipeline.backend import Backend
 from pipeline.claiming import take
 from pipeline.deciding import clean_reason, known
@@ -88,7 +88,7 @@ def settle(backend: Backend, group_id: str, settlement: Settlement, principal: P
     check_reading(principal)
     settlement = _checked(settlement)
     with backend.database.read() as connection:
-        keeper, deleted = _meant(find_group(connection, group_id, principal), settlement, principal)
+        keeper, deleted = _meant(connection, find_group(connection, group_id, principal), settlement, principal)
     prepare(backend, keeper, deleted, principal, merging=settlement.merge)
     batch = str(uuid4())
     with backend.database.write() as connection:
@@ -122,7 +122,7 @@ def carry_out(
     batch: str,
 ) -> Settled:
     """Settle a group that `principal` has, in the caller's transaction."""
-    keeper, deleted = _meant(group, settlement, principal)
+    keeper, deleted = _meant(connection, group, settlement, principal)
     by_id = {image.id: image for image in group.images}
     merged = merge(connection, backend, keeper, deleted, principal) if settlement.merge and deleted else NOT_MERGED
     records_images.delete(connection, [image.row for image in deleted])
@@ -156,13 +156,15 @@ def _checked(settlement: Settlement) -> Settlement:
     return replace(settlement, reason=clean)
 
 
-def _meant(group: Group, settlement: Settlement, principal: Principal) -> tuple[ImageRecord, list[ImageRecord]]:
+def _meant(
+    connection: Connection, group: Group, settlement: Settlement, principal: Principal
+) -> tuple[ImageRecord, list[ImageRecord]]:
     """Return the keeper and what is to be deleted, all of which `principal` may change."""
     by_id = {image.id: image for image in group.images}
     everybody = (settlement.keeper_id, *settlement.others)
     if any(image_id not in by_id for image_id in everybody):
         raise Conflict(CHANGED)
-    check_action([by_id[image_id] for image_id in everybody], principal, Action.CHANGE)
+    check_deciding(connection, [by_id[image_id] for image_id in everybody], principal, Action.CHANGE)
     return by_id[settlement.keeper_id], [by_id[image_id] for image_id in settlement.deletes]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from pipeline.access import NOT_MODERATING, check_action, check_reading
+from pipeline.access import NOT_MODERATING, check_deciding, check_reading
 from pipeline.backend import Backend
 from pipeline.deciding import known
 from pipeline.errors import Conflict, NotAllowed, NotFound
@@ -70,7 +70,7 @@ def undo(backend: Backend, batch: str, principal: Principal) -> Undone:
         if not lines or not all(_may_see(line, principal) for line in lines):
             raise NotFound(UNKNOWN)
         images = _images_of(connection, lines)
-        check_action(list(images.values()), principal, Action.CHANGE)
+        check_deciding(connection, list(images.values()), principal, Action.CHANGE)
         _check_missing(lines, images, principal)
         withdrawn = records_decisions.withdrawn_among(connection, lines)
         standing = [line for line in lines if line.id not in withdrawn]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from pipeline import deciding, duplicate_checking
-from pipeline.access import GONE, check_action, check_reading, may
+from pipeline.access import GONE, check_deciding, check_reading, may
 from pipeline.backend import Backend
 from pipeline.deciding import known
 from pipeline.duplicate_checking import copies_of_many
@@ -106,7 +106,7 @@ def use_existing(backend: Backend, new_id: str, existing_id: str, principal: Pri
         if len(images) < 2:  # noqa: PLR2004 - a pair
             raise ImageNotFound(GONE)
         new, existing = images[new_id], images[existing_id]
-        check_action([new], principal, Action.CHANGE)
+        check_deciding(connection, [new], principal, Action.CHANGE)
         batch, merged = "", may(principal, Action.CHANGE, existing)
         if merged:
             words, batch = merged_words(existing, [new]), str(uuid4())

@@ -146,7 +146,7 @@ def test_a_bank_looks_at_its_own_library_until_its_time_or_that_of_the_entry_is_
     assert (action(), action("attic")) == (BankAction.REFUSE, BankAction.ALLOW)
     past, later = datetime.now(UTC) - timedelta(seconds=1), datetime.now(UTC) + timedelta(days=1)
     for expiry, expected in ((past, BankAction.ALLOW), (later, BankAction.REFUSE)):
-        bank_entries.change_entry(backend, OWNER, bank, entry.id, notes="", expires_at=expiry)
+        bank_entries.change_entry(backend, OWNER, bank, entry.id, {"expires_at": expiry})
         assert action() is expected
     for expiry, expected in ((past, BankAction.ALLOW), (None, BankAction.REFUSE)):
         banks.change(backend, OWNER, bank, {"expires_at": expiry})

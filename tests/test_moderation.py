@@ -8,8 +8,17 @@ import pytest
 from house import House
 from pictures import picture_bytes
 
-from pipeline import access, curation, listing, moderation, moderation_queue, reporting
-from pipeline.errors import Conflict, ImageNotFound, InvalidQuery, LikenessError, NotAllowed, TooManyAttempts
+from pipeline import access, banks, curation, listing, moderation, moderation_queue, reporting
+from pipeline.bank_rules import Kind
+from pipeline.errors import (
+    Conflict,
+    ImageNotFound,
+    InvalidQuery,
+    LikenessError,
+    NotAllowed,
+    RefusedByBank,
+    TooManyAttempts,
+)
 from pipeline.filters import Filter
 from pipeline.images import ImageState
 from pipeline.ingest import accept
@@ -157,6 +166,26 @@ def test_a_moderator_who_restores_a_removed_picture_has_to_decide_about_it_anew(
     assert [entry.cases[0].outcome for entry in desk.queue(tab=Tab.SETTLED).entries] == ["approved", "removed"]
 
 
+def test_what_is_to_stay_removed_is_refused_also_as_the_same_bytes_until_a_moderator_lets_it_in(desk):
+    [image] = desk.put()
+    desk.report(image)
+    settled = moderation.remove(desk.backend, [image], desk.who("Mo"), "never again", keep_hash=True)
+
+    desk.seed -= 1
+    with pytest.raises(RefusedByBank, match="was removed from this library"):
+        desk.put()
+    assert desk.state(image) == (ImageState.HELD, True)
+    curation.restore(desk.backend, [image], desk.who("Min"))
+    with pytest.raises(Conflict, match="waits in the queue"):
+        moderation.undo(desk.backend, settled.batch, desk.who("Mo"))
+    moderation.approve(desk.backend, [image], desk.who("Min"), "it was harmless")
+
+    with pytest.raises(Conflict, match="brought back meanwhile"):
+        moderation.undo(desk.backend, settled.batch, desk.who("Mo"))
+    [bank] = banks.list_banks(desk.backend, desk.who("Mo"))
+    assert (bank.bank.kind, bank.entries) == (Kind.REMOVED, 0)
+
+
 def test_of_two_moderators_at_once_one_settles_and_the_other_is_told_who_did(desk):
     [image] = desk.put()
     desk.report(image)
@@ -224,6 +253,24 @@ def test_what_is_escalated_only_owners_settle(desk):
     settled = moderation.approve(desk.backend, [image], desk.who("Olga"), "it may stay")
     with pytest.raises(NotAllowed, match="left to the owners"):
         moderation.undo(desk.backend, settled.batch, desk.who("Mo"))
+
+
+def test_what_is_escalated_only_owners_delete_and_bring_back(desk):
+    [image] = desk.put()
+    desk.report(image)
+    moderation.escalate(desk.backend, [image], desk.who("Mo"), "beyond me")
+
+    for name in ("Mo", "Uma"):
+        with pytest.raises(NotAllowed, match="left to the owners"):
+            curation.delete(desk.backend, [image], desk.who(name))
+    moderation.remove(desk.backend, [image], desk.who("Olga"), "against the rules")
+    with pytest.raises(NotAllowed, match="left to the owners"):
+        curation.restore(desk.backend, [image], desk.who("Mo"))
+    desk.seed -= 1
+    desk.put()
+    assert (desk.waiting(tab=Tab.HELD), desk.waiting(tab=Tab.ESCALATED)) == ([], [image])
+    curation.delete(desk.backend, [image], desk.who("Olga"))
+    curation.restore(desk.backend, [image], desk.who("Olga"))
 
 
 def test_the_queue_is_read_in_pages_oldest_first_and_filtered_by_what_was_said_and_by_whom(desk):

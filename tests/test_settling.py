@@ -13,7 +13,7 @@ from house import House
 from pictures import picture_bytes
 from putting import Put
 
-from pipeline import curation, decision_export, duplicate_groups, settling
+from pipeline import curation, decision_export, duplicate_groups, moderation, reporting, settling
 from pipeline.access import get_image
 from pipeline.deciding import decide
 from pipeline.errors import Conflict, GroupNotFound, InvalidQuery, NotAllowed, NotFound
@@ -339,3 +339,22 @@ def test_decisions_move_with_the_data_and_are_never_rewritten(backend, findings,
     for statement in (pair_decisions.update().values(reason="no"), pair_decisions.delete()):
         with pytest.raises(sa.exc.DBAPIError, match="append-only"), backend.database.write() as connection:
             connection.execute(statement)
+
+
+@pytest.mark.on_both_databases
+def test_what_was_left_to_the_owners_no_moderator_settles(backend, findings):
+    house = House(backend)
+    library = house.library("ours", ann=Role.MODERATOR, olga=Role.OWNER)
+    ann, olga = house.asks("ann"), house.asks("olga")
+    a, b = findings.picture("a", library), findings.picture("b", library)
+    findings.found(a, b)
+    reporting.report(backend, b.id, OWNER, "spam")
+    moderation.escalate(backend, [b.id], ann, "beyond me")
+    group = only_group(backend, ann)
+    settlement = Settlement(a.id, variants=(b.id,))
+
+    with pytest.raises(NotAllowed, match="left to the owners"):
+        settling.settle(backend, group.id, settlement, ann)
+
+    assert [member.may_change for member in group.members] == [True, False]
+    assert settling.settle(backend, group.id, settlement, olga).variants == 1

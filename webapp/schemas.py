@@ -74,11 +74,13 @@ class FoundCopy(BaseModel):
 class UploadedImage(Image):
     """An image that was just sent; `existing` says that the very same bytes were there before.
 
-    `copies` were found beside it, the closest first; null where it has not been compared yet.
+    `copies` were found beside it, the closest first; null where it has not been compared yet. `warnings` are sentences
+    of banks that let it in; there are none before it is analyzed.
     """
 
     existing: bool
     copies: list[FoundCopy] | None
+    warnings: list[str]
 
 
 class ImageList(BaseModel):

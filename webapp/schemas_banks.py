@@ -123,7 +123,7 @@ class AddedEntries(BaseModel):
 
 
 class EntryPatch(BaseModel):
-    """What can be set of an entry, both together; `expires_at` null is never."""
+    """What can be set of an entry; what is left out stays. `expires_at` null is never."""
 
     notes: str = ""
     expires_at: str | None = None

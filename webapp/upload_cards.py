@@ -56,7 +56,7 @@ def outcome_of(item: ListedUpload) -> tuple[str, str]:
     card, image = item.card, item.image
     if card.outcome == "refused":
         return "refused", said(card.sentence)
-    if image is None or (image.deleted_at is not None and image.state == ImageState.HELD):
+    if image is None or (image.deleted_at is not None and image.is_kept_back):
         return "failed", _("This picture has been deleted since.")
     if image.deleted_at is not None:
         return "deleted", _("In the trash.")
@@ -130,7 +130,7 @@ def _card(
     elif with_kin and outcome == "added" and image:
         kin = _kin(backend, principal, image)
         sentence = _(WITH_COPIES) if kin else sentence
-    if outcome in {"held", "failed", "deleted"} and image and not _may_look(principal, image):
+    if outcome in {"held", "failed", "deleted"} and image and not access.may_look(principal, image):
         image = None  # told that it is held, and nothing more
     is_shown = image is not None and image.state in {ImageState.READY, ImageState.HELD} and image.deleted_at is None
     return UploadCard(
@@ -148,10 +148,6 @@ def _card(
         may_restore=outcome == "deleted" and image is not None and access.may(principal, Action.CHANGE, image),
         problem=problem,
     )
-
-
-def _may_look(principal: Principal, image: ImageRecord) -> bool:
-    return image.state != ImageState.HELD or principal.may(Action.CHANGE, image.library)
 
 
 def _line(image: ImageRecord, beside: Beside) -> CopyLine:

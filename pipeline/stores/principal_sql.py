@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from pipeline.errors import RefusedByBank
 from pipeline.images import ImageState
 from pipeline.principals import Action, Principal
 from pipeline.stores.tables import image_sources, images
@@ -26,12 +27,16 @@ def changeable(principal: Principal) -> sa.ColumnElement[bool]:
     return allowed(principal, Action.CHANGE) | (allowed(principal, Action.CHANGE_OWN) & own)
 
 
+_REFUSED = (images.c.state == ImageState.FAILED) & (sa.func.coalesce(images.c.error_code, "") == RefusedByBank.code)
+
+
 def unheld(principal: Principal, *, own_too: bool = False) -> sa.ColumnElement[bool]:
     """Return whether an image is not held back from `principal`: a held one is from all but its moderators.
 
-    With `own_too` it is not from those who have sent it either, who may be told that it is held, and shown nothing.
+    What a bank has refused is held back as well. With `own_too` it is not from those who have sent it either, who may
+    be told that it is held or refused, and shown nothing.
     """
-    shown = (images.c.state != ImageState.HELD) | allowed(principal, Action.CHANGE)
+    shown = ((images.c.state != ImageState.HELD) & ~_REFUSED) | allowed(principal, Action.CHANGE)
     if not own_too or principal.person_id is None:
         return shown
     came = image_sources.c.image_row == images.c.row
@@ -41,8 +46,8 @@ def unheld(principal: Principal, *, own_too: bool = False) -> sa.ColumnElement[b
 def present(principal: Principal, *, deleted_too: bool = False, own_held_too: bool = False) -> sa.ColumnElement[bool]:
     """Return whether an image exists for `principal`.
 
-    A deleted one does, if asked, for those who may restore it; a held one for its moderators, and if asked for those
-    who have sent it.
+    A deleted one does, if asked, for those who may restore it; a held or refused one for its moderators, and if asked
+    for those who have sent it.
     """
     there = images.c.deleted_at.is_(None)
     shown = allowed(principal) & unheld(principal, own_too=own_held_too)

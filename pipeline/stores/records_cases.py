@@ -65,9 +65,10 @@ def add(
     reporter_id: str | None = None,
     reporter: str = "",
     bank: str | None = None,
+    for_owners: bool = False,
 ) -> None:
-    """Open a case; it is escalated where the others of this image are."""
-    escalated = any(case.escalated for case in open_of(connection, [row]))
+    """Open a case; it is escalated where the others of this image are, or if it is `for_owners`."""
+    escalated = for_owners or any(case.escalated for case in open_of(connection, [row]))
     values = {"id": new_image_id(), "image_row": row, "kind": kind, "state": OPEN, "reason": reason}
     values |= {"reporter_id": reporter_id, "reporter": reporter, "bank": bank, "opened_at": datetime.now(UTC)}
     values |= {"escalated": escalated, "settled_by": "", "outcome": "", "outcome_reason": "", "was_held": False}
@@ -131,13 +132,24 @@ def escalate(connection: Connection, rows: Collection[int]) -> set[int]:
     return set(connection.scalars(escalated.values(escalated=True).returning(cases.c.image_row)))
 
 
+def left_to_owners(connection: Connection, rows: Collection[int]) -> set[int]:
+    """Return those of a few images about which only the owners of their libraries decide.
+
+    Those are images that were left to them and wait, and such as they have removed.
+    """
+    waiting = {case.image_row for case in open_of(connection, rows) if case.escalated}
+    in_trash = (images.c.row.in_(rows), images.c.state == ImageState.HELD, images.c.deleted_at.is_not(None))
+    removed = last_settled(connection, list(connection.scalars(sa.select(images.c.row).where(*in_trash))))
+    return waiting | {row for row, case in removed.items() if case.escalated}
+
+
 def open_again(connection: Connection, rows: Sequence[int]) -> None:
     """Open the last case of those held images that have none open: a moderator had removed them, and they come back."""
     waiting = sa.exists().where(cases.c.image_row == images.c.row, cases.c.state == OPEN)
     held = sa.select(images.c.row).where(images.c.row.in_(rows), images.c.state == ImageState.HELD, ~waiting)
     back = list(connection.scalars(held))
     for row, case in sorted(last_settled(connection, back).items()):
-        add(connection, row, HELD, RETURNED, bank=case.bank)
+        add(connection, row, HELD, RETURNED, bank=case.bank, for_owners=case.escalated)
 
 
 def count_reporters(connection: Connection, row: int) -> int:

@@ -23,7 +23,7 @@ from pipeline.stores import (
     records_regroup,
     records_words,
 )
-from pipeline.stores.principal_sql import allowed, changeable, present
+from pipeline.stores.principal_sql import allowed, changeable, present, unheld
 from pipeline.stores.tables import color_share_column, image_sources, images, insert_into, palette, tags
 
 T = TypeVar("T")
@@ -283,7 +283,7 @@ def analyze_again(connection: Connection, rows: Sequence[int]) -> None:
 
 def wait_again_all(connection: Connection, principal: Principal) -> int:
     """Let every failed image that `principal` may change wait for analysis as if new; return how many."""
-    return _wait_again(connection, allowed(principal) & changeable(principal))
+    return _wait_again(connection, allowed(principal) & changeable(principal) & unheld(principal))
 
 
 def _wait_again(connection: Connection, condition: sa.ColumnElement[bool]) -> int:
@@ -349,6 +349,7 @@ def _record(values: RowMapping, filename: str, labels: tuple[str, ...], swatches
         library=values["library"],
         state=ImageState(values["state"]),
         error=values["error"],
+        error_code=values["error_code"],
         filename=filename,
         media_type=values["media_type"],
         bytes=values["bytes"],

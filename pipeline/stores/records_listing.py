@@ -22,6 +22,7 @@ from pipeline.stores.swatch_columns import Rows
 from pipeline.stores.tables import images
 
 EVERYWHERE = Filter()
+KEPT_BACK = frozenset({ImageState.HELD, ImageState.FAILED})  # states with images that are kept back from some
 ROWS_PER_LOOK = 5000  # of which one statement says whether they are shown, in about 5 ms
 
 
@@ -43,7 +44,7 @@ def list_rows(
     What is held back from `principal` is left out; with `own_held_too` not what they have sent.
     """
     passing = sa.select(images.c.row).where(images.c.deleted_at.is_(None), *conditions(where, colored))
-    if ImageState.HELD in states:
+    if KEPT_BACK & set(states):
         passing = passing.where(unheld(principal, own_too=own_held_too))
     if len(states) < len(ImageState):
         passing = passing.where(images.c.state.in_(states))

@@ -37,12 +37,13 @@ def figures(connection: Connection, where: Filter, principal: Principal, *, sinc
     return Figures(int(total), int(recent))
 
 
-def failed_rows(connection: Connection, where: Filter, limit: int) -> list[int]:
-    """Return the rows of the images whose analysis failed, in the libraries of `where`, newest first."""
+def failed_rows(connection: Connection, where: Filter, principal: Principal, limit: int) -> list[int]:
+    """Return the rows of the images whose analysis failed, in the libraries of `where`, newest first.
+
+    What is held back from `principal` is left out.
+    """
+    failed = (images.c.state == ImageState.FAILED, images.c.deleted_at.is_(None), unheld(principal))
     statement = (
-        sa.select(images.c.row)
-        .where(images.c.state == ImageState.FAILED, images.c.deleted_at.is_(None), *library_conditions(where))
-        .order_by(images.c.row.desc())
-        .limit(limit)
+        sa.select(images.c.row).where(*failed, *library_conditions(where)).order_by(images.c.row.desc()).limit(limit)
     )
     return list(connection.scalars(statement))

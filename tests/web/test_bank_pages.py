@@ -118,6 +118,9 @@ def test_programs_do_the_same(client: TestClient) -> None:
     assert ({page["entries"][0]["hash"], rest["entries"][0]["hash"]} >= {"ab" * 32}, rest["next"]) == (True, None)
     tried = client.post(f"{at}/try", files={"file": ("cat.jpg", jpeg("chelsea.png"))}).json()
     assert (tried["done"], tried["nearest"][0]["distance"]) == ("warn", 0)
+    warned = upload(client, encoded(photo("chelsea.png"), "PNG"), "cat.png").json()
+    assert warned["warnings"] == ["This picture looks like one of those that are watched for here."]
+    assert image["warnings"] == []
     changed = client.patch(at, json={"max_distance": 47, "paused": True, "expires_at": "2030-01-01"}).json()
     assert (changed["level"], changed["expires_at"]) == ("loose", "2030-01-01T00:00:00+00:00")
     assert changed["paused"]
@@ -125,5 +128,14 @@ def test_programs_do_the_same(client: TestClient) -> None:
     assert (
         error_of(client.post("/api/v1/banks", json={"name": "x", "library": "nowhere"}))["code"] == "library_not_found"
     )
-    assert client.delete(f"{at}/entries/{rest['entries'][0]['id']}").status_code == 204
+    entry = f"{at}/entries/{rest['entries'][0]['id']}"
+    for sent, told in (
+        ({"expires_at": "2030-01-01"}, ("", "2030-01-01T00:00:00+00:00")),
+        ({"notes": "x"}, ("x", "2030-01-01T00:00:00+00:00")),
+        ({"expires_at": None}, ("x", None)),
+    ):
+        answer = client.patch(entry, json=sent).json()
+        assert (answer["notes"], answer["expires_at"]) == told
+    assert client.patch(entry, json={}).status_code == 422
+    assert client.delete(entry).status_code == 204
     assert client.delete(at).status_code == 204

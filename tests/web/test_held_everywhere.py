@@ -1,4 +1,4 @@
-"""A held picture, tried at every door of the application: for whom it is held back it is as one that is not there.
+"""A held or refused picture, tried at every door of the application: to most people it is as one that is not there.
 
 The routes are asked of the application, so a new one is tried as well. What is answered while the picture is held
 is compared with what is answered when it has been purged, which tells of counts, too.
@@ -12,9 +12,13 @@ from typing import Any
 
 import pytest
 
-from pipeline import curation, holding, moderation, saved_feeds, saved_searches
+from pipeline import bank_entries, banks, curation, holding, moderation, saved_feeds, saved_searches
+from pipeline.bank_rules import BankAction
+from pipeline.banks import BankSettings
 from pipeline.ingest import accept
 from pipeline.search import SearchQuery
+from pipeline.stores import records_banks
+from pipeline.stores.records_banks import NewEntry
 from pipeline.uploads import spooled
 from pipeline.worker import Worker
 from tests.web.conftest import OpenClient
@@ -49,7 +53,9 @@ SEARCHES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("GET", "/", {"sort": "largest"}),
     ("GET", "/results.json", {"text": "cat"}),
     ("GET", "/results.csv", {"tag": TAG}),
+    ("GET", "/", {"state": "failed"}),
     ("GET", "/api/v1/images", {"state": "held"}),
+    ("GET", "/api/v1/images", {"state": "failed"}),
     ("GET", "/api/v1/images", {"tag": TAG}),
     ("POST", "/api/v1/search", {"text": "cat"}),
     ("POST", "/api/v1/search", {"tag": [TAG]}),
@@ -63,6 +69,12 @@ class HeldWorld(World):
 
     def __init__(self, client: Any) -> None:
         super().__init__(client)
+        owner = self.as_person("bystander")
+        self.bank = banks.make(self.backend, owner, self.shared, BankSettings("good", BankAction.ALLOW)).bank.id
+        with self.backend.database.write() as connection:
+            records_banks.add_entries(
+                connection, self.bank, [NewEntry(bytes(range(32)), 100, "upload:known.jpg")], None
+            )
         self.cat = self.put(jpeg("chelsea.png"), SECRET_FILE, caption=SECRET_CAPTION, tags=[TAG])
         self.copy = self.put(encoded(photo("chelsea.png").convert("L")), "gray.jpg")
         Worker(self.backend).drain()
@@ -74,6 +86,9 @@ class HeldWorld(World):
     def put(self, data: bytes, name: str, **words: Any) -> Any:
         with spooled(io.BytesIO(data), name, max_bytes=len(data)) as upload:
             return accept(self.backend, upload, self.as_person("uploader"), library=self.shared, **words).image
+
+    def new_bank_id(self) -> str:
+        return self.bank
 
     def new_image_id(self) -> str:
         return self.cat.id
@@ -178,6 +193,9 @@ def test_who_has_sent_it_is_told_that_it_is_held_and_why(world: HeldWorld) -> No
 
     told = uploader.send("GET", f"/api/v1/images/{world.cat.id}", {}).json()
     listed = uploader.send("GET", "/api/v1/images", {"state": "held"}).json()["images"]
+    for kind in ("uploader", "moderator"):
+        every = Visitor(world, kind).send("GET", "/api/v1/images", {}).json()["images"]
+        assert world.cat.id not in [image["id"] for image in every]
     again = uploader.send(
         "POST", "/api/v1/images", {"file": (SECRET_FILE, jpeg("chelsea.png")), "library": world.shared}
     )
@@ -190,4 +208,45 @@ def test_who_has_sent_it_is_told_that_it_is_held_and_why(world: HeldWorld) -> No
     card = uploader.send("POST", "/upload", {"file": (SECRET_FILE, jpeg("chelsea.png")), "library": world.shared})
     shown = uploader.client.get(card.headers["location"]).text
     assert "Held until a moderator has looked at it. look at this" in shown
+    assert f"/images/{world.cat.id}" not in shown
+
+
+REFUSAL = "Not this cat, please."
+
+
+def refuse(world: HeldWorld, data: bytes) -> None:
+    """Let a bank of the library refuse what a picture looks like, and send that picture."""
+    owner = world.as_person("bystander")
+    curation.delete(world.backend, [world.cat.id], owner, purge=True)
+    settings = BankSettings("no cats", BankAction.REFUSE, REFUSAL)
+    bank = banks.make(world.backend, owner, world.shared, settings).bank.id
+    with spooled(io.BytesIO(data), "known.jpg", max_bytes=len(data)) as upload:
+        bank_entries.add_picture(world.backend, owner, bank, upload)
+    world.cat = world.put(data, SECRET_FILE, caption=SECRET_CAPTION, tags=[TAG])
+    Worker(world.backend).drain()
+
+
+def test_what_a_bank_has_refused_is_to_others_as_what_is_not_there(world: HeldWorld) -> None:
+    refuse(world, jpeg("chelsea.png"))
+    asked = doors(world)
+
+    refused = {kind: answers(world, kind, asked) for kind in OUTSIDE}
+    moderators, uploader = answers(world, "moderator", asked), Visitor(world, "uploader")
+    own = uploader.send("GET", f"/api/v1/images/{world.cat.id}", {}).json()
+    own_files = [uploader.send("GET", f"/images/{world.cat.id}{path}", {}) for path in ("", "/thumbnail", "/original")]
+    card = uploader.send("POST", "/upload", {"file": (SECRET_FILE, jpeg("chelsea.png")), "library": world.shared})
+    Worker(world.backend).drain()
+    shown = uploader.client.get(card.headers["location"]).text
+    again = uploader.send("POST", f"/images/{world.cat.id}/retry", {})
+    curation.delete(world.backend, [world.cat.id], world.as_person("bystander"), purge=True)
+    purged = {kind: answers(world, kind, asked) for kind in OUTSIDE}
+
+    compared = [(kind, door) for kind in OUTSIDE for door in refused[kind] if "/audit" not in door]
+    differing = [(kind, door) for kind, door in compared if refused[kind][door] != purged[kind][door]]
+    assert differing == [], "\n".join(apart(refused[kind][door][1], purged[kind][door][1]) for kind, door in differing)
+    told = {door.split(" ")[1] for door, (status, text) in moderators.items() if status == 200 and SECRET_FILE in text}
+    assert told >= {"/status", f"/images/{world.cat.id}", "/api/v1/images", f"/api/v1/images/{world.cat.id}"}
+    assert (own["state"], own["error"]) == ("failed", REFUSAL)
+    assert [answer.status_code for answer in (*own_files, again)] == [404] * 4
+    assert REFUSAL in shown
     assert f"/images/{world.cat.id}" not in shown

@@ -176,10 +176,14 @@ def change_entry(
     backend: BackendDependency,
     principal: PrincipalDependency,
 ) -> dict[str, Any]:
-    """Set the notes of an entry, and when its time is over."""
-    until = read_time({"expires_at": [patch.expires_at or ""]}, "expires_at")
+    """Set the notes of an entry, when its time is over, or both."""
+    changes: dict[str, object] = patch.model_dump(exclude_unset=True)
+    if not changes:
+        raise InvalidQuery("Please send notes, or expires_at.")
+    if "expires_at" in changes:
+        changes["expires_at"] = read_time({"expires_at": [patch.expires_at or ""]}, "expires_at")
     number = words.entry_number(entry_id)
-    bank_entries.change_entry(backend, principal, bank_id, number, notes=patch.notes, expires_at=until)
+    bank_entries.change_entry(backend, principal, bank_id, number, changes)
     return _entry(bank_entries.entries_by_id(backend, principal, bank_id, [number])[number])
 
 

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
 from pipeline import access, curation, listing
+from pipeline.bank_matching import warnings_of
 from pipeline.description import describe
 from pipeline.duplicate_checking import copies_of, waiting_for_check
 from pipeline.errors import ImageNotFound
@@ -16,7 +17,7 @@ from pipeline.features.thumbnail import THUMBNAIL_SIZES
 from pipeline.images import ImageRecord, ImageState
 from pipeline.ingest import accept, failure_code
 from pipeline.labels import clean_filename
-from pipeline.principals import Action, Principal
+from pipeline.principals import Principal
 from pipeline.uploads import spooled
 from webapp import schemas
 from webapp.api_form import ANY_CALL, api_errors, file_answer, filter_parameters, upload_body
@@ -48,7 +49,8 @@ def upload_image(running: RunningDependency, principal: PrincipalDependency, for
 
     Bad pictures are refused at once where that can be seen. With `wait=true` the answer comes when the picture has
     been analyzed, after 30 s at most; when too many wait already, it is answered `waiting`. It then has the `copies`
-    that were found beside the picture, as far as you may see them; null where it has not been compared yet.
+    that were found beside the picture, as far as you may see them; null where it has not been compared yet. `warnings`
+    are what banks of known pictures say of one that they let in.
     """
     fields = fields_of(form)
     wait = read_truth(fields, "wait")
@@ -67,13 +69,14 @@ def upload_image(running: RunningDependency, principal: PrincipalDependency, for
     image, may_see = accepted.image, principal.may_see(accepted.image.library)
     if wait and may_see:
         image = _wait_for(running, image, principal)
-    if accepted.existing and not (may_see and _may_look(principal, image)):
+    if accepted.existing and not (may_see and access.may_look(principal, image)):
         # Who may add and not look is not told what others have written to the same bytes.
         image = replace(image, filename=clean_filename(sent.filename or ""), caption="", tags=())
     if wait and image.state == ImageState.FAILED:
         return _failed(running, image)
     copies = _copies(running, image, principal) if wait and may_see else None
-    body = describe(image) | {"existing": accepted.existing, "copies": copies}
+    warnings = warnings_of(backend, image.row) if may_see and image.state == ImageState.READY else []
+    body = describe(image) | {"existing": accepted.existing, "copies": copies, "warnings": warnings}
     return JSONResponse(body, 200 if accepted.existing else 201)
 
 
@@ -86,7 +89,10 @@ def list_images(
     limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = DEFAULT_LISTED,
     cursor: Annotated[str | None, Query()] = None,
 ) -> dict[str, Any]:
-    """List images in all states (or one), newest first, narrowed by the filters of a search."""
+    """List images in one state, or in all but `held`, newest first, narrowed by the filters of a search.
+
+    With `state=held` those are listed that are held in libraries that you moderate, and those that you have sent.
+    """
     where = read_filter(fields_of(request.query_params))
     found = listing.list_images(backend, where, principal, state=state, limit=limit, cursor=cursor)
     return {"images": [describe(image) for image in found.images], "next": found.next_cursor}
@@ -170,11 +176,6 @@ def _wait_for(running: Running, image: ImageRecord, principal: Principal) -> Ima
     finally:
         running.worker.hurried.discard(image.row)
         running.waiters.release()
-
-
-def _may_look(principal: Principal, image: ImageRecord) -> bool:
-    """Whether more may be told of an image than that it is there, or is held."""
-    return image.state != ImageState.HELD or principal.may(Action.CHANGE, image.library)
 
 
 def _copies(running: Running, image: ImageRecord, principal: Principal) -> list[dict[str, str]] | None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from pipeline import moderation, moderation_queue, reporting
+from pipeline.access import FOR_OWNERS
 from pipeline.backend import Backend
 from pipeline.description import describe
 from pipeline.images import ImageRecord
@@ -96,7 +97,7 @@ def undo(asked: schemas.Undoing, backend: BackendDependency, principal: Principa
 
 def _previewed(backend: Backend, asked: schemas.Decision, principal: Principal) -> dict[str, Any]:
     shown = moderation.preview(backend, asked.ids, principal)
-    left = (*shown.settled, *((image, moderation.FOR_OWNERS) for image in shown.refused))
+    left = (*shown.settled, *((image, FOR_OWNERS) for image in shown.refused))
     return _answer(shown.images, left, None, preview=True)
 
 

@@ -245,9 +245,8 @@ def change_entry(
     fields = fields_of(form)
     try:
         until = read_time(fields, "until", end_of_day=True)
-        bank_entries.change_entry(
-            backend, principal, bank_id, words.entry_number(entry_id), notes=first(fields, "notes"), expires_at=until
-        )
+        changes = {"notes": first(fields, "notes"), "expires_at": until}
+        bank_entries.change_entry(backend, principal, bank_id, words.entry_number(entry_id), changes)
     except InvalidQuery as error:
         return _refused(request, backend, principal, bank_id, error)
     return _to(bank_id, _("The entry is set."))
