@@ -339,3 +339,30 @@ def test_decisions_move_with_the_data_and_are_never_rewritten(backend, findings,
     for statement in (pair_decisions.update().values(reason="no"), pair_decisions.delete()):
         with pytest.raises(sa.exc.DBAPIError, match="append-only"), backend.database.write() as connection:
             connection.execute(statement)
+
+
+@pytest.mark.on_both_databases
+def test_the_next_group_is_one_that_may_be_settled_however_many_others_are_before_it(backend, findings):
+    house = House(backend)
+    watched = house.library("watched", ann=Role.VIEWER, bob=Role.MODERATOR)
+    ours = house.library("ours", ann=Role.MODERATOR, bob=Role.VIEWER)
+    ann, bob = house.asks("ann"), house.asks("bob")
+    for number in range(21):
+        findings.found(findings.picture(f"a{number}", watched), findings.picture(f"b{number}", watched))
+    half = findings.picture("half", ours)
+    findings.found(half, findings.picture("other half", watched))
+    x, y, z = (findings.picture(name, ours) for name in "xyz")
+    findings.found_all([(x, y, "edited", {}), (x, z, "edited", {})])
+
+    found = settling.next_group(backend, ann)
+
+    assert [image.filename for image in found.images] == ["x.jpg", "y.jpg", "z.jpg"]
+    assert settling.next_group(backend, ann, after=found.id).id == found.id
+    assert settling.progress(backend, ann) == settling.Progress(0, 1, left_is_more=False)
+    assert settling.progress(backend, bob).left == 21
+    settling.settle(backend, found.id, Settlement(x.id, variants=(y.id,)), ann)
+    assert settling.progress(backend, ann) == settling.Progress(0, 1, left_is_more=False)
+    settled = settling.settle(backend, found.id, Settlement(x.id, variants=(z.id,)), ann)
+    assert settling.progress(backend, ann) == settling.Progress(1, 0, left_is_more=False)
+    settling.undo(backend, settled.batch, ann)
+    assert settling.progress(backend, ann) == settling.Progress(0, 1, left_is_more=False)

@@ -41,6 +41,9 @@ class Decision(StrEnum):
 WITHDRAWN = "withdrawn"
 """What the log has instead of a decision where one is taken back; `detail` names its number."""
 
+SETTLES_GROUP = "settles"
+"""What the detail of a decision has where nothing was left to decide in a group after it, once for each group."""
+
 APART = frozenset({Decision.VARIANT, Decision.UNRELATED})
 """Decisions after which two pictures are in no group together."""
 
@@ -168,13 +171,17 @@ def entries(
     return [_line(values) for values in connection.execute(statement).mappings()]
 
 
-def count_batches(connection: Connection, actor_id: str | None, since: datetime) -> int:
-    """Return how often somebody has decided something since a moment, each go once, less what they took back."""
+def count_settled(connection: Connection, actor_id: str | None, since: datetime) -> int:
+    """Return how many groups somebody has settled since a moment, less those that they took back.
+
+    The line with which a group was settled has SETTLES_GROUP in its detail, and so has the one that takes it back.
+    """
     theirs = (pair_decisions.c.actor_id.is_not_distinct_from(actor_id), pair_decisions.c.at >= since)
-    goes = sa.func.count(sa.distinct(pair_decisions.c.batch))
+    settles = pair_decisions.c.detail[SETTLES_GROUP].as_boolean()
     taken_back = pair_decisions.c.decision == WITHDRAWN
-    made = connection.scalar(sa.select(goes).where(*theirs, ~taken_back)) or 0
-    undone = connection.scalar(sa.select(goes).where(*theirs, taken_back)) or 0
+    lines = sa.select(sa.func.count()).select_from(pair_decisions).where(*theirs, settles)
+    made = connection.scalar(lines.where(~taken_back)) or 0
+    undone = connection.scalar(lines.where(taken_back)) or 0
     return max(0, made - undone)
 
 
