@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.access import NOT_MODERATING, check_reading, may_change_any
 from pipeline.backend import Backend
-from pipeline.duplicate_groups import MOST_COUNTED, Group, claimant, find_group
+from pipeline.duplicate_groups import MOST_COUNTED, Group, claimant, find_group, taken_by
 from pipeline.errors import Conflict, GroupNotFound, NotAllowed
 from pipeline.features.comparison import Verdict
 from pipeline.principals import Principal
@@ -26,7 +26,6 @@ SITTING = timedelta(hours=12)
 """What somebody has settled within this time counts as done in "37 of 214"."""
 
 TRIES = 20  # groups that are looked for at once, to be tried while others claim what was found
-TAKEN = "{name} is working on this group until {time} UTC. Please take another one, or come back later."
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,7 @@ def take(connection: Connection, group_id: str, principal: Principal) -> Group:
     now = datetime.now(UTC)
     if not records_groups.claim(connection, group_id, claimant(principal), principal.name, now, CLAIM):
         group = find_group(connection, group_id, principal)
-        until = group.claimed_until or now
-        raise Conflict(TAKEN.format(name=group.claimed_by or "Somebody", time=f"{until:%H:%M}"))
+        raise taken_by(group.claimed_by, group.claimed_until or now)
     return find_group(connection, group_id, principal)
 
 

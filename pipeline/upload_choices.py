@@ -14,6 +14,7 @@ from pipeline.access import GONE, check_action, check_reading, may
 from pipeline.backend import Backend
 from pipeline.deciding import known
 from pipeline.duplicate_checking import copies_of_many
+from pipeline.duplicate_groups import check_unclaimed, group_of_pair
 from pipeline.errors import ImageNotFound, InvalidQuery
 from pipeline.features.comparison import Comparison
 from pipeline.images import ImageRecord
@@ -22,6 +23,7 @@ from pipeline.merging import merged_words
 from pipeline.principals import Action, Principal
 from pipeline.stores import (
     records_decisions,
+    records_groups,
     records_image_audit,
     records_images,
     records_principals,
@@ -95,7 +97,8 @@ def found_beside(backend: Backend, images: Sequence[ImageRecord], principal: Pri
 def use_existing(backend: Backend, new_id: str, existing_id: str, principal: Principal) -> Used:
     """Put the new picture into the trash; the one that is there gets its caption and tags, where they may be changed.
 
-    Raises ImageNotFound, InvalidQuery for one picture twice, and NotAllowed when the new one is not theirs to delete.
+    Raises ImageNotFound, InvalidQuery for one picture twice, and NotAllowed when the new one is not theirs to delete,
+    and Conflict while somebody else works on its group.
     """
     check_reading(principal)
     if new_id == existing_id:
@@ -107,6 +110,8 @@ def use_existing(backend: Backend, new_id: str, existing_id: str, principal: Pri
             raise ImageNotFound(GONE)
         new, existing = images[new_id], images[existing_id]
         check_action([new], principal, Action.CHANGE)
+        group = records_groups.groups_of_rows(connection, [new.row]).get(new.row)
+        check_unclaimed(connection, group, principal)
         batch, merged = "", may(principal, Action.CHANGE, existing)
         if merged:
             words, batch = merged_words(existing, [new]), str(uuid4())
@@ -119,6 +124,8 @@ def use_existing(backend: Backend, new_id: str, existing_id: str, principal: Pri
                 "tags": list(words.tags),
             }
             detail = {"did": "deleted", "image": new.id, "keeper": keeper}
+            if group is not None and group == group_of_pair(connection, new, existing):
+                detail["group"] = group
             pair = pair_of(known(new), known(existing))
             said = NewDecision(pair, Decision.DUPLICATE, known(existing), USED_INSTEAD, detail)
         records_images.delete(connection, [new.row])

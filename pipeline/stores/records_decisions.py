@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from pipeline.principals import Principal
+from pipeline.principals import Action, Principal
 from pipeline.stores.tables import images, libraries
 from pipeline.stores.tables_duplicates import pair_decisions
 
@@ -169,6 +169,14 @@ def entries(
     if before is not None:
         statement = statement.where(pair_decisions.c.id < before)
     return [_line(values) for values in connection.execute(statement).mappings()]
+
+
+def readable_by(connection: Connection, principal: Principal) -> frozenset[str] | None:
+    """Return the libraries whose decisions `principal` may read, as `entries` wants them; None for all."""
+    readable = principal.libraries(Action.CHANGE)
+    if readable is None and principal.hidden:
+        return frozenset(connection.scalars(sa.select(libraries.c.id))) - principal.hidden
+    return readable
 
 
 def count_settled(connection: Connection, actor_id: str | None, since: datetime) -> int:

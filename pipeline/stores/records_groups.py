@@ -295,6 +295,22 @@ def same_scene(
 # ---- Claims
 
 
+@dataclass(frozen=True)
+class Claim:
+    """That `who`, called `name`, has a group `until` then."""
+
+    who: str
+    name: str | None
+    until: datetime
+
+
+def claim_of(connection: Connection, group_id: str, now: datetime) -> Claim | None:
+    """Return who has a group at the moment; None where nobody has."""
+    statement = sa.select(GROUP.claimed_by, GROUP.claimed_name, GROUP.claimed_until)
+    held = connection.execute(statement.where(GROUP.id == group_id, GROUP.claimed_until > now)).first()
+    return Claim(*held) if held and held[0] is not None else None
+
+
 def claim(connection: Connection, group_id: str, who: str, name: str, now: datetime, lasting: timedelta) -> bool:
     """Let `who` have a group for so long from `now`, unless somebody else has it; return whether they do."""
     free = GROUP.claimed_by.is_(None) | (GROUP.claimed_by == who) | (GROUP.claimed_until <= now)

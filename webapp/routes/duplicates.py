@@ -11,7 +11,7 @@ from pipeline import access, settling
 from pipeline.backend import Backend
 from pipeline.comparing import compare_images
 from pipeline.duplicate_groups import Group, get_group, groups_with
-from pipeline.errors import Conflict, GroupNotFound, InvalidQuery
+from pipeline.errors import Conflict, GroupNotFound, GroupSettled, InvalidQuery
 from pipeline.principals import Principal
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.duplicate_emptiness import all_done
@@ -41,6 +41,7 @@ from webapp.reviewing import (
     suggestion_of,
     undo_url,
 )
+from webapp.sentences import said
 from webapp.wording import sentences
 
 router = APIRouter(include_in_schema=False)
@@ -71,16 +72,16 @@ def undo(
     batch, _colon, image_id = steps[-1].partition(":")
     undone = settling.undo(backend, batch, principal)
     if undone.gone or undone.changed:
-        said = _("Taken back, as far as nobody has changed it since.")
+        told = _("Taken back, as far as nobody has changed it since.")
     else:
-        said = _("Taken back: everything is as it was.")
+        told = _("Taken back: everything is as it was.")
     if image_id == ALL_IDENTICAL:
-        return _redirect(QUEUE, said)
+        return _redirect(QUEUE, told)
     # A group that is made again may have another id; it is known by a picture of it.
     images = access.get_images(backend, [image_id], principal)
     for group_id in groups_with(backend, images, principal).values():
-        return _show(request, backend, principal, group_id, steps[:-1], said)
-    return _go_on(request, backend, principal, "", steps[:-1], said)
+        return _show(request, backend, principal, group_id, steps[:-1], told)
+    return _go_on(request, backend, principal, "", steps[:-1], told)
 
 
 @router.get("/duplicates/{group_id}")
@@ -112,7 +113,10 @@ def decide(
     if action == "skip":
         settling.release(backend, group_id, principal)
         return _go_on(request, backend, principal, group_id, steps, "")
-    group = get_group(backend, group_id, principal)
+    try:
+        group = get_group(backend, group_id, principal)
+    except GroupSettled as error:  # by somebody who was faster
+        return _go_on(request, backend, principal, group_id, steps, said(error.user_message))
     left, right = chosen_pair(group, first(fields, "left"), first(fields, "right"))
     try:
         settlement = settlement_of(
@@ -120,7 +124,10 @@ def decide(
         )
     except KeyError as error:
         raise InvalidQuery(NO_ACTION) from error
-    settled = settling.settle(backend, group_id, settlement, principal)
+    try:
+        settled = settling.settle(backend, group_id, settlement, principal)
+    except GroupSettled as error:
+        return _go_on(request, backend, principal, group_id, steps, said(error.user_message))
     keeper = right.image if settlement.keeper_id == right.image.id else left.image
     steps = [*steps, f"{settled.batch}:{left.image.id}"][-MOST_UNDONE:]
     return _go_on(request, backend, principal, group_id, steps, settled_sentence(settled, keeper))
@@ -221,8 +228,8 @@ def _page(
 def _claim(group: Group) -> dict[str, object]:
     if not group.claimed_by:
         return {"claim": "", "claim_until": None, "is_ours": False}
-    said = _("This one is yours until") if group.is_mine else _("%(name)s has this one until", name=group.claimed_by)
-    return {"claim": said, "claim_until": group.claimed_until, "is_ours": group.is_mine}
+    words = _("This one is yours until") if group.is_mine else _("%(name)s has this one until", name=group.claimed_by)
+    return {"claim": words, "claim_until": group.claimed_until, "is_ours": group.is_mine}
 
 
 def _position(backend: Backend, principal: Principal, group: Group) -> str:
