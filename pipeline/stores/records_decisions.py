@@ -115,10 +115,22 @@ def append(connection: Connection, principal: Principal, batch: str, new: Sequen
 def last_words(connection: Connection, pairs: Iterable[Pair]) -> dict[Pair, Logged]:
     """Return the last word on each of the pairs on which there is one; what was withdrawn is none."""
     wanted = set(pairs)
+    lines = _lines_of(connection, {known[0] for pair in wanted for known in pair})
+    return _last_of(line for line in lines if line.pair in wanted)
+
+
+def apart_among(connection: Connection, pictures: Collection[Known]) -> set[Pair]:
+    """Return the pairs of these pictures whose last word is that they are no duplicates."""
+    lines = _lines_of(connection, {sha256 for sha256, _ in pictures})
+    words = _last_of(line for line in lines if line.pair[0] in pictures and line.pair[1] in pictures)
+    return {pair for pair, word in words.items() if word.decision in APART}
+
+
+def _last_of(said: Iterable[Logged]) -> dict[Pair, Logged]:
+    """Return the last word on each pair that is left standing by lines in the order in which they were written."""
     lines: dict[Pair, list[Logged]] = defaultdict(list)
-    for line in _lines_of(connection, {known[0] for pair in wanted for known in pair}):
-        if line.pair in wanted:
-            lines[line.pair].append(line)
+    for line in said:
+        lines[line.pair].append(line)
     found = {}
     for pair, theirs in lines.items():
         withdrawn = {line.withdraws for line in theirs}

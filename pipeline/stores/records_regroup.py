@@ -27,6 +27,7 @@ OPEN, SETTLED = "open", "settled"
 IMPLIED = "implied"
 """What a finding has instead of a decision where both images were said to be duplicates of others that are."""
 
+FEWEST_APART = 3  # images: two that are no copies, and one that is a copy of both
 TURN = "groups of duplicates"
 PAIR = pair_findings.c
 IS_COPY = PAIR.verdict.in_(sorted(COPIES))
@@ -57,6 +58,7 @@ def regroup(connection: Connection, rows: Collection[int]) -> None:
     now = datetime.now(UTC)
     made = stars.stars(
         ties,
+        apart=_apart(connection, ties),
         keepers_before=[group["keeper_row"] for group in before],
         claimed=[group["keeper_row"] for group in before if group["claimed_until"] and group["claimed_until"] > now],
         distances=lambda doubtful: _distances(connection, doubtful),
@@ -186,6 +188,20 @@ def _ties(connection: Connection, area: Collection[int]) -> list[Tie]:
         for a, b, verdict, decision in found
         if a in there and b in there
     ]
+
+
+def _apart(connection: Connection, ties: Collection[Tie]) -> set[tuple[int, int]]:
+    """Return the pairs of the tied images that somebody has said not to be copies, found by a comparison or not."""
+    rows = {row for tie in ties for row in (tie.a, tie.b)}
+    if len(rows) < FEWEST_APART:
+        return set()
+    columns = (images.c.sha256, images.c.library, images.c.row)
+    known = {
+        (sha256, library): row
+        for sha256, library, row in connection.execute(sa.select(*columns).where(is_any_of(_array(rows))))
+    }
+    pairs = ((known[one], known[other]) for one, other in records_decisions.apart_among(connection, known))
+    return {(min(pair), max(pair)) for pair in pairs}
 
 
 def _note_implied(connection: Connection, area: Collection[int], ties: Collection[Tie]) -> None:
