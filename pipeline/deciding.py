@@ -57,7 +57,11 @@ def decide(backend: Backend, a_id: str, b_id: str, decision: str, principal: Pri
         a, b = images
         pair = pair_of(known(a), known(b))
         word = last_word(connection, [pair]).get(pair)
-        if word and (word.decision, word.actor_id, word.reason) == (said, principal.person_id, reason):
+        if (
+            word
+            and not word.deleted_one
+            and (word.decision, word.actor_id, word.reason) == (said, principal.person_id, reason)
+        ):
             return Decided(a, b, said, word.batch)
         group = group_of_pair(connection, a, b)
         check_unclaimed(connection, group, principal)

@@ -41,14 +41,16 @@ USED_INSTEAD = "The one that was there is used instead."
 class Beside:
     """A picture beside one that was just sent, and how they compare: the new one is a.
 
-    `decision` is the last word on the two with its `reason`, "" where nobody has said anything. `may_use` is whether
-    the new one may be done away with, `may_decide` whether something can be said of both.
+    `decision` is the last word on the two with its `reason`, "" where nobody has said anything. `came_back` is the one
+    that had been deleted as a duplicate of the other, if that was the last word: it is none now that both are there.
+    `may_use` is whether the new one may be done away with, `may_decide` whether something can be said of both.
     """
 
     image: ImageRecord
     comparison: Comparison
     decision: str
     reason: str
+    came_back: ImageRecord | None
     may_use: bool
     may_decide: bool
 
@@ -79,12 +81,16 @@ def found_beside(backend: Backend, images: Sequence[ImageRecord], principal: Pri
 
     def beside(image: ImageRecord, other: ImageRecord, comparison: Comparison) -> Beside:
         word = words.get(pair_of(known(image), known(other)))
+        came_back = None
+        if word and word.deleted_one:
+            came_back = other if word.kept == known(image) else image
         may_use = may(principal, Action.CHANGE, image)
         return Beside(
             image=other,
             comparison=comparison,
-            decision=word.decision if word else "",
-            reason=word.reason if word else "",
+            decision=word.decision if word and not came_back else "",
+            reason=word.reason if word and not came_back else "",
+            came_back=came_back,
             may_use=may_use,
             may_decide=may_use and may(principal, Action.CHANGE, other),
         )

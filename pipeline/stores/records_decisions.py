@@ -67,6 +67,11 @@ class Logged:
     actor: str
 
     @property
+    def deleted_one(self) -> bool:
+        """Whether one of the two went into the trash with it. When both are there, it says nothing of them any more."""
+        return self.decision == Decision.DUPLICATE and self.detail.get("did") == "deleted"
+
+    @property
     def withdraws(self) -> int | None:
         """The number of the line that this one takes back."""
         return self.detail.get("withdraws") if self.decision == WITHDRAWN else None

@@ -116,21 +116,33 @@ def _with_findings(connection: Connection, rows: Collection[int]) -> list[int]:
 
 
 def _note_decisions(connection: Connection, rows: Collection[int]) -> None:
-    """Write the last word on each pair into the findings of these rows."""
+    """Write the last word on each pair into the findings of these rows.
+
+    Where a picture was deleted as a duplicate and both are there, it has come back, and the pair is open again.
+    """
     array = _array(rows)
     a, b = images.alias(), images.alias()
     found = connection.execute(
-        sa.select(PAIR.a_row, PAIR.b_row, PAIR.decision, a.c.sha256, a.c.library, b.c.sha256, b.c.library)
+        sa.select(
+            PAIR.a_row,
+            PAIR.b_row,
+            PAIR.decision,
+            (a.c.deleted_at.is_(None) & b.c.deleted_at.is_(None)).label("there"),
+            a.c.sha256,
+            a.c.library,
+            b.c.sha256,
+            b.c.library,
+        )
         .join(a, a.c.row == PAIR.a_row)
         .join(b, b.c.row == PAIR.b_row)
         .where(is_any_of(array, PAIR.a_row) | is_any_of(array, PAIR.b_row))
     ).all()
-    pairs = {(x, y): pair_of((a_sha, a_lib), (b_sha, b_lib)) for x, y, _, a_sha, a_lib, b_sha, b_lib in found}
+    pairs = {(x, y): pair_of((a_sha, a_lib), (b_sha, b_lib)) for x, y, _, _, a_sha, a_lib, b_sha, b_lib in found}
     words = records_decisions.last_words(connection, pairs.values())
     changed = []
-    for x, y, noted, *_ in found:
+    for x, y, noted, there, *_ in found:
         word = words.get(pairs[x, y])
-        said = word.decision if word else None
+        said = None if word is None or (word.deleted_one and there) else word.decision
         if noted != said and not (noted == IMPLIED and said is None):
             changed.append((x, y, said))
     _set_decisions(connection, changed)
