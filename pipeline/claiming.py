@@ -4,12 +4,13 @@ Whoever reviews a group has it for CLAIM_MINUTES; pages claim it again while som
 falls free by itself, so a browser that was closed, or a server that was restarted, keeps nothing from others.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pipeline.access import NOT_MODERATING, check_reading, may_change_any
 from pipeline.backend import Backend
-from pipeline.duplicate_groups import MOST_COUNTED, Group, claimant, find_group
+from pipeline.duplicate_groups import MOST_COUNTED, Group, claimant, find_group, taken_by
 from pipeline.errors import Conflict, GroupNotFound, NotAllowed
 from pipeline.features.comparison import Verdict
 from pipeline.principals import Principal
@@ -24,8 +25,7 @@ CLAIM = timedelta(minutes=CLAIM_MINUTES)
 SITTING = timedelta(hours=12)
 """What somebody has settled within this time counts as done in "37 of 214"."""
 
-TRIES = 20  # groups that are tried while others claim what was found
-TAKEN = "{name} is working on this group until {time} UTC. Please take another one, or come back later."
+TRIES = 20  # groups that are looked for at once, to be tried while others claim what was found
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,7 @@ def take(connection: Connection, group_id: str, principal: Principal) -> Group:
     now = datetime.now(UTC)
     if not records_groups.claim(connection, group_id, claimant(principal), principal.name, now, CLAIM):
         group = find_group(connection, group_id, principal)
-        until = group.claimed_until or now
-        raise Conflict(TAKEN.format(name=group.claimed_by or "Somebody", time=f"{until:%H:%M}"))
+        raise taken_by(group.claimed_by, group.claimed_until or now)
     return find_group(connection, group_id, principal)
 
 
@@ -93,13 +92,8 @@ def next_group(
     """
     check_moderating(principal)
     now = datetime.now(UTC)
-    wanted = Wanted(True, verdict, library, others_than=claimant(principal), now=now)
-    with backend.database.read() as connection:
-        found = records_groups.list_ids(connection, principal, wanted, after=after, limit=TRIES)
-        if after is not None and len(found) < TRIES:
-            again = records_groups.list_ids(connection, principal, wanted, limit=TRIES)
-            found += [group_id for group_id in again if group_id <= after]
-    for group_id in found:
+    wanted = Wanted(True, verdict, library, others_than=claimant(principal), now=now, may_settle=True)
+    for group_id in _all_behind(backend, principal, wanted, after):
         try:
             return claim(backend, group_id, principal)
         except (Conflict, NotAllowed, GroupNotFound):  # taken, or gone, since it was found; or only to be looked at
@@ -107,13 +101,26 @@ def next_group(
     return None
 
 
+def _all_behind(backend: Backend, principal: Principal, wanted: Wanted, after: str | None) -> Iterator[str]:
+    """Yield all ids of such groups once, those behind `after` first, a few at a time."""
+    for start, end in ((after, None), (None, after)) if after is not None else ((None, None),):
+        place: str | None = start
+        while True:
+            with backend.database.read() as connection:
+                found = records_groups.list_ids(connection, principal, wanted, after=place, limit=TRIES)
+            yield from (group_id for group_id in found if end is None or group_id <= end)
+            if len(found) < TRIES or (end is not None and found[-1] > end):
+                break
+            place = found[-1]
+
+
 def progress(backend: Backend, principal: Principal) -> Progress:
-    """Return how far `principal` has come."""
+    """Return how far `principal` has come: what they have settled, and what is open that they may settle."""
     check_reading(principal)
     since = datetime.now(UTC) - SITTING
     with backend.database.read() as connection:
-        done = records_decisions.count_batches(connection, principal.person_id, since)
-        left = records_groups.count(connection, principal, Wanted(), most=MOST_COUNTED + 1)
+        done = records_decisions.count_settled(connection, principal.person_id, since)
+        left = records_groups.count(connection, principal, Wanted(may_settle=True), most=MOST_COUNTED + 1)
     return Progress(done, min(left, MOST_COUNTED), left > MOST_COUNTED)
 
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from pipeline.access import GONE, check_action, check_reading
 from pipeline.backend import Backend
+from pipeline.duplicate_groups import check_unclaimed, group_of_pair
 from pipeline.errors import ImageNotFound, InvalidQuery
 from pipeline.images import ImageRecord
 from pipeline.labels import clean_caption
@@ -40,7 +41,7 @@ def decide(backend: Backend, a_id: str, b_id: str, decision: str, principal: Pri
     """Remember what `principal` says of two pictures; what they have said last already is not said twice.
 
     Raises InvalidQuery for something else than a Decision or for one picture twice, ImageNotFound, and NotAllowed when
-    they may not change both.
+    they may not change both, and Conflict while somebody else works on the group that both are in.
     """
     check_reading(principal)
     said = _decision(decision)
@@ -56,10 +57,17 @@ def decide(backend: Backend, a_id: str, b_id: str, decision: str, principal: Pri
         a, b = images
         pair = pair_of(known(a), known(b))
         word = last_word(connection, [pair]).get(pair)
-        if word and (word.decision, word.actor_id, word.reason) == (said, principal.person_id, reason):
+        if (
+            word
+            and not word.deleted_one
+            and (word.decision, word.actor_id, word.reason) == (said, principal.person_id, reason)
+        ):
             return Decided(a, b, said, word.batch)
+        group = group_of_pair(connection, a, b)
+        check_unclaimed(connection, group, principal)
         batch = str(uuid4())
-        records_decisions.append(connection, principal, batch, [NewDecision(pair, said, reason=reason)])
+        detail = None if group is None else {"group": group}
+        records_decisions.append(connection, principal, batch, [NewDecision(pair, said, reason=reason, detail=detail)])
         records_regroup.regroup(connection, [a.row, b.row])
     return Decided(a, b, said, batch)
 

@@ -86,7 +86,7 @@ def read_decisions(backend: Backend, principal: Principal, *, cursor: str | None
     """Return up to `limit` lines, newest first. Raises NotAllowed for whoever moderates nothing."""
     check_log(principal)
     with backend.database.read() as connection:
-        readable = _readable(connection, principal)
+        readable = records_decisions.readable_by(connection, principal)
         before = None if cursor is None else _place(connection, cursor, readable)
         found = _read(connection, before, limit + 1, readable)
         shown = found[:limit]
@@ -168,7 +168,7 @@ def _all(backend: Backend, principal: Principal) -> Iterator[LogLine]:
     before: int | None = None
     while True:
         with backend.database.read() as connection:
-            found = _read(connection, before, BATCH, _readable(connection, principal))
+            found = _read(connection, before, BATCH, records_decisions.readable_by(connection, principal))
         if not found:
             return
         yield from (line for _, line in found)
@@ -182,14 +182,6 @@ def _read(
     found = records_decisions.entries(connection, readable, before=before, limit=limit)
     pictures = _pictures(connection, {picture for line in found for picture in line.pair})
     return [(line.id, _line(line, pictures)) for line in found]
-
-
-def _readable(connection: Connection, principal: Principal) -> frozenset[str] | None:
-    """Return the libraries whose decisions are read; None for all."""
-    readable = principal.libraries(Action.CHANGE)
-    if readable is None and principal.hidden:
-        return frozenset(records_libraries.list_ids(connection)) - principal.hidden
-    return readable
 
 
 def _cursor(connection: Connection, number: int, batch: str, readable: frozenset[str] | None) -> str:

@@ -9,14 +9,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pipeline.access import check_reading, library_ids, may, owners_alone
+from pipeline.access import check_reading, library_ids, may, may_change_any, owners_alone
 from pipeline.backend import Backend
-from pipeline.errors import GroupNotFound, InvalidQuery
+from pipeline.errors import Conflict, GroupNotFound, GroupSettled, InvalidQuery
 from pipeline.features.comparison import Comparison, Verdict
 from pipeline.images import ImageRecord
 from pipeline.keepers import Reason, suggest
 from pipeline.principals import Action, Principal
-from pipeline.stores import records_groups, records_images, records_regroup
+from pipeline.stores import records_decisions, records_groups, records_images, records_regroup
 from pipeline.stores.database import Connection
 from pipeline.stores.records_decisions import APART
 from pipeline.stores.records_groups import Shape, Wanted
@@ -28,6 +28,12 @@ MOST_COUNTED = 10_000
 
 REGROUPED_AT_ONCE = 500  # images whose groups are made anew in one transaction of `reconcile`
 STATES: dict[str, bool | None] = {OPEN: True, SETTLED: False, "all": None}
+TAKEN = "{name} is working on this group until {time} UTC. Please take another one, or come back later."
+SETTLED_BY = "{name} has settled this group."
+SETTLED_DELETING = "{name} has settled this group; pictures that are in the trash: {count}."
+LINES_LOOKED_AT = 1000
+"""Of the log, newest first, for who has settled a group that is gone: more than a day of a few people's work."""
+
 GONE = "There is no such group of duplicates. It may have been settled, or its pictures deleted."
 CURSOR = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 WRONG_CURSOR = "cursor must be a value that `next` gave before."
@@ -204,11 +210,47 @@ def _place(connection: Connection, cursor: str, principal: Principal) -> tuple[i
 
 
 def find_group(connection: Connection, group_id: str, principal: Principal) -> Group:
-    """Return a group as `principal` sees it. Raises GroupNotFound."""
+    """Return a group as `principal` sees it. Raises GroupNotFound; GroupSettled where they may read who did that."""
     found = groups_of(connection, principal, [group_id])
     if not found:
-        raise GroupNotFound(GONE)
+        raise _settled_by(connection, group_id, principal) or GroupNotFound(GONE)
     return found[0]
+
+
+def _settled_by(connection: Connection, group_id: str, principal: Principal) -> GroupSettled | None:
+    """Return who has settled a group, as far as that is in the part of the log which `principal` may read."""
+    if not may_change_any(principal):
+        return None
+    readable = records_decisions.readable_by(connection, principal)
+    lines = records_decisions.entries(connection, readable, limit=LINES_LOOKED_AT)
+    withdrawn = {line.withdraws for line in lines}
+    last = next((line for line in lines if line.detail.get("group") == group_id and line.id not in withdrawn), None)
+    if last is None:
+        return None
+    deleted = sum(line.batch == last.batch and line.detail.get("did") == "deleted" for line in lines)
+    sentence = SETTLED_DELETING if deleted else SETTLED_BY
+    return GroupSettled(sentence.format(name=last.actor, count=f"{deleted:,}"))
+
+
+def group_of_pair(connection: Connection, a: ImageRecord, b: ImageRecord) -> str | None:
+    """Return the id of the group that both images are in, whoever may see it; None where there is none."""
+    groups = records_groups.groups_of_rows(connection, [a.row, b.row])
+    return groups.get(a.row) if groups.get(a.row) == groups.get(b.row) else None
+
+
+def check_unclaimed(connection: Connection, group_id: str | None, principal: Principal) -> None:
+    """Raise Conflict where somebody else is working on a group of which `principal` may change a picture.
+
+    They need not see two pictures of it, as they do where it exists for them. None is no group.
+    """
+    held = None if group_id is None else records_groups.claim_of(connection, group_id, datetime.now(UTC))
+    if held and held.who != claimant(principal):
+        raise taken_by(held.name, held.until)
+
+
+def taken_by(name: str | None, until: datetime) -> Conflict:
+    """Return the error for a group that somebody else has."""
+    return Conflict(TAKEN.format(name=name or "Somebody", time=f"{until:%H:%M}"))
 
 
 def groups_of(connection: Connection, principal: Principal, group_ids: Sequence[str]) -> list[Group]:

@@ -97,6 +97,10 @@ class GroupNotFound(NotFound):
     code = "group_not_found"
 
 
+class GroupSettled(GroupNotFound):
+    """Somebody whose decisions the reader may read has settled the group."""
+
+
 class LinkNotFound(NotFound):
     code = "link_not_found"
 

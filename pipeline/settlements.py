@@ -28,7 +28,7 @@ from pipeline.stores import (
 )
 from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
-from pipeline.stores.records_decisions import Decision, NewDecision, pair_of
+from pipeline.stores.records_decisions import SETTLES_GROUP, Decision, NewDecision, pair_of
 
 CHANGED = "This group has changed meanwhile: a picture of it was deleted, or is in another one. Please look again."
 NO_FILE = "The file of the picture that you keep, {name}, is missing from the store, so nothing was deleted."
@@ -204,8 +204,17 @@ def _decisions(connection: Connection, group: Group, settlement: Settlement, mer
         "tags": list(merged.words.tags),
     }
     first_detail = {**(new[0].detail or {}), "group": group.id, "keeper": keeper_now}
+    if _is_whole(group, settlement):
+        first_detail[SETTLES_GROUP] = True
     new[0] = NewDecision(new[0].pair, new[0].decision, new[0].kept, new[0].reason, first_detail)
     return new
+
+
+def _is_whole(group: Group, settlement: Settlement) -> bool:
+    """Whether nothing is left to decide in the group after this."""
+    first, *others = group.members
+    left = {first.image.id, *(member.image.id for member in others if member.decision is None)}
+    return left <= {settlement.keeper_id, *settlement.others}
 
 
 def _new(

@@ -25,7 +25,7 @@ from pipeline.stores import (
 )
 from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
-from pipeline.stores.records_decisions import WITHDRAWN, Logged, NewDecision
+from pipeline.stores.records_decisions import SETTLES_GROUP, WITHDRAWN, Logged, NewDecision
 
 UNKNOWN = "There is nothing of that number that could be undone."
 ALREADY = "This has been undone already."
@@ -84,7 +84,7 @@ def undo(backend: Backend, batch: str, principal: Principal) -> Undone:
         records_image_audit.add(connection, principal, Event.IMAGES_RESTORED, done.restored)
         records_image_audit.add(connection, principal, Event.IMAGES_DELETED, done.taken_out)
         records_image_audit.add(connection, principal, Event.DUPLICATES_UNDONE, list(images.values()))
-        again = [NewDecision(line.pair, WITHDRAWN, detail={"withdraws": line.id, "batch": batch}) for line in standing]
+        again = [NewDecision(line.pair, WITHDRAWN, detail=_withdrawal(line)) for line in standing]
         records_decisions.append(connection, principal, str(uuid4()), again)
         records_regroup.note_decisions_of(connection, [line.pair for line in standing])
     return Undone(
@@ -95,6 +95,11 @@ def undo(backend: Backend, batch: str, principal: Principal) -> Undone:
         changed=done.changed,
         ids=tuple(image.id for image in done.restored),
     )
+
+
+def _withdrawal(line: Logged) -> dict[str, Any]:
+    settled = {SETTLES_GROUP: True} if line.detail.get(SETTLES_GROUP) else {}
+    return {"withdraws": line.id, "batch": line.batch, **settled}
 
 
 def _may_see(line: Logged, principal: Principal) -> bool:

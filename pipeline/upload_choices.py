@@ -14,6 +14,7 @@ from pipeline.access import GONE, check_deciding, check_reading, may
 from pipeline.backend import Backend
 from pipeline.deciding import known
 from pipeline.duplicate_checking import copies_of_many
+from pipeline.duplicate_groups import check_unclaimed, group_of_pair
 from pipeline.errors import ImageNotFound, InvalidQuery
 from pipeline.features.comparison import Comparison
 from pipeline.images import ImageRecord
@@ -22,6 +23,7 @@ from pipeline.merging import merged_words
 from pipeline.principals import Action, Principal
 from pipeline.stores import (
     records_decisions,
+    records_groups,
     records_image_audit,
     records_images,
     records_principals,
@@ -39,14 +41,16 @@ USED_INSTEAD = "The one that was there is used instead."
 class Beside:
     """A picture beside one that was just sent, and how they compare: the new one is a.
 
-    `decision` is the last word on the two with its `reason`, "" where nobody has said anything. `may_use` is whether
-    the new one may be done away with, `may_decide` whether something can be said of both.
+    `decision` is the last word on the two with its `reason`, "" where nobody has said anything. `came_back` is the one
+    that had been deleted as a duplicate of the other, if that was the last word: it is none now that both are there.
+    `may_use` is whether the new one may be done away with, `may_decide` whether something can be said of both.
     """
 
     image: ImageRecord
     comparison: Comparison
     decision: str
     reason: str
+    came_back: ImageRecord | None
     may_use: bool
     may_decide: bool
 
@@ -77,12 +81,16 @@ def found_beside(backend: Backend, images: Sequence[ImageRecord], principal: Pri
 
     def beside(image: ImageRecord, other: ImageRecord, comparison: Comparison) -> Beside:
         word = words.get(pair_of(known(image), known(other)))
+        came_back = None
+        if word and word.deleted_one:
+            came_back = other if word.kept == known(image) else image
         may_use = may(principal, Action.CHANGE, image)
         return Beside(
             image=other,
             comparison=comparison,
-            decision=word.decision if word else "",
-            reason=word.reason if word else "",
+            decision=word.decision if word and not came_back else "",
+            reason=word.reason if word and not came_back else "",
+            came_back=came_back,
             may_use=may_use,
             may_decide=may_use and may(principal, Action.CHANGE, other),
         )
@@ -95,7 +103,8 @@ def found_beside(backend: Backend, images: Sequence[ImageRecord], principal: Pri
 def use_existing(backend: Backend, new_id: str, existing_id: str, principal: Principal) -> Used:
     """Put the new picture into the trash; the one that is there gets its caption and tags, where they may be changed.
 
-    Raises ImageNotFound, InvalidQuery for one picture twice, and NotAllowed when the new one is not theirs to delete.
+    Raises ImageNotFound, InvalidQuery for one picture twice, and NotAllowed when the new one is not theirs to delete,
+    and Conflict while somebody else works on its group.
     """
     check_reading(principal)
     if new_id == existing_id:
@@ -107,6 +116,8 @@ def use_existing(backend: Backend, new_id: str, existing_id: str, principal: Pri
             raise ImageNotFound(GONE)
         new, existing = images[new_id], images[existing_id]
         check_deciding(connection, [new], principal, Action.CHANGE)
+        group = records_groups.groups_of_rows(connection, [new.row]).get(new.row)
+        check_unclaimed(connection, group, principal)
         batch, merged = "", may(principal, Action.CHANGE, existing)
         if merged:
             words, batch = merged_words(existing, [new]), str(uuid4())
@@ -119,6 +130,8 @@ def use_existing(backend: Backend, new_id: str, existing_id: str, principal: Pri
                 "tags": list(words.tags),
             }
             detail = {"did": "deleted", "image": new.id, "keeper": keeper}
+            if group is not None and group == group_of_pair(connection, new, existing):
+                detail["group"] = group
             pair = pair_of(known(new), known(existing))
             said = NewDecision(pair, Decision.DUPLICATE, known(existing), USED_INSTEAD, detail)
         records_images.delete(connection, [new.row])

@@ -234,3 +234,20 @@ def test_photos_of_one_scene_are_listed_and_make_no_group(backend, findings):
     assert len(duplicate_groups.list_same_scene(backend, OWNER, limit=5).pairs) == 1
     with backend.database.read() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(groups)) == 0
+
+
+@pytest.mark.on_both_databases
+def test_two_that_are_no_copies_never_come_together_by_a_third(backend, findings):
+    a, b, c, d = (findings.picture(name) for name in "abcd")
+    decide(backend, a.id, b.id, "unrelated", OWNER)  # whether they were compared or not
+    decide(backend, a.id, d.id, "variant", OWNER)
+    findings.found_all([(a, c, "edited", {}), (b, c, "identical", {}), (b, d, "edited", {}), (c, d, "edited", {})])
+
+    assert sorted(findings.groups()) == [["b", "d"], ["c", "a"]]
+    decide(backend, a.id, c.id, "duplicate", OWNER)
+    assert findings.groups() == [["c", "b", "d"]], "what waited comes as soon as it can"
+    decide(backend, b.id, c.id, "duplicate", OWNER)
+    decide(backend, c.id, d.id, "duplicate", OWNER)
+    assert findings.groups() == []
+    duplicate_groups.regroup_all(backend)
+    assert sorted(findings.groups(state="settled")) == [["c", "a"], ["d", "b"]]

@@ -13,10 +13,10 @@ from house import House
 from pictures import picture_bytes
 from putting import Put
 
-from pipeline import curation, decision_export, duplicate_groups, moderation, reporting, settling
+from pipeline import curation, decision_export, duplicate_groups, moderation, reporting, settling, upload_choices
 from pipeline.access import get_image
 from pipeline.deciding import decide
-from pipeline.errors import Conflict, GroupNotFound, InvalidQuery, NotAllowed, NotFound
+from pipeline.errors import Conflict, GroupNotFound, GroupSettled, InvalidQuery, NotAllowed, NotFound
 from pipeline.images import ImageRecord
 from pipeline.originals import original_bytes
 from pipeline.principals import OWNER, Role
@@ -211,8 +211,10 @@ def test_two_moderators_never_have_one_group(backend, findings):
         connection.execute(groups.update().values(claimed_until=datetime.now(UTC) - timedelta(seconds=1)))
     assert settling.claim(backend, first, bob).claimed_by == "bob"
     settling.settle(backend, first, Settlement(seen.images[0].id, variants=(member,)), bob)
-    with pytest.raises(GroupNotFound):
+    with pytest.raises(GroupSettled, match="bob has settled this group"):
         settling.claim(backend, first, ann)
+    with pytest.raises(GroupNotFound, match="There is no such group"):
+        settling.claim(backend, first, vic)
     assert [(row.who, row.decision) for row in decision_export.read_decisions(backend, ann, limit=5).lines] == [
         ("bob", "variant")
     ]
@@ -358,3 +360,53 @@ def test_what_was_left_to_the_owners_no_moderator_settles(backend, findings):
 
     assert [member.may_change for member in group.members] == [True, False]
     assert settling.settle(backend, group.id, settlement, olga).variants == 1
+
+
+@pytest.mark.on_both_databases
+def test_the_next_group_is_one_that_may_be_settled_however_many_others_are_before_it(backend, findings):
+    house = House(backend)
+    watched = house.library("watched", ann=Role.VIEWER, bob=Role.MODERATOR)
+    ours = house.library("ours", ann=Role.MODERATOR, bob=Role.VIEWER)
+    ann, bob = house.asks("ann"), house.asks("bob")
+    for number in range(21):
+        findings.found(findings.picture(f"a{number}", watched), findings.picture(f"b{number}", watched))
+    half = findings.picture("half", ours)
+    findings.found(half, findings.picture("other half", watched))
+    x, y, z = (findings.picture(name, ours) for name in "xyz")
+    findings.found_all([(x, y, "edited", {}), (x, z, "edited", {})])
+
+    found = settling.next_group(backend, ann)
+
+    assert [image.filename for image in found.images] == ["x.jpg", "y.jpg", "z.jpg"]
+    assert settling.next_group(backend, ann, after=found.id).id == found.id
+    assert settling.progress(backend, ann) == settling.Progress(0, 1, left_is_more=False)
+    assert settling.progress(backend, bob).left == 21
+    settling.settle(backend, found.id, Settlement(x.id, variants=(y.id,)), ann)
+    assert settling.progress(backend, ann) == settling.Progress(0, 1, left_is_more=False)
+    settled = settling.settle(backend, found.id, Settlement(x.id, variants=(z.id,)), ann)
+    assert settling.progress(backend, ann) == settling.Progress(1, 0, left_is_more=False)
+    settling.undo(backend, settled.batch, ann)
+    assert settling.progress(backend, ann) == settling.Progress(0, 1, left_is_more=False)
+
+
+@pytest.mark.on_both_databases
+def test_what_somebody_works_on_is_decided_by_nobody_else_by_any_way(backend, findings):
+    house = House(backend)
+    library = house.library("ours", ann=Role.MODERATOR, bob=Role.MODERATOR)
+    ann, bob = house.asks("ann"), house.asks("bob")
+    a, b, c = (findings.picture(name, library) for name in "abc")
+    findings.found(a, b)
+    group = settling.claim(backend, only_group(backend).id, ann).id
+
+    for way in (
+        lambda: decide(backend, a.id, b.id, "duplicate", bob),
+        lambda: upload_choices.use_existing(backend, b.id, c.id, bob),
+        lambda: upload_choices.keep_both(backend, b.id, a.id, bob, variant=True),
+    ):
+        with pytest.raises(Conflict, match="ann is working on this group"):
+            way()
+    assert duplicate_groups.get_group(backend, group, ann).is_mine
+    decide(backend, a.id, c.id, "unrelated", bob)  # which is in no group
+    upload_choices.use_existing(backend, b.id, a.id, ann)
+    with pytest.raises(GroupSettled, match="ann has settled this group; pictures that are in the trash: 1"):
+        settling.settle(backend, group, Settlement(a.id, deletes=(b.id,)), bob)

@@ -5,12 +5,13 @@ import io
 import pytest
 from house import House
 
-from pipeline import moderation, undoing, upload_choices
+from pipeline import deciding, decision_export, moderation, settling, undoing, upload_choices
 from pipeline.access import get_image
 from pipeline.errors import ImageNotFound, InvalidQuery, NotAllowed
 from pipeline.features.comparison import Verdict
 from pipeline.ingest import accept
 from pipeline.principals import Role
+from pipeline.settling import Settlement
 from pipeline.uploads import spooled
 from pipeline.worker import Worker
 from tests.web.photos import cropped, jpeg
@@ -115,3 +116,24 @@ def test_a_removed_picture_stays_removed_until_that_is_undone(scene):
     other = scene.send("Uma", cropped("chelsea.png") + b"\n\n", scene.photos)
     Worker(scene.backend).drain()
     assert get_image(scene.backend, other.id, uma).state == "ready"
+
+
+def test_a_deleted_duplicate_that_is_sent_again_is_open_again_with_its_choices(scene):
+    mo = scene.house.asks("Mo")
+    group = settling.next_group(scene.backend, mo)
+    settling.settle(scene.backend, group.id, Settlement(scene.cat.id, deletes=(scene.crop.id,)), mo)
+    assert settling.next_group(scene.backend, mo) is None
+
+    scene.send("Uma", cropped("chelsea.png"), scene.photos)
+
+    assert scene.now(scene.crop).deleted_at is None
+    [found] = scene.beside("Mo")
+    assert (found.decision, found.came_back.id, found.may_use, found.may_decide) == ("", scene.crop.id, True, True)
+    again = settling.next_group(scene.backend, mo)
+    assert {image.id for image in again.images} == {scene.cat.id, scene.crop.id}
+    Worker(scene.backend).check()
+    assert settling.next_group(scene.backend, mo).id == again.id
+    deciding.decide(scene.backend, scene.crop.id, scene.cat.id, "duplicate", mo)
+    assert settling.next_group(scene.backend, mo) is None
+    assert [one.decision for one in scene.beside("Mo")] == ["duplicate"]
+    assert len(decision_export.read_decisions(scene.backend, mo, limit=5).lines) == 2

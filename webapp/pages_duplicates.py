@@ -225,8 +225,9 @@ class ReviewPage:
     `fields` are hidden in the form of the decisions. `suggestion` says which picture had better be kept, for `reasons`.
     `claim` says who has the group, until `claim_until` (in UTC); `is_ours` is whether that is the visitor, who then has
     `actions`. `settled` says that it has been decided already. `undo` are what was settled before in this browser, the
-    last one at the end. `done` is told when nothing is left. `keys` are (action, usual key, words). `announcement` is
-    read aloud when the page takes the place of another one.
+    last one at the end. `narrowing` are the fields that say which groups are worked through. `done` is told when
+    nothing is left. `keys` are (action, usual key, words). `announcement` is read aloud when the page takes the place
+    of another one.
     """
 
     shell: Shell
@@ -245,6 +246,7 @@ class ReviewPage:
     fields: tuple[tuple[str, str], ...] = ()
     settled: str = ""
     undo: tuple[str, ...] = ()
+    narrowing: tuple[tuple[str, str], ...] = ()
     done: Emptiness | None = None
     keys: tuple[tuple[str, str, str], ...] = ()
     announcement: str = ""

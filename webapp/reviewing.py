@@ -1,7 +1,7 @@
 """What the review desk shows of a group: which two stand side by side, what can be decided, and what is suggested."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 from pipeline.duplicate_groups import Group, Member
@@ -11,7 +11,7 @@ from pipeline.images import ImageRecord
 from pipeline.keepers import Fact, Reason
 from pipeline.settling import Settled, Settlement
 from webapp.evidence_words import format_name, verdict_words
-from webapp.forms import Fields
+from webapp.forms import Fields, first
 from webapp.language import as_number, marked, ngettext
 from webapp.language import gettext as _
 from webapp.pages_duplicates import Decision, MemberChoice
@@ -35,6 +35,7 @@ USUAL_KEYS = (
 """The keys of the desk: the name of an action, its key, and what it does."""
 
 QUEUE = "/duplicates"
+NOT_NARROWED: Mapping[str, str] = {}
 MOST_UNDONE = 20  # settlements that can be taken back one after the other
 ALL_IDENTICAL = "0" * 36  # in place of the id of a picture, for what was settled in many groups
 STEP = re.compile(r"[0-9a-f-]{36}:[0-9a-f-]{36}")
@@ -63,9 +64,14 @@ def steps_of(fields: Fields) -> list[str]:
     return [step for step in fields.get("done", ()) if STEP.fullmatch(step)][-MOST_UNDONE:]
 
 
-def undo_url(steps: Sequence[str]) -> str:
+def narrowing_of(fields: Fields) -> dict[str, str]:
+    """Return what the groups that somebody works through are narrowed to: a verdict and a library, as they are sent."""
+    return {name: first(fields, name) for name in ("verdict", "library") if first(fields, name)}
+
+
+def undo_url(steps: Sequence[str], narrowing: Mapping[str, str] = NOT_NARROWED) -> str:
     """Return where the last of these is taken back, "" where there is none."""
-    return f"{QUEUE}/undo?{urlencode({'done': steps}, doseq=True)}" if steps else ""
+    return f"{QUEUE}/undo?{urlencode({'done': steps, **narrowing}, doseq=True)}" if steps else ""
 
 
 def chosen_pair(group: Group, left_id: str, right_id: str) -> tuple[Member, Member]:
@@ -93,7 +99,9 @@ def known_comparison(group: Group, left: Member, right: Member) -> Comparison | 
     return left.comparison.turned_round() if right is keeper and left.comparison else None
 
 
-def member_choices(group: Group, left: Member, right: Member, undo: Sequence[str]) -> tuple[MemberChoice, ...]:
+def member_choices(
+    group: Group, left: Member, right: Member, undo: Sequence[str], narrowing: Mapping[str, str] = NOT_NARROWED
+) -> tuple[MemberChoice, ...]:
     """Return all pictures of a group, with the addresses that put each at one of the sides."""
     ids = (left.image.id, right.image.id)
     return tuple(
@@ -101,8 +109,8 @@ def member_choices(group: Group, left: Member, right: Member, undo: Sequence[str
             id=member.image.id,
             tile=tile_of_image(member.image),
             verdict=verdict_words(member.verdict) if member.verdict else _("the one all were compared with"),
-            left_url=_with_sides(group, member.image.id, ids[0] if member is right else ids[1], undo),
-            right_url=_with_sides(group, ids[1] if member is left else ids[0], member.image.id, undo),
+            left_url=_with_sides(group, member.image.id, ids[0] if member is right else ids[1], undo, narrowing),
+            right_url=_with_sides(group, ids[1] if member is left else ids[0], member.image.id, undo, narrowing),
             is_left=member is left,
             is_right=member is right,
             is_suggested=member.image.id == group.suggested_keeper,
@@ -111,11 +119,13 @@ def member_choices(group: Group, left: Member, right: Member, undo: Sequence[str
     )
 
 
-def next_pair_url(group: Group, left: Member, right: Member, undo: Sequence[str]) -> str:
+def next_pair_url(
+    group: Group, left: Member, right: Member, undo: Sequence[str], narrowing: Mapping[str, str] = NOT_NARROWED
+) -> str:
     """Return the address with the next picture at the right, "" where there are but two."""
     others = [member for member in group.members if member is not left]
     following = others[(others.index(right) + 1) % len(others)]
-    return "" if following is right else _with_sides(group, left.image.id, following.image.id, undo)
+    return "" if following is right else _with_sides(group, left.image.id, following.image.id, undo, narrowing)
 
 
 def decisions_of(group: Group) -> tuple[Decision, ...]:
@@ -235,5 +245,5 @@ def _decision(value: str, words: str, hint: str, style: str = "") -> Decision:
     return Decision(value, KEYS[value], words, hint, style)
 
 
-def _with_sides(group: Group, left_id: str, right_id: str, undo: Sequence[str]) -> str:
-    return group_url(group.id, left=left_id, right=right_id, done=tuple(undo))
+def _with_sides(group: Group, left_id: str, right_id: str, undo: Sequence[str], narrowing: Mapping[str, str]) -> str:
+    return group_url(group.id, left=left_id, right=right_id, done=tuple(undo), **narrowing)

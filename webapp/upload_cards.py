@@ -41,6 +41,9 @@ EDITS = {
     EditKind.STRETCHED: marked("stretched"),
     EditKind.BLURRED: marked("blurred"),
 }
+COMPARED = frozenset({"added", "existing"})
+"""Outcomes after which a picture is there, and is shown beside those that it is a copy of."""
+
 DECIDED = {
     "variant": marked("Kept as variants of one picture."),
     "unrelated": marked("Kept: they are two pictures."),
@@ -80,9 +83,9 @@ def _of_there(card: Card, image: ImageRecord) -> tuple[str, str]:
 def stages_of(backend: Backend, items: Sequence[ListedUpload]) -> tuple[set[int], set[int]]:
     """Return the numbers of the cards that are analyzed, and of those among them that change no more."""
     outcomes = {item.card.number: outcome_of(item)[0] for item in items}
-    fresh = {item.image.row: item.card.number for item in items if item.image and outcomes[item.card.number] == "added"}
-    images = [item.image for item in items if item.image and item.image.row in fresh]
-    unchecked = {fresh[row] for row in waiting_for_check(backend, images)}
+    there = {item.image.row: item.image for item in items if item.image and outcomes[item.card.number] in COMPARED}
+    waiting = waiting_for_check(backend, list(there.values()))
+    unchecked = {item.card.number for item in items if item.image and item.image.row in waiting}
     analyzed = {number for number, outcome in outcomes.items() if outcome != "waiting"}
     return analyzed, analyzed - unchecked
 
@@ -99,8 +102,8 @@ def cards_of(
 
     `problems` are the sentences for choices that were refused, by the numbers of their cards.
     """
-    added = [item.image for item in items if item.image and outcome_of(item)[0] == "added"]
-    beside = found_beside(backend, added, principal) if added else {}
+    there = {item.image.row: item.image for item in items if item.image and outcome_of(item)[0] in COMPARED}
+    beside = found_beside(backend, list(there.values()), principal) if there else {}
     cards = []
     for place, item in enumerate(items):
         theirs = beside.get(item.image.row, []) if item.image else []
@@ -124,7 +127,7 @@ def _card(
     outcome, sentence = outcome_of(item)
     kin: tuple[Tile, ...] = ()
     copies = tuple(_line(image, one) for one in beside[:MOST_COPIES]) if image else ()
-    if copies:
+    if copies and outcome == "added":
         is_copy = any(one.comparison.verdict.is_copy for one in beside)
         sentence = _(WITH_COPIES if is_copy else WITH_SCENES)
     elif with_kin and outcome == "added" and image:
@@ -153,12 +156,20 @@ def _card(
 def _line(image: ImageRecord, beside: Beside) -> CopyLine:
     comparison = beside.comparison
     decided = _(DECIDED[beside.decision]) if beside.decision else ""
+    said_before = ""
+    if beside.came_back:
+        other = beside.image if beside.came_back.id == image.id else image
+        said_before = _(
+            "%(name)s was deleted as a duplicate of %(other)s, and is back.",
+            name=beside.came_back.filename,
+            other=other.filename,
+        )
     return CopyLine(
         tile=tile_of_image(beside.image),
         verdict=verdict_words(comparison.verdict),
         details=_details(comparison),
         compare_url=compare_url(image.id, beside.image.id),
-        decided=sentences(decided, beside.reason) if decided and beside.reason else decided,
+        decided=sentences(decided, beside.reason) if decided and beside.reason else decided or said_before,
         may_use=beside.may_use and comparison.verdict.is_copy and not decided,
         may_decide=beside.may_decide and comparison.verdict.is_copy and not decided,
     )

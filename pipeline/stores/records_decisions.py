@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from pipeline.principals import Principal
+from pipeline.principals import Action, Principal
 from pipeline.stores.tables import images, libraries
 from pipeline.stores.tables_duplicates import pair_decisions
 
@@ -41,6 +41,9 @@ class Decision(StrEnum):
 WITHDRAWN = "withdrawn"
 """What the log has instead of a decision where one is taken back; `detail` names its number."""
 
+SETTLES_GROUP = "settles"
+"""What the detail of a decision has where nothing was left to decide in a group after it, once for each group."""
+
 APART = frozenset({Decision.VARIANT, Decision.UNRELATED})
 """Decisions after which two pictures are in no group together."""
 
@@ -62,6 +65,11 @@ class Logged:
     batch: str
     actor_id: str | None
     actor: str
+
+    @property
+    def deleted_one(self) -> bool:
+        """Whether one of the two went into the trash with it. When both are there, it says nothing of them any more."""
+        return self.decision == Decision.DUPLICATE and self.detail.get("did") == "deleted"
 
     @property
     def withdraws(self) -> int | None:
@@ -112,10 +120,22 @@ def append(connection: Connection, principal: Principal, batch: str, new: Sequen
 def last_words(connection: Connection, pairs: Iterable[Pair]) -> dict[Pair, Logged]:
     """Return the last word on each of the pairs on which there is one; what was withdrawn is none."""
     wanted = set(pairs)
+    lines = _lines_of(connection, {known[0] for pair in wanted for known in pair})
+    return _last_of(line for line in lines if line.pair in wanted)
+
+
+def apart_among(connection: Connection, pictures: Collection[Known]) -> set[Pair]:
+    """Return the pairs of these pictures whose last word is that they are no duplicates."""
+    lines = _lines_of(connection, {sha256 for sha256, _ in pictures})
+    words = _last_of(line for line in lines if line.pair[0] in pictures and line.pair[1] in pictures)
+    return {pair for pair, word in words.items() if word.decision in APART}
+
+
+def _last_of(said: Iterable[Logged]) -> dict[Pair, Logged]:
+    """Return the last word on each pair that is left standing by lines in the order in which they were written."""
     lines: dict[Pair, list[Logged]] = defaultdict(list)
-    for line in _lines_of(connection, {known[0] for pair in wanted for known in pair}):
-        if line.pair in wanted:
-            lines[line.pair].append(line)
+    for line in said:
+        lines[line.pair].append(line)
     found = {}
     for pair, theirs in lines.items():
         withdrawn = {line.withdraws for line in theirs}
@@ -168,13 +188,25 @@ def entries(
     return [_line(values) for values in connection.execute(statement).mappings()]
 
 
-def count_batches(connection: Connection, actor_id: str | None, since: datetime) -> int:
-    """Return how often somebody has decided something since a moment, each go once, less what they took back."""
+def readable_by(connection: Connection, principal: Principal) -> frozenset[str] | None:
+    """Return the libraries whose decisions `principal` may read, as `entries` wants them; None for all."""
+    readable = principal.libraries(Action.CHANGE)
+    if readable is None and principal.hidden:
+        return frozenset(connection.scalars(sa.select(libraries.c.id))) - principal.hidden
+    return readable
+
+
+def count_settled(connection: Connection, actor_id: str | None, since: datetime) -> int:
+    """Return how many groups somebody has settled since a moment, less those that they took back.
+
+    The line with which a group was settled has SETTLES_GROUP in its detail, and so has the one that takes it back.
+    """
     theirs = (pair_decisions.c.actor_id.is_not_distinct_from(actor_id), pair_decisions.c.at >= since)
-    goes = sa.func.count(sa.distinct(pair_decisions.c.batch))
+    settles = pair_decisions.c.detail[SETTLES_GROUP].as_boolean()
     taken_back = pair_decisions.c.decision == WITHDRAWN
-    made = connection.scalar(sa.select(goes).where(*theirs, ~taken_back)) or 0
-    undone = connection.scalar(sa.select(goes).where(*theirs, taken_back)) or 0
+    lines = sa.select(sa.func.count()).select_from(pair_decisions).where(*theirs, settles)
+    made = connection.scalar(lines.where(~taken_back)) or 0
+    undone = connection.scalar(lines.where(taken_back)) or 0
     return max(0, made - undone)
 
 

@@ -16,9 +16,9 @@ from sqlalchemy.engine import Connection, RowMapping
 from sqlalchemy.sql.util import ClauseAdapter
 
 from pipeline.features.comparison import COPIES, Comparison, Verdict
-from pipeline.principals import Principal
+from pipeline.principals import Action, Principal
 from pipeline.stores.filter_sql import VISIBLE, is_any_of
-from pipeline.stores.principal_sql import allowed
+from pipeline.stores.principal_sql import allowed, changeable
 from pipeline.stores.records_decisions import APART
 from pipeline.stores.records_regroup import IS_LIVE, OPEN
 from pipeline.stores.tables import images
@@ -36,7 +36,7 @@ class Wanted:
     """Which groups are asked for. `is_open` False: those on which everything is decided; None: both.
 
     `verdict` is that of the weakest tie; `library` has one of the tied images. `others_than` leaves out what somebody
-    else has claimed until after `now`.
+    else has claimed until after `now`. `may_settle` leaves out those of which two pictures may not be changed.
     """
 
     is_open: bool | None = True
@@ -44,6 +44,7 @@ class Wanted:
     library: str | None = None
     others_than: str | None = None
     now: datetime | None = None
+    may_settle: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,21 @@ def _statement(principal: Principal, wanted: Wanted) -> sa.Select[tuple[str]]:
             GROUP.claimed_by.is_(None) | (GROUP.claimed_by == wanted.others_than) | (GROUP.claimed_until < wanted.now)
         )
         statement = statement.where(free)
+    if wanted.may_settle and principal.libraries(Action.CHANGE) is not None:
+        statement = statement.where(_has_two_to_change(principal))
     return statement
+
+
+def _has_two_to_change(principal: Principal) -> sa.ColumnElement[bool]:
+    """Return whether `principal` may change two images of the group of the outer statement.
+
+    Where they do not see its keeper, these may be tied to none that they see: whoever takes a group looks again.
+    """
+    x, y = group_members.alias(), group_members.alias()
+    theirs = [x.c.group_id == GROUP.id, _may_change(x.c.image_row, principal, x)]
+    other = [y.c.group_id == x.c.group_id, y.c.image_row > x.c.image_row, _may_change(y.c.image_row, principal, y)]
+    keeper = _may_change(GROUP.keeper_row, principal, duplicate_groups)
+    return (keeper & _is_any([duplicate_groups], *theirs)) | _is_any([duplicate_groups], *theirs, _is_any([x], *other))
 
 
 def _is_tied(
@@ -167,6 +182,11 @@ def _is_seen(
     """Return whether `principal` sees the image that a column of the table `of` names, in a library if given."""
     here = [] if library is None else [images.c.library == library]
     return _is_any([of], images.c.row == row, VISIBLE, allowed(principal), *here)
+
+
+def _may_change(row: sa.ColumnElement[int], principal: Principal, of: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Return whether `principal` sees, and may change, the image that a column of the table `of` names."""
+    return _is_any([of], images.c.row == row, VISIBLE, allowed(principal), changeable(principal))
 
 
 # ---- What is in them
@@ -273,6 +293,22 @@ def same_scene(
 
 
 # ---- Claims
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That `who`, called `name`, has a group `until` then."""
+
+    who: str
+    name: str | None
+    until: datetime
+
+
+def claim_of(connection: Connection, group_id: str, now: datetime) -> Claim | None:
+    """Return who has a group at the moment; None where nobody has."""
+    statement = sa.select(GROUP.claimed_by, GROUP.claimed_name, GROUP.claimed_until)
+    held = connection.execute(statement.where(GROUP.id == group_id, GROUP.claimed_until > now)).first()
+    return Claim(*held) if held and held[0] is not None else None
 
 
 def claim(connection: Connection, group_id: str, who: str, name: str, now: datetime, lasting: timedelta) -> bool:

@@ -27,6 +27,7 @@ OPEN, SETTLED = "open", "settled"
 IMPLIED = "implied"
 """What a finding has instead of a decision where both images were said to be duplicates of others that are."""
 
+FEWEST_APART = 3  # images: two that are no copies, and one that is a copy of both
 TURN = "groups of duplicates"
 PAIR = pair_findings.c
 IS_COPY = PAIR.verdict.in_(sorted(COPIES))
@@ -57,6 +58,7 @@ def regroup(connection: Connection, rows: Collection[int]) -> None:
     now = datetime.now(UTC)
     made = stars.stars(
         ties,
+        apart=_apart(connection, ties),
         keepers_before=[group["keeper_row"] for group in before],
         claimed=[group["keeper_row"] for group in before if group["claimed_until"] and group["claimed_until"] > now],
         distances=lambda doubtful: _distances(connection, doubtful),
@@ -114,21 +116,33 @@ def _with_findings(connection: Connection, rows: Collection[int]) -> list[int]:
 
 
 def _note_decisions(connection: Connection, rows: Collection[int]) -> None:
-    """Write the last word on each pair into the findings of these rows."""
+    """Write the last word on each pair into the findings of these rows.
+
+    Where a picture was deleted as a duplicate and both are there, it has come back, and the pair is open again.
+    """
     array = _array(rows)
     a, b = images.alias(), images.alias()
     found = connection.execute(
-        sa.select(PAIR.a_row, PAIR.b_row, PAIR.decision, a.c.sha256, a.c.library, b.c.sha256, b.c.library)
+        sa.select(
+            PAIR.a_row,
+            PAIR.b_row,
+            PAIR.decision,
+            (a.c.deleted_at.is_(None) & b.c.deleted_at.is_(None)).label("there"),
+            a.c.sha256,
+            a.c.library,
+            b.c.sha256,
+            b.c.library,
+        )
         .join(a, a.c.row == PAIR.a_row)
         .join(b, b.c.row == PAIR.b_row)
         .where(is_any_of(array, PAIR.a_row) | is_any_of(array, PAIR.b_row))
     ).all()
-    pairs = {(x, y): pair_of((a_sha, a_lib), (b_sha, b_lib)) for x, y, _, a_sha, a_lib, b_sha, b_lib in found}
+    pairs = {(x, y): pair_of((a_sha, a_lib), (b_sha, b_lib)) for x, y, _, _, a_sha, a_lib, b_sha, b_lib in found}
     words = records_decisions.last_words(connection, pairs.values())
     changed = []
-    for x, y, noted, *_ in found:
+    for x, y, noted, there, *_ in found:
         word = words.get(pairs[x, y])
-        said = word.decision if word else None
+        said = None if word is None or (word.deleted_one and there) else word.decision
         if noted != said and not (noted == IMPLIED and said is None):
             changed.append((x, y, said))
     _set_decisions(connection, changed)
@@ -186,6 +200,20 @@ def _ties(connection: Connection, area: Collection[int]) -> list[Tie]:
         for a, b, verdict, decision in found
         if a in there and b in there
     ]
+
+
+def _apart(connection: Connection, ties: Collection[Tie]) -> set[tuple[int, int]]:
+    """Return the pairs of the tied images that somebody has said not to be copies, found by a comparison or not."""
+    rows = {row for tie in ties for row in (tie.a, tie.b)}
+    if len(rows) < FEWEST_APART:
+        return set()
+    columns = (images.c.sha256, images.c.library, images.c.row)
+    known = {
+        (sha256, library): row
+        for sha256, library, row in connection.execute(sa.select(*columns).where(is_any_of(_array(rows))))
+    }
+    pairs = ((known[one], known[other]) for one, other in records_decisions.apart_among(connection, known))
+    return {(min(pair), max(pair)) for pair in pairs}
 
 
 def _note_implied(connection: Connection, area: Collection[int], ties: Collection[Tie]) -> None:

@@ -2,7 +2,8 @@
 
 Pure. A star has a middle, the keeper, and every other picture in it is tied to the keeper itself. Keepers are not tied
 to each other, so each picture that is tied to anything is a keeper or tied to one (a maximal independent set, chosen
-greedily). While a tie is left that nobody has decided on, some star has one.
+greedily), unless two pictures that are no copies of each other would come together: those are in no star together.
+While a tie is left that nobody has decided on, some star has one.
 """
 
 from collections import defaultdict
@@ -66,6 +67,7 @@ def implied(ties: Iterable[Tie]) -> set[tuple[int, int]]:
 def stars(
     ties: Collection[Tie],
     *,
+    apart: Collection[tuple[int, int]] = (),
     keepers_before: Collection[int] = (),
     claimed: Collection[int] = (),
     distances: Callable[[Collection[Tie]], Mapping[tuple[int, int], float]] | None = None,
@@ -76,13 +78,27 @@ def stars(
     most ties at all, then who has been a keeper before. Of several keepers a picture goes to the one that it is
     undecided with, then the closest by verdict, then the least of `distances`, which is asked about those ties alone
     for which nothing else decides.
+
+    No two pictures of `apart`, the smaller first, are in one star, and none of these is a tie. Of two that could be in
+    the same one, it is the undecided, then the older one; the other goes to another keeper, or makes stars with those
+    that are left over as well, or waits until the first is decided.
     """
-    of: dict[int, list[Tie]] = defaultdict(list)
-    for tie in ties:
-        of[tie.a].append(tie)
-        of[tie.b].append(tie)
+    strangers: dict[int, set[int]] = defaultdict(set)
+    for a, b in apart:
+        strangers[a].add(b)
+        strangers[b].add(a)
+    made: list[Star] = []
+    while ties:
+        made += _assigned(ties, _keepers(ties, frozenset(keepers_before), frozenset(claimed)), strangers, distances)
+        placed = {picture for star in made for tie in star.ties for picture in (tie.a, tie.b)}
+        ties = [tie for tie in ties if tie.a not in placed and tie.b not in placed]
+    return sorted(made, key=lambda star: star.keeper)
+
+
+def _keepers(ties: Collection[Tie], before: frozenset[int], held: frozenset[int]) -> dict[int, int]:
+    """Return the keepers, none tied to another and every other picture to one, with their places, the first one 0."""
+    of = _by_picture(ties)
     undecided = {picture: sum(not tie.decided for tie in theirs) for picture, theirs in of.items()}
-    before, held = frozenset(keepers_before), frozenset(claimed)
     order = sorted(
         of,
         key=lambda picture: (
@@ -97,25 +113,54 @@ def stars(
     for picture in order:
         if not any(tie.other(picture) in rank for tie in of[picture]):
             rank[picture] = len(rank)
-    return _assigned(of, rank, distances)
+    return rank
+
+
+def _by_picture(ties: Collection[Tie]) -> dict[int, list[Tie]]:
+    of: dict[int, list[Tie]] = defaultdict(list)
+    for tie in ties:
+        of[tie.a].append(tie)
+        of[tie.b].append(tie)
+    return of
 
 
 def _assigned(
-    of: Mapping[int, list[Tie]],
+    ties: Collection[Tie],
     rank: Mapping[int, int],
+    strangers: Mapping[int, Collection[int]],
     distances: Callable[[Collection[Tie]], Mapping[tuple[int, int], float]] | None,
 ) -> list[Star]:
-    """Return the stars around the keepers of `rank`, each other picture in the best one for it."""
-    choices: dict[int, list[Tie]] = {}
-    for picture, theirs in of.items():
-        if picture not in rank:
-            possible = [tie for tie in theirs if tie.other(picture) in rank]
-            best = min((tie.decided, CLOSENESS[tie.verdict]) for tie in possible)
-            choices[picture] = [tie for tie in possible if (tie.decided, CLOSENESS[tie.verdict]) == best]
-    doubtful = [tie for possible in choices.values() if len(possible) > 1 for tie in possible]
+    """Return the stars around the keepers of `rank`, each other picture in the best one that has no stranger to it."""
+    choices = {
+        picture: [tie for tie in theirs if tie.other(picture) in rank]
+        for picture, theirs in _by_picture(ties).items()
+        if picture not in rank
+    }
+    doubtful = [tie for picture, possible in choices.items() for tie in _even(possible, picture in strangers)]
     known = distances(doubtful) if distances and doubtful else {}
-    members: dict[int, list[Tie]] = defaultdict(list)
-    for picture, possible in choices.items():
-        chosen = min(possible, key=lambda tie: (known.get((tie.a, tie.b), 0.0), rank[tie.other(picture)]))
-        members[chosen.other(picture)].append(chosen)
-    return [Star(keeper, tuple(sorted(members[keeper], key=lambda tie: (tie.a, tie.b)))) for keeper in sorted(members)]
+    members: dict[int, dict[int, Tie]] = defaultdict(dict)
+    placed: set[int] = set()
+    for decided in (False, True):  # what is undecided finds its place first: it is shown as soon as possible
+        for picture in sorted(choices.keys() - placed):
+            possible = sorted(
+                (tie for tie in choices[picture] if tie.decided is decided),
+                key=lambda tie: (CLOSENESS[tie.verdict], known.get((tie.a, tie.b), 0.0), rank[tie.other(picture)]),
+            )
+            for tie in possible:
+                theirs = members[tie.other(picture)]
+                if theirs.keys().isdisjoint(strangers.get(picture, ())):
+                    theirs[picture] = tie
+                    placed.add(picture)
+                    break
+    return [
+        Star(keeper, tuple(sorted(theirs.values(), key=lambda tie: (tie.a, tie.b))))
+        for keeper, theirs in members.items()
+        if theirs
+    ]
+
+
+def _even(possible: Collection[Tie], any_of_them: bool) -> list[Tie]:
+    """Return the ties between which distances decide: the best ones where several are, or all that are as good."""
+    best = min((tie.decided, CLOSENESS[tie.verdict]) for tie in possible)
+    even = [tie for tie in possible if any_of_them or (tie.decided, CLOSENESS[tie.verdict]) == best]
+    return even if len(even) > 1 else []

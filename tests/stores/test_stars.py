@@ -16,18 +16,26 @@ def drawn_ties(draw: np.random.Generator) -> list[Tie]:
 
 def test_any_ties_make_stars():
     draw = np.random.default_rng(7)
-    for _ in range(300):
+    for often_apart in [0.0, 0.1, 0.4] * 100:
         ties = drawn_ties(draw)
-        made = stars(ties)
+        tied = {(tie.a, tie.b) for tie in ties}
+        apart = {(a, b) for a in range(12) for b in range(a + 1, 12) if draw.random() < often_apart} - tied
+        made = stars(ties, apart=apart)
 
         keepers = [star.keeper for star in made]
         members = [tie.other(star.keeper) for star in made for tie in star.ties]
         assert all(star.keeper in (tie.a, tie.b) and tie in ties for star in made for tie in star.ties)
         assert len({*keepers, *members}) == len(keepers) + len(members)
-        assert not any(tie.a in keepers and tie.b in keepers for tie in ties)
+        assert all({tie.a, tie.b} & {*keepers, *members} for tie in ties)
+        together = [{star.keeper, *(tie.other(star.keeper) for tie in star.ties)} for star in made]
+        assert not any({a, b} <= theirs for a, b in apart for theirs in together)
+        for tie in ties:
+            of_both = [theirs for theirs in together if theirs & {tie.a, tie.b}]
+            kept_apart = any((min(x, y), max(x, y)) in apart for x in (tie.a, tie.b) for y in set().union(*of_both))
+            assert not (tie.a in keepers and tie.b in keepers) or kept_apart
         assert all(star.ties for star in made)
         assert any(star.is_open for star in made) == any(not tie.decided for tie in ties)
-        assert stars([ties[place] for place in draw.permutation(len(ties))]) == made
+        assert stars([ties[place] for place in draw.permutation(len(ties))], apart=apart) == made
 
 
 def test_a_picture_is_with_the_keeper_that_it_is_closest_to():

@@ -1,5 +1,6 @@
 """`/duplicates/{id}`: the desk at which one group of copies after the other is reviewed."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlencode
 
@@ -11,7 +12,7 @@ from pipeline import access, settling
 from pipeline.backend import Backend
 from pipeline.comparing import compare_images
 from pipeline.duplicate_groups import Group, get_group, groups_with
-from pipeline.errors import Conflict, GroupNotFound, InvalidQuery
+from pipeline.errors import Conflict, GroupNotFound, GroupSettled, InvalidQuery
 from pipeline.principals import Principal
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.duplicate_emptiness import all_done
@@ -32,6 +33,7 @@ from webapp.reviewing import (
     group_url,
     known_comparison,
     member_choices,
+    narrowing_of,
     next_pair_url,
     read_verdict,
     reason_words,
@@ -41,6 +43,7 @@ from webapp.reviewing import (
     suggestion_of,
     undo_url,
 )
+from webapp.sentences import said
 from webapp.wording import sentences
 
 router = APIRouter(include_in_schema=False)
@@ -53,11 +56,9 @@ NOTHING_DONE = "There is nothing to undo here."
 def show_next(request: Request, backend: BackendDependency, principal: PrincipalDependency) -> Response:
     """Lead to the next group that nobody reviews, or to the queue when there is none."""
     fields = fields_of(request.query_params)
-    library = first(fields, "library")
-    meant = access.library_ids(backend, [library], principal)[0] if library else None
-    verdict = read_verdict(first(fields, "verdict"))
-    found = settling.next_group(backend, principal, first(fields, "after") or None, verdict=verdict, library=meant)
-    return RedirectResponse(group_url(found.id) if found else QUEUE, 303)
+    narrowing = narrowing_of(fields)
+    found = _next(backend, principal, first(fields, "after") or None, narrowing)
+    return RedirectResponse(group_url(found.id, **narrowing) if found else _queue_url(narrowing), 303)
 
 
 @router.post("/duplicates/undo")
@@ -65,22 +66,25 @@ def undo(
     request: Request, backend: BackendDependency, principal: PrincipalDependency, form: FormDependency
 ) -> Response:
     """Take back what was settled last, and show its group again."""
-    steps = steps_of(fields_of(form)) or steps_of(fields_of(request.query_params))
+    fields = fields_of(form)
+    if not steps_of(fields):
+        fields = fields_of(request.query_params)
+    steps, narrowing = steps_of(fields), narrowing_of(fields)
     if not steps:
         raise InvalidQuery(NOTHING_DONE)
     batch, _colon, image_id = steps[-1].partition(":")
     undone = settling.undo(backend, batch, principal)
     if undone.gone or undone.changed:
-        said = _("Taken back, as far as nobody has changed it since.")
+        told = _("Taken back, as far as nobody has changed it since.")
     else:
-        said = _("Taken back: everything is as it was.")
+        told = _("Taken back: everything is as it was.")
     if image_id == ALL_IDENTICAL:
-        return _redirect(QUEUE, said)
+        return _redirect(_queue_url(narrowing), told)
     # A group that is made again may have another id; it is known by a picture of it.
     images = access.get_images(backend, [image_id], principal)
     for group_id in groups_with(backend, images, principal).values():
-        return _show(request, backend, principal, group_id, steps[:-1], said)
-    return _go_on(request, backend, principal, "", steps[:-1], said)
+        return _show(request, backend, principal, group_id, steps[:-1], told, narrowing)
+    return _go_on(request, backend, principal, "", steps[:-1], told, narrowing)
 
 
 @router.get("/duplicates/{group_id}")
@@ -108,11 +112,14 @@ def decide(
 ) -> Response:
     """Do what the button says, and go on with the next group."""
     fields = fields_of(form)
-    action, steps = first(fields, "action"), steps_of(fields)
+    action, steps, narrowing = first(fields, "action"), steps_of(fields), narrowing_of(fields)
     if action == "skip":
         settling.release(backend, group_id, principal)
-        return _go_on(request, backend, principal, group_id, steps, "")
-    group = get_group(backend, group_id, principal)
+        return _go_on(request, backend, principal, group_id, steps, "", narrowing)
+    try:
+        group = get_group(backend, group_id, principal)
+    except GroupSettled as error:  # by somebody who was faster
+        return _go_on(request, backend, principal, group_id, steps, said(error.user_message), narrowing)
     settling.check_may_settle(group)
     left, right = chosen_pair(group, first(fields, "left"), first(fields, "right"))
     try:
@@ -121,32 +128,56 @@ def decide(
         )
     except KeyError as error:
         raise InvalidQuery(NO_ACTION) from error
-    settled = settling.settle(backend, group_id, settlement, principal)
+    try:
+        settled = settling.settle(backend, group_id, settlement, principal)
+    except GroupSettled as error:
+        return _go_on(request, backend, principal, group_id, steps, said(error.user_message), narrowing)
     keeper = right.image if settlement.keeper_id == right.image.id else left.image
     steps = [*steps, f"{settled.batch}:{left.image.id}"][-MOST_UNDONE:]
-    return _go_on(request, backend, principal, group_id, steps, settled_sentence(settled, keeper))
+    return _go_on(request, backend, principal, group_id, steps, settled_sentence(settled, keeper), narrowing)
+
+
+def _next(backend: Backend, principal: Principal, after: str | None, narrowing: Mapping[str, str]) -> Group | None:
+    """Claim and return the next group of those that are worked through."""
+    verdict, library = read_verdict(narrowing.get("verdict", "")), narrowing.get("library", "")
+    meant = access.library_ids(backend, [library], principal) if library else ()
+    library = meant[0] if len(meant) == 1 else library
+    return settling.next_group(backend, principal, after, verdict=verdict, library=library or None)
+
+
+def _queue_url(narrowing: Mapping[str, str], steps: Sequence[str] = ()) -> str:
+    query = urlencode({**narrowing, **({"done": steps} if steps else {})}, doseq=True)
+    return f"{QUEUE}?{query}" if query else QUEUE
 
 
 def _go_on(
-    request: Request, backend: Backend, principal: Principal, group_id: str, steps: list[str], notice: str
+    request: Request,
+    backend: Backend,
+    principal: Principal,
+    group_id: str,
+    steps: list[str],
+    notice: str,
+    narrowing: Mapping[str, str],
 ) -> Response:
     """Show what is left of the group, or else the next one, or that this was the last one."""
     following = _rest_of(backend, principal, group_id) if notice else None
-    following = following or settling.next_group(backend, principal, after=group_id or None)
+    following = following or _next(backend, principal, group_id or None, narrowing)
     if following is not None:
-        return _show(request, backend, principal, following.id, steps, notice)
+        return _show(request, backend, principal, following.id, steps, notice, narrowing)
     if not wants_fragment(request):
-        return _redirect(f"{QUEUE}?{urlencode({'done': steps}, doseq=True)}" if steps else QUEUE, notice)
+        return _redirect(_queue_url(narrowing, steps), notice)
     content = ReviewPage(
-        shell=shell(request, "duplicates", notice=notice, undo_url=undo_url(steps)),
+        shell=shell(request, "duplicates", notice=notice, undo_url=undo_url(steps, narrowing)),
         group_url=QUEUE,
+        queue_url=_queue_url(narrowing),
         undo=tuple(steps),
+        narrowing=tuple(narrowing.items()),
         done=all_done(backend, principal),
         may_moderate=True,
         announcement=sentences(*(part for part in (notice, all_done(backend, principal).title) if part)),
     )
     answer = page(request, "review.html", content, block="review")
-    answer.headers["HX-Push-Url"] = QUEUE
+    answer.headers["HX-Push-Url"] = _queue_url(narrowing)
     return answer
 
 
@@ -160,12 +191,19 @@ def _rest_of(backend: Backend, principal: Principal, group_id: str) -> Group | N
 
 
 def _show(
-    request: Request, backend: Backend, principal: Principal, group_id: str, steps: list[str], notice: str
+    request: Request,
+    backend: Backend,
+    principal: Principal,
+    group_id: str,
+    steps: list[str],
+    notice: str,
+    narrowing: Mapping[str, str],
 ) -> Response:
-    address = group_url(group_id)
+    address = group_url(group_id, **narrowing)
     if not wants_fragment(request):
-        return _redirect(group_url(group_id, done=steps), notice)
-    content = _page(request, backend, principal, group_id, {"done": steps}, notice)
+        return _redirect(group_url(group_id, done=steps, **narrowing), notice)
+    fields = {"done": steps, **{name: [value] for name, value in narrowing.items()}}
+    content = _page(request, backend, principal, group_id, fields, notice)
     answer = page(request, "review.html", content, block="review")
     answer.headers["HX-Push-Url"] = address
     return answer
@@ -182,7 +220,7 @@ def _page(
     request: Request, backend: Backend, principal: Principal, group_id: str, fields: Fields, notice: str = ""
 ) -> ReviewPage:
     group = get_group(backend, group_id, principal)
-    steps = steps_of(fields)
+    steps, narrowing = steps_of(fields), narrowing_of(fields)
     is_settled = group.state == "settled"
     may_moderate = access.may_change_any(principal)
     if group.may_settle and not is_settled:
@@ -200,19 +238,26 @@ def _page(
     may_decide = group.may_settle and not is_settled and group.is_mine and left.may_change and right.may_change
     notice = notice or read_notice(request)[0]
     return ReviewPage(
-        shell=shell(request, "duplicates", notice=notice, undo_url=undo_url(steps) if notice else ""),
+        shell=shell(request, "duplicates", notice=notice, undo_url=undo_url(steps, narrowing) if notice else ""),
         group_url=group_url(group_id),
         position=position,
         pair=pair,
-        members=member_choices(group, left, right, steps),
-        next_pair_url=next_pair_url(group, left, right, steps),
+        members=member_choices(group, left, right, steps, narrowing),
+        next_pair_url=next_pair_url(group, left, right, steps, narrowing),
         suggestion="" if is_settled else suggestion_of(group, left, right),
         reasons=() if is_settled else tuple(reason_words(reason) for reason in group.reasons),
         may_moderate=may_moderate,
         actions=decisions_of(group) if may_decide else (),
-        fields=(("left", left.image.id), ("right", right.image.id), *(("done", step) for step in steps)),
+        fields=(
+            ("left", left.image.id),
+            ("right", right.image.id),
+            *(("done", step) for step in steps),
+            *narrowing.items(),
+        ),
         settled=_("This group is settled.") if is_settled else "",
         undo=tuple(steps),
+        narrowing=tuple(narrowing.items()),
+        queue_url=_queue_url(narrowing),
         keys=tuple((action, key, _(words)) for action, key, words in USUAL_KEYS),
         announcement=sentences(*(part for part in (notice, position, pair.sentence) if part)),
         **_claim(group),  # type: ignore[arg-type]
@@ -222,8 +267,8 @@ def _page(
 def _claim(group: Group) -> dict[str, object]:
     if not group.claimed_by:
         return {"claim": "", "claim_until": None, "is_ours": False}
-    said = _("This one is yours until") if group.is_mine else _("%(name)s has this one until", name=group.claimed_by)
-    return {"claim": said, "claim_until": group.claimed_until, "is_ours": group.is_mine}
+    words = _("This one is yours until") if group.is_mine else _("%(name)s has this one until", name=group.claimed_by)
+    return {"claim": words, "claim_until": group.claimed_until, "is_ours": group.is_mine}
 
 
 def _position(backend: Backend, principal: Principal, group: Group) -> str:

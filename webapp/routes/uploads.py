@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from pipeline import access, undoing, upload_choices
 from pipeline.backend import Backend
-from pipeline.errors import ImageRejected, InvalidQuery
+from pipeline.errors import Conflict, ImageRejected, InvalidQuery
 from pipeline.images import MAIN_LIBRARY
 from pipeline.ingest import accept_into
 from pipeline.labels import clean_filename
@@ -101,7 +101,7 @@ def choose(
             reason = first(fields, "reason")
             upload_choices.keep_both(backend, new, existing, principal, variant=choice == "variant", reason=reason)
             notice = _("Both are kept.")
-    except InvalidQuery as error:
+    except (Conflict, InvalidQuery) as error:
         problem = said(error.user_message)
     if wants_fragment(request):
         content = _page(request, backend, principal, batch, only={number}, problems={number: problem})
