@@ -18,10 +18,13 @@ class Reason(BaseModel):
 
 
 class Edit(BaseModel):
-    """What was done to picture `of`, a or b; a is the keeper. See `features.comparison` for `amount` and `box`."""
+    """What was done to picture `of`, a or b, or either where nobody can know; a is the keeper.
+
+    See `features.comparison` for `amount` and `box`.
+    """
 
     kind: str
-    of: Literal["a", "b"]
+    of: Literal["a", "b", "either"]
     amount: float | None
     box: list[float] | None
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.features.agreement import Agreement
-from pipeline.features.comparison import Box, Edit, EditKind
+from pipeline.features.comparison import EITHER, Box, Edit, EditKind
 from pipeline.features.laid import Laid
 
 CROPPED = 0.97
@@ -51,10 +51,12 @@ FINE_PX, COARSE_PX = 3, 11
 
 LEAST_DETAIL = 0.5  # levels squared; with less there is no detail to lose
 
-FLAT = 0.5  # of the weaker one's contrast; an overlay has more of it
+FADED = 0.5
+"""The part of the other one's contrast below which a picture is plainly the one that was made pale. With more, contrast
+may as well have been added to the other."""
 
-DEFAULT = "b"
-"""Who is said to be edited where nothing tells: b, because a is usually the one that was there first."""
+GRAY = 0.25
+"""The part of the other one's color below which a picture is plainly the one that was made gray."""
 
 
 def edits_of(laid: Laid, agreement: Agreement, *, captioned: tuple[bool, bool]) -> tuple[Edit, ...]:
@@ -85,9 +87,13 @@ _ORDER = (
 
 
 def _edited(told: list[Edit]) -> str:
-    """Return who was edited by what tells it: most of the edits are usually of one picture."""
-    votes = [edit.of for edit in told if edit.kind is not EditKind.RESCALED] or [edit.of for edit in told]
-    return "a" if votes.count("a") > votes.count("b") else DEFAULT
+    """Return who was edited by what tells it: most of the edits are usually of one picture.
+
+    Which one is smaller tells nothing: originals are made smaller, and copies are kept of what is.
+    """
+    votes = [edit.of for edit in told if edit.kind is not EditKind.RESCALED]
+    of_a, of_b = votes.count("a"), votes.count("b")
+    return EITHER if of_a == of_b else "a" if of_a > of_b else "b"
 
 
 def _turned(laid: Laid, whose: str) -> list[Edit]:
@@ -95,7 +101,9 @@ def _turned(laid: Laid, whose: str) -> list[Edit]:
     degrees = laid.degrees
     if abs(degrees) < TURNED_DEGREES:
         return told
-    if whose == "a" and not laid.mirrored:
+    if whose == EITHER:
+        degrees = abs(degrees)
+    elif whose == "a" and not laid.mirrored:
         degrees = -degrees  # what turned b back into a
     return [*told, Edit(EditKind.ROTATED, whose, round(degrees, 1))]
 
@@ -129,8 +137,10 @@ def _rescaled(laid: Laid) -> list[Edit]:
 
 
 def _stretched(laid: Laid, whose: str) -> list[Edit]:
-    factor = laid.stretch(whose)
-    return [Edit(EditKind.STRETCHED, whose, factor)] if abs(math.log(abs(factor) or 1)) >= STRETCHED else []
+    factor = laid.stretch("a" if whose == "a" else "b")
+    if abs(math.log(abs(factor) or 1)) < STRETCHED:
+        return []
+    return [Edit(EditKind.STRETCHED, whose, None if whose == EITHER else factor)]
 
 
 def _recolored(laid: Laid, agreement: Agreement) -> list[Edit]:
@@ -146,13 +156,16 @@ def _recolored(laid: Laid, agreement: Agreement) -> list[Edit]:
     shift = float(np.abs(hues[0] - hues[1]).mean())
     if float(np.abs(ours - theirs).mean()) < RECOLORED_LEVELS and shift < max(HUE_LEVELS, HUE_PART * strength):
         return []
-    ranges = [_colorfulness(each) for each in (ours, theirs)]
-    return [Edit(EditKind.RECOLORED, "a" if ranges[0] < ranges[1] * FLAT else DEFAULT)]
+    is_weaker = (_is_weaker(ours, theirs), _is_weaker(theirs, ours))
+    return [Edit(EditKind.RECOLORED, EITHER if is_weaker[0] == is_weaker[1] else "a" if is_weaker[0] else "b")]
 
 
-def _colorfulness(colors: npt.NDArray[np.float32]) -> float:
-    """Return how much color and contrast there is: who has little of it was made gray or pale."""
-    return float((colors.max(axis=1) - colors.min(axis=1)).mean() + colors.mean(axis=1).std())
+def _is_weaker(colors: npt.NDArray[np.float32], others: npt.NDArray[np.float32]) -> bool:
+    """Whether the first is plainly the gray or the pale one of both."""
+    color, other_color = (float((each.max(axis=1) - each.min(axis=1)).mean()) for each in (colors, others))
+    contrast, other_contrast = (float(each.mean(axis=1).std()) for each in (colors, others))
+    is_gray = other_color >= RECOLORED_LEVELS and color < GRAY * other_color
+    return is_gray or contrast < FADED * other_contrast
 
 
 def _blurred(laid: Laid, agreement: Agreement, told: list[Edit]) -> list[Edit]:
