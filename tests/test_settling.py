@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -156,6 +157,22 @@ def test_the_keeper_comes_into_the_library_of_what_is_deleted_where_one_may_uplo
     settling.undo(backend, settled.batch, OWNER)
     assert get_image(backend, there.id, OWNER, deleted_too=True).deleted_at
     assert get_image(backend, a.id, OWNER).caption == "only for main"
+
+
+def test_words_cross_the_border_of_a_library_only_if_it_is_said_so(backend, findings, pictures):
+    (a,), (b,) = pictures("a"), pictures("b", library="family")
+    curation.edit(backend, b.id, OWNER, caption="for the family", tags=["aunt"])
+    findings.found(a, b)
+    one_deleted = Settlement(a.id, deletes=(b.id,))
+
+    settled = settling.settle(backend, only_group(backend).id, one_deleted, OWNER)
+    kept = get_image(backend, a.id, OWNER)
+    assert (kept.caption, kept.tags) == ("", ())
+
+    settling.undo(backend, settled.batch, OWNER)
+    settling.settle(backend, only_group(backend).id, replace(one_deleted, merge_across=True), OWNER)
+    kept = get_image(backend, a.id, OWNER)
+    assert (kept.caption, kept.tags) == ("for the family", ("aunt",))
 
 
 def test_nothing_is_deleted_for_a_picture_whose_file_is_gone(backend, findings):

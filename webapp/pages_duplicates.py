@@ -224,9 +224,10 @@ class ReviewPage:
 
     `fields` are hidden in the form of the decisions. `suggestion` says which picture had better be kept, for `reasons`.
     `claim` says who has the group, until `claim_until` (in UTC); `is_ours` is whether that is the visitor, who then has
-    `actions`. `settled` says that it has been decided already. `undo` are what was settled before in this browser, the
-    last one at the end. `done` is told when nothing is left. `keys` are (action, usual key, words). `announcement` is
-    read aloud when the page takes the place of another one.
+    `actions`. `across` names the libraries that the group is in, "" for one alone. `settled` says that it has been
+    decided already. `undo` are what was settled before in this browser, the last one at the end. `done` is told when
+    nothing is left. `keys` are (action, usual key, words). `announcement` is read aloud when the page takes the place
+    of another one.
     """
 
     shell: Shell
@@ -242,6 +243,7 @@ class ReviewPage:
     is_ours: bool = False
     may_moderate: bool = False
     actions: tuple[Decision, ...] = ()
+    across: str = ""
     fields: tuple[tuple[str, str], ...] = ()
     settled: str = ""
     undo: tuple[str, ...] = ()

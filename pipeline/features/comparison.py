@@ -68,8 +68,9 @@ class Edit:
 
     `amount` is in the unit of the kind: degrees clockwise for rotated; for rescaled the factor of its sides against the
     other's; for stretched that of its width against its height; for cropped the part of the other's area that is left;
-    otherwise None. Of EITHER, degrees are 0 to 180, either way, and a factor of stretching is not told. `box` is the part of the *other* picture that is left for cropped; for border and caption the part
-    of this one that is the picture itself; for overlay where it lies on this one; otherwise None.
+    otherwise None. Of EITHER, degrees are 0 to 180, either way, and a factor of stretching is not told. `box` is the
+    part of the *other* picture that is left for cropped; for border and caption the part of this one that is the
+    picture itself; for overlay where it lies on this one; otherwise None.
     """
 
     kind: EditKind

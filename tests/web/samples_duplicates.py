@@ -150,7 +150,13 @@ def review_pages() -> dict[str, ReviewPage]:
     )
     return {
         "two": two,
-        "nine": replace(two, members=many, next_pair_url="?next", suggestion="Suggestion: keep scan 12.tif."),
+        "nine": replace(
+            two,
+            members=many,
+            across=f"main, {HOSTILE}",
+            next_pair_url="?next",
+            suggestion="Suggestion: keep scan 12.tif.",
+        ),
         "others": replace(two, actions=(), claim="Ada has this one until", is_ours=False, undo=()),
         "looking": replace(two, actions=(), claim="", claim_until=None, is_ours=False, may_moderate=False, undo=()),
         "settled": replace(two, actions=(), claim="", claim_until=None, settled="This group is settled.", position=""),

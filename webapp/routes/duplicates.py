@@ -31,6 +31,7 @@ from webapp.reviewing import (
     decisions_of,
     group_url,
     known_comparison,
+    libraries_across,
     member_choices,
     next_pair_url,
     read_verdict,
@@ -116,7 +117,13 @@ def decide(
     left, right = chosen_pair(group, first(fields, "left"), first(fields, "right"))
     try:
         settlement = settlement_of(
-            group, action, left, right, merge=read_truth(fields, "merge") or False, reason=first(fields, "reason")
+            group,
+            action,
+            left,
+            right,
+            merge=read_truth(fields, "merge") or False,
+            merge_across=read_truth(fields, "merge_across") or False,
+            reason=first(fields, "reason"),
         )
     except KeyError as error:
         raise InvalidQuery(NO_ACTION) from error
@@ -209,6 +216,7 @@ def _page(
         reasons=() if is_settled else tuple(reason_words(reason) for reason in group.reasons),
         may_moderate=may_moderate,
         actions=decisions_of(group) if may_decide else (),
+        across=libraries_across(group),
         fields=(("left", left.image.id), ("right", right.image.id), *(("done", step) for step in steps)),
         settled=_("This group is settled.") if is_settled else "",
         undo=tuple(steps),
