@@ -86,7 +86,7 @@ def read_decisions(backend: Backend, principal: Principal, *, cursor: str | None
     """Return up to `limit` lines, newest first. Raises NotAllowed for whoever moderates nothing."""
     check_log(principal)
     with backend.database.read() as connection:
-        readable = _readable(connection, principal)
+        readable = readable_libraries(connection, principal)
         before = None if cursor is None else _place(connection, cursor, readable)
         found = _read(connection, before, limit + 1, readable)
         shown = found[:limit]
@@ -121,6 +121,11 @@ def describe(line: LogLine) -> dict[str, object]:
         "withdraws": line.withdraws,
         "batch": line.batch,
     }
+
+
+def name_of(line: Logged) -> str:
+    """Return who decided, in parentheses where it was no person."""
+    return line.actor if line.actor_id else f"({'this machine' if line.actor == OWNER.name else line.actor})"
 
 
 def check_log(principal: Principal) -> None:
@@ -168,7 +173,7 @@ def _all(backend: Backend, principal: Principal) -> Iterator[LogLine]:
     before: int | None = None
     while True:
         with backend.database.read() as connection:
-            found = _read(connection, before, BATCH, _readable(connection, principal))
+            found = _read(connection, before, BATCH, readable_libraries(connection, principal))
         if not found:
             return
         yield from (line for _, line in found)
@@ -184,8 +189,8 @@ def _read(
     return [(line.id, _line(line, pictures)) for line in found]
 
 
-def _readable(connection: Connection, principal: Principal) -> frozenset[str] | None:
-    """Return the libraries whose decisions are read; None for all."""
+def readable_libraries(connection: Connection, principal: Principal) -> frozenset[str] | None:
+    """Return the libraries whose decisions somebody reads; None for all."""
     readable = principal.libraries(Action.CHANGE)
     if readable is None and principal.hidden:
         return frozenset(records_libraries.list_ids(connection)) - principal.hidden
@@ -228,7 +233,7 @@ def _pictures(connection: Connection, wanted: set[Known]) -> dict[Known, Decided
 def _line(line: Logged, pictures: dict[Known, DecidedPicture]) -> LogLine:
     return LogLine(
         at=line.at,
-        who=line.actor if line.actor_id else f"({'this machine' if line.actor == OWNER.name else line.actor})",
+        who=name_of(line),
         decision=line.decision,
         kept=None if line.kept is None else "a" if line.kept == line.pair[0] else "b",
         did=str(line.detail.get("did", "")),

@@ -17,6 +17,7 @@ from putting import Put
 from pipeline import curation, decision_export, duplicate_groups, settling
 from pipeline.access import get_image
 from pipeline.deciding import decide
+from pipeline.decision_batches import list_batches
 from pipeline.errors import Conflict, GroupNotFound, InvalidQuery, NotAllowed, NotFound
 from pipeline.images import ImageRecord
 from pipeline.originals import original_bytes
@@ -302,6 +303,39 @@ def test_all_identical_are_settled_exactly_as_the_preview_has_shown(backend, fin
     assert [row[1:] for row in contents(backend)[0]] == [row[1:] for row in before[0]]
     with pytest.raises(InvalidQuery):
         settling.settle_identical(backend, OWNER, "nonsense!")
+
+
+@pytest.mark.on_both_databases
+def test_what_was_decided_is_listed_by_batch_to_those_who_moderate_its_libraries(backend, findings, pictures):
+    house = House(backend)
+    ours, theirs = house.library("ours", bob=Role.MODERATOR, eve=Role.VIEWER), house.library("theirs")
+    a, b, c = pictures("a", "b", "c", library=ours)
+    (d,) = pictures("d", library=theirs)
+    findings.found_all([(a, b, "edited", {}), (a, c, "edited", {}), (a, d, "edited", {})])
+    group = only_group(backend)
+    first = settling.settle(
+        backend, group.id, Settlement(a.id, deletes=(b.id,), variants=(c.id,), reason="blurred"), OWNER
+    )
+    second = settling.settle(backend, only_group(backend).id, Settlement(a.id, unrelated=(d.id,)), OWNER)
+    curation.delete(backend, [b.id], OWNER, purge=True)
+    settling.undo(backend, second.batch, OWNER)
+
+    newest = list_batches(backend, OWNER, limit=1)
+    (late,) = newest.batches
+    (early,) = list_batches(backend, OWNER, cursor=newest.next, limit=1).batches
+    assert [(one.batch, one.decisions, one.is_undone) for one in (late, early)] == [
+        (second.batch, {"unrelated": 1}, True),
+        (first.batch, {"duplicate": 1, "variant": 1}, False),
+    ]
+    assert (early.reason, early.kept.id, [image.id for image in early.images]) == ("blurred", a.id, [a.id, c.id])
+    assert (late.kept, {image.id for image in late.images}) == (None, {a.id, d.id})
+
+    seen = list_batches(backend, house.asks("bob"), limit=10)
+    assert ([one.batch for one in seen.batches], seen.next) == ([first.batch], None)
+    with pytest.raises(InvalidQuery):
+        list_batches(backend, house.asks("bob"), cursor=second.batch, limit=10)
+    with pytest.raises(NotAllowed):
+        list_batches(backend, house.asks("eve"), limit=10)
 
 
 @pytest.mark.on_both_databases

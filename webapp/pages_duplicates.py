@@ -137,19 +137,39 @@ class GroupCard:
 
 
 @dataclass(frozen=True)
+class SettledCard:
+    """What was decided in one go: `title` says what, `kept` which picture stays, "" where it is not one alone.
+
+    `undone` says that it was taken back; `step` is sent to take it back, "" where that cannot be.
+    """
+
+    title: str
+    kept: str
+    who: str
+    at: str
+    datetime: str
+    reason: str
+    tiles: tuple[Tile, ...]
+    undone: str = ""
+    step: str = ""
+
+
+@dataclass(frozen=True)
 class DuplicatesPage:
     """`/duplicates`, the queue. `tabs` are its states; `next_url` goes on with the first group that nobody reviews.
 
     `progress` says how many pictures have been checked, of which `progress_share`, 0 to 1, is the part; while it is
     `scanning` the page asks again. An `empty` list `celebrates` when everything has been decided. `log_urls` are
-    (format, address) of the log of decisions.
+    (format, address) of the log of decisions. `settled` is what was decided, newest first, in place of groups for those
+    who moderate.
     """
 
     shell: Shell
     tabs: tuple[Choice, ...]
     state: str
     summary: str
-    groups: tuple[GroupCard, ...]
+    groups: tuple[GroupCard, ...] = ()
+    settled: tuple[SettledCard, ...] = ()
     empty: Emptiness | None = None
     celebrates: bool = False
     progress: str = ""

@@ -17,6 +17,7 @@ from webapp.pages_duplicates import (
     MemberChoice,
     Pair,
     ReviewPage,
+    SettledCard,
 )
 from webapp.pairs import Side, pair_of
 from webapp.reviewing import USUAL_KEYS, Decision
@@ -113,7 +114,30 @@ def queue_pages() -> dict[str, DuplicatesPage]:
     return {
         "full": full,
         "done": replace(full, groups=(), empty=done, celebrates=True, summary="", scanning=False, next_url=""),
-        "settled": replace(full, state="settled", log_urls=(("CSV", "/a.csv"),), next_url="", has_identical=False),
+        "settled": replace(
+            full,
+            state="settled",
+            log_urls=(("CSV", "/a.csv"),),
+            next_url="",
+            has_identical=False,
+            groups=(),
+            verdicts=(),
+            libraries=(),
+            settled=tuple(
+                SettledCard(
+                    title="2 duplicates, 1 variant",
+                    kept=f"{HOSTILE} was kept." if number else "",
+                    who="Ada",
+                    at="5 November 2026, 12:00",
+                    datetime="2026-11-05T12:00:00+00:00",
+                    reason=HOSTILE if number else "",
+                    tiles=tuple(tile(number + one) for one in range(number)),
+                    undone="Taken back" if number == 1 else "",
+                    step="" if number == 1 else "1:2",
+                )
+                for number in range(4)
+            ),
+        ),
         "looking": replace(full, may_moderate=False, older_url="", scanning=False),
     }
 

@@ -75,6 +75,8 @@ def undo(
         said = _("Taken back, as far as nobody has changed it since.")
     else:
         said = _("Taken back: everything is as it was.")
+    if first(fields_of(form), "back") == "settled":
+        return _redirect(f"{QUEUE}?state=settled", said)
     if image_id == ALL_IDENTICAL:
         return _redirect(QUEUE, said)
     # A group that is made again may have another id; it is known by a picture of it.
