@@ -38,6 +38,12 @@ BLURRED_BY_SCALE = 0.7
 OVERLAY = 0.006
 """The part of what both show, 0 to 1, that must be other things for an overlay."""
 
+SMEARED_PX = 8
+"""Pixels of the canvas from the edge of what both show, within which a border beside it is smeared into the picture."""
+
+SURROUNDS = 0.01
+"""The part of a side, 0 to 1, that each of four bands has at least where they are one border around a picture."""
+
 SPECK_PX = 40  # pixels of the canvas; what is less is noise
 
 HUE_LEVELS = 3.0
@@ -61,7 +67,8 @@ GRAY = 0.25
 
 def edits_of(laid: Laid, agreement: Agreement, *, captioned: tuple[bool, bool]) -> tuple[Edit, ...]:
     """Return what was done, the one that changed most first; `captioned` says whose border has writing on it."""
-    told = [*_cropped(laid), *_bordered(laid, captioned), *_overlaid(laid, agreement)]
+    told = [*_cropped(laid), *_bordered(laid, captioned)]
+    told += _overlaid(laid, agreement, is_bordered=any(edit.kind in _BORDERS for edit in told))
     told += _rescaled(laid)
     told += _recolored(laid, agreement)
     told += _blurred(laid, agreement, told)
@@ -84,6 +91,9 @@ _ORDER = (
     EditKind.RESCALED,
 )
 """From what changes a picture most to what changes it least."""
+
+
+_BORDERS = frozenset({EditKind.BORDER, EditKind.CAPTION})
 
 
 def _edited(told: list[Edit]) -> str:
@@ -123,7 +133,9 @@ def _bordered(laid: Laid, captioned: tuple[bool, bool]) -> list[Edit]:
     for of, frame, written in (("a", laid.a_frame, captioned[0]), ("b", laid.b_frame, captioned[1])):
         left: Box = (float(frame[0, 2]), float(frame[1, 2]), float(frame[0, 0]), float(frame[1, 1]))
         if left[2] * left[3] < BORDERED and laid.beyond(of) < BORDER_IS_OTHERS:
-            told.append(Edit(EditKind.CAPTION if written else EditKind.BORDER, of, None, left))
+            bands = (left[0], left[1], 1 - left[0] - left[2], 1 - left[1] - left[3])
+            is_caption = written and min(bands) < SURROUNDS
+            told.append(Edit(EditKind.CAPTION if is_caption else EditKind.BORDER, of, None, left))
     return told
 
 
@@ -194,17 +206,28 @@ def _bands(
     return (values - fine)[there], (fine - coarse)[there]
 
 
-def _overlaid(laid: Laid, agreement: Agreement) -> list[Edit]:
+def _overlaid(laid: Laid, agreement: Agreement, *, is_bordered: bool) -> list[Edit]:
     other = cv2.morphologyEx(agreement.other.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(other)
-    large = [stats[number] for number in range(1, count) if stats[number][cv2.CC_STAT_AREA] >= SPECK_PX]
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(other)
+    parts = [number for number in range(1, count) if stats[number][cv2.CC_STAT_AREA] >= SPECK_PX]
+    if is_bordered:
+        within = set(np.unique(labels[_within(laid.canvas.both)]).tolist())
+        parts = [number for number in parts if number in within]
+    large = [stats[number] for number in parts]
     area = sum(int(each[cv2.CC_STAT_AREA]) for each in large)
     if area < OVERLAY * max(1, int(laid.canvas.both.sum())):
         return []
     left, top = (min(int(each[side]) for each in large) for side in (cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP))
     right = max(int(each[cv2.CC_STAT_LEFT] + each[cv2.CC_STAT_WIDTH]) for each in large)
     bottom = max(int(each[cv2.CC_STAT_TOP] + each[cv2.CC_STAT_HEIGHT]) for each in large)
-    there = other.astype(bool)
+    there = np.isin(labels, parts)
     slopes = [float(np.abs(cv2.Laplacian(each, cv2.CV_32F))[there].mean()) for each in (laid.canvas.a, laid.canvas.b)]
     of = "a" if slopes[0] > slopes[1] else "b"
     return [Edit(EditKind.OVERLAY, of, None, laid.box_on(of, left, top, right - left, bottom - top))]
+
+
+def _within(both: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return what both show without its edge."""
+    size = 2 * SMEARED_PX + 1
+    padded = cv2.copyMakeBorder(both.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    return np.asarray(cv2.erode(padded, np.ones((size, size), np.uint8))[1:-1, 1:-1] > 0)

@@ -115,6 +115,19 @@ def test_a_caption_says_where_the_picture_is():
     assert said.edits[0].box == pytest.approx((0, 100 / 420, 1, 320 / 420), abs=0.01)
 
 
+def under_a_pale_sky():
+    picture = photo().copy()
+    picture.paste((250, 250, 250), (0, 0, 480, 90))
+    ImageDraw.Draw(picture).ellipse((100, 20, 140, 60), "black")
+    return picture
+
+
+@pytest.mark.parametrize("picture", [photo("rocket"), under_a_pale_sky()])
+def test_a_band_on_all_four_sides_is_a_border_and_nothing_else(picture):
+    said = compare(seen(picture), seen(ImageOps.expand(picture, 30, "white"), kind="JPEG"))
+    assert kinds(said) == ["border"]
+
+
 def test_a_crop_says_which_box_is_left():
     said = said_of(photo().crop((120, 80, 360, 240)), kind="JPEG")
     assert kinds(said) == ["cropped"]
