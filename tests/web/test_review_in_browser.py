@@ -271,6 +271,24 @@ def test_what_was_settled_is_listed_and_taken_back_long_after(site: Site, comes:
     assert site.log()[0]["decision"] == "withdrawn"
 
 
+def test_a_page_that_is_left_alone_does_not_hold_its_group(site: Site, comes: Comes) -> None:
+    group = site.put_group(107)
+    page = comes()
+    page.clock.install()
+    claims = []
+    page.on("response", lambda answer: claims.append(answer.url) if answer.url.endswith("/claim") else None)
+    page.goto(f"{site.url}/duplicates/{group}")
+    expect(page.locator("[data-pair].ready")).to_have_count(1)
+    with page.expect_response("**/claim"):
+        page.clock.fast_forward(61_000)
+    page.clock.fast_forward(11 * 60_000)
+    page.clock.fast_forward(61_000)
+    assert len(claims) == 1
+    page.mouse.move(40, 40)
+    with page.expect_response("**/claim"):
+        page.clock.fast_forward(61_000)
+
+
 def test_two_files_are_compared_and_nothing_is_kept(site: Site, comes: Comes) -> None:
     page = comes()
     page.goto(f"{site.url}/compare")
