@@ -123,6 +123,11 @@ def describe(line: LogLine) -> dict[str, object]:
     }
 
 
+def name_of(line: Logged) -> str:
+    """Return who decided, in parentheses where it was no person."""
+    return line.actor if line.actor_id else f"({'this machine' if line.actor == OWNER.name else line.actor})"
+
+
 def check_log(principal: Principal) -> None:
     """Raise NotAllowed for whoever moderates nothing."""
     check_reading(principal)
@@ -220,7 +225,7 @@ def _pictures(connection: Connection, wanted: set[Known]) -> dict[Known, Decided
 def _line(line: Logged, pictures: dict[Known, DecidedPicture]) -> LogLine:
     return LogLine(
         at=line.at,
-        who=line.actor if line.actor_id else f"({'this machine' if line.actor == OWNER.name else line.actor})",
+        who=name_of(line),
         decision=line.decision,
         kept=None if line.kept is None else "a" if line.kept == line.pair[0] else "b",
         did=str(line.detail.get("did", "")),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from pipeline.features.comparison import Comparison, EditKind
+from pipeline.features.comparison import EITHER, Comparison, EditKind
 from pipeline.images import ImageRecord
 
 LOSSLESS = frozenset({"image/png", "image/tiff", "image/bmp", "image/gif"})
@@ -24,7 +24,7 @@ class Fact(StrEnum):
     """What can speak for a picture, in the order in which it is asked."""
 
     UNEDITED = "unedited"
-    """Nothing was cut off, written on it, turned or recolored, as far as the comparison shows."""
+    """Nothing was cut off, written on it, blurred or made pale, as far as the comparison shows."""
     PIXELS = "pixels"
     CAMERA = "camera"
     """It has what a camera wrote; a copy saved by a program has often lost that."""
@@ -115,10 +115,13 @@ def sentence(reason: Reason) -> str:
 
 
 def _harm(comparison: Comparison | None) -> int:
-    """Return how many edits more a picture has than the first one of its group; below 0 if that one has more."""
+    """Return how many edits more a picture has than the first one of its group; below 0 if that one has more.
+
+    What may have been done to either of both speaks against neither.
+    """
     if comparison is None:
         return 0
-    harmful = [edit for edit in comparison.edits if edit.kind not in HARMLESS]
+    harmful = [edit for edit in comparison.edits if edit.kind not in HARMLESS and edit.of != EITHER]
     return sum(1 if edit.of == "b" else -1 for edit in harmful)
 
 

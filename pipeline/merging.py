@@ -1,8 +1,10 @@
 """What is merged into the picture that is kept before its duplicates go: captions, tags, and the libraries they are in.
 
-A caption that says something else is put below the one there is; tags are added. Where a duplicate was in another
-library, the keeper comes into that library as well, as if it had been uploaded there, with what was written there of
-the duplicate and nothing of what is written elsewhere. What does not fit, or may not be done, is left out and told.
+A caption that says something else is put below the one there is; tags are added. Both come from duplicates of the same
+library; those of another one come only if somebody says so, because others may read them here. Where a duplicate was in
+another library, the keeper comes into that library as well, as if it had been uploaded there, with what was written
+there of the duplicate and nothing of what is written elsewhere. What does not fit, or may not be done, is left out and
+told.
 """
 
 from collections.abc import Sequence
@@ -108,13 +110,21 @@ def has_original(backend: Backend, image: ImageRecord) -> bool:
 
 
 def merge(
-    connection: Connection, backend: Backend, keeper: ImageRecord, deleted: Sequence[ImageRecord], principal: Principal
+    connection: Connection,
+    backend: Backend,
+    keeper: ImageRecord,
+    deleted: Sequence[ImageRecord],
+    principal: Principal,
+    *,
+    across: bool,
 ) -> Merged:
     """Merge what the duplicates have into the keeper, and the keeper into their libraries, in the caller's transaction.
 
+    With `across`, captions and tags that duplicates have in other libraries come to the keeper too.
+
     The originals for other libraries were kept before (`keep_original`); one that is not there is left out.
     """
-    words = merged_words(keeper, deleted)
+    words = merged_words(keeper, [image for image in deleted if across or image.library == keeper.library])
     if words.caption != keeper.caption:
         records_images.edit(connection, keeper.row, caption=words.caption)
     if words.tags:

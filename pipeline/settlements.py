@@ -45,7 +45,8 @@ class Settlement:
     """What is to become of the pictures of a group, by their ids; of what is in none of these nothing is decided.
 
     The keeper stays. `deletes` are duplicates of it and go into the trash; with `merge` their captions, tags and
-    libraries come to the keeper. `variants` stay beside it for good, `unrelated` ones were no duplicates.
+    libraries come to the keeper, with `merge_across` also captions and tags from another library. `variants` stay
+    beside it for good, `unrelated` ones were no duplicates.
     """
 
     keeper_id: str
@@ -54,6 +55,7 @@ class Settlement:
     unrelated: tuple[str, ...] = ()
     merge: bool = True
     reason: str = ""
+    merge_across: bool = False
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -124,7 +126,9 @@ def carry_out(
     """Settle a group that `principal` has, in the caller's transaction."""
     keeper, deleted = _meant(connection, group, settlement, principal)
     by_id = {image.id: image for image in group.images}
-    merged = merge(connection, backend, keeper, deleted, principal) if settlement.merge and deleted else NOT_MERGED
+    merged = NOT_MERGED
+    if settlement.merge and deleted:
+        merged = merge(connection, backend, keeper, deleted, principal, across=settlement.merge_across)
     records_images.delete(connection, [image.row for image in deleted])
     records_image_audit.add(connection, principal, Event.IMAGES_DELETED, deleted)
     records_image_audit.add(

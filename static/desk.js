@@ -73,6 +73,21 @@ function nextOf(radios) {
   return all[(all.findIndex((radio) => radio.checked) + 1) % all.length];
 }
 
+// ---- Keeping the group
+
+const AT_REST_MS = 10 * 60 * 1000; // Without a key, a click or a move, somebody has gone; the claim is for so long too.
+
+let used = Date.now();
+for (const sign of ["keydown", "pointerdown", "pointermove", "wheel", "htmx:load"]) {
+  document.addEventListener(sign, (event) => { if (event.target.id !== "claim") used = Date.now(); }, { passive: true });
+}
+
+// A page that nobody looks at does not hold what others could decide.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.target.id !== "claim") return;
+  if (document.visibilityState !== "visible" || Date.now() - used > AT_REST_MS) event.preventDefault();
+});
+
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.target?.id === "review") busy = true;
 });

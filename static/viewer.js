@@ -130,6 +130,7 @@ class Viewer {
 
   /** Keep the middle where the picture still fills its pane, so that a move back is felt at once. */
   settle() {
+    if (!this.hasRoom) return;
     const [, , width, height] = this.room(0);
     const frame = this.frame(0);
     const scale = this.zoom * Math.min(width / frame[2], height / frame[3]);
@@ -155,7 +156,11 @@ class Viewer {
     return own.map((value, at) => (value * this.sizes[0][at]) / this.sizes[1][at]);
   }
 
+  /** Whether the panes have a size yet: a page that takes the place of another one is laid out after it is there. */
+  get hasRoom() { return [0, 1].every((side) => this.room(side).slice(2).every((length) => length > 0)); }
+
   render() {
+    if (!this.hasRoom) return; // The observer of its size renders when there is something to see.
     const matrices = [this.matrix(0), this.matrix(1)];
     this.panes.forEach((pane, side) => {
       pane.querySelector("img").style.transform = `matrix(${matrices[side].join(",")})`;

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.features.comparison import Comparison, Edit, EditKind, Verdict
+from pipeline.features.comparison import EITHER, Comparison, Edit, EditKind, Verdict
 from webapp.evidence_words import describe_comparison, evidence_details, evidence_sentence, marks_of
 from webapp.language import languages, speaking
 
@@ -20,6 +20,14 @@ EDITED = {
     "The right one is a changed copy of the left one: turned left by 90°, its colors changed, reduced to 50 %, JPEG.": (
         Edit(EditKind.ROTATED, "b", -90),
         Edit(EditKind.RECOLORED, "b"),
+        Edit(EditKind.RESCALED, "b", 0.5),
+    ),
+    "One is the mirror image of the other.": (Edit(EditKind.MIRRORED, EITHER),),
+    "One is the mirror image of the other, turned by 90°. Their colors differ. The right one is a changed copy of the "
+    "left one: reduced to 50 %, JPEG.": (
+        Edit(EditKind.MIRRORED, EITHER),
+        Edit(EditKind.ROTATED, EITHER, 90.0),
+        Edit(EditKind.RECOLORED, EITHER),
         Edit(EditKind.RESCALED, "b", 0.5),
     ),
 }

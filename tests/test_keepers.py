@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.features.comparison import Comparison, Edit, EditKind, Verdict
+from pipeline.features.comparison import EITHER, Comparison, Edit, EditKind, Verdict
 from pipeline.images import ImageRecord, ImageState
 from pipeline.keepers import Fact, sentence, suggest
 
@@ -73,6 +73,16 @@ def test_what_was_cut_off_is_not_kept_although_it_was_made_larger(edited):
 
     assert suggestion.image is not grown
     assert (suggestion.reasons[0].fact, suggestion.reasons[0].only) == (Fact.UNEDITED, True)
+
+
+@pytest.mark.parametrize("turn", [False, True])
+def test_a_mirror_image_is_not_the_edited_one_whichever_was_uploaded_first(turn):
+    mirrored = Comparison(Verdict.EDITED, edits=(Edit(EditKind.MIRRORED, EITHER),))
+    camera, saved = picture(2, exif={"camera": "Nikon D40"}), picture(1)
+    suggestion = suggest([camera, saved] if turn else [saved, camera], [None, mirrored])
+
+    assert suggestion.image is camera
+    assert [reason.fact for reason in suggestion.reasons] == [Fact.CAMERA]
 
 
 def test_nothing_is_said_for_a_picture_that_others_have_more_of():

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from putting import Put
 from pipeline import curation, decision_export, duplicate_groups, moderation, reporting, settling, upload_choices
 from pipeline.access import get_image
 from pipeline.deciding import decide
+from pipeline.decision_batches import list_batches
 from pipeline.errors import Conflict, GroupNotFound, GroupSettled, InvalidQuery, NotAllowed, NotFound
 from pipeline.images import ImageRecord
 from pipeline.originals import original_bytes
@@ -158,6 +160,22 @@ def test_the_keeper_comes_into_the_library_of_what_is_deleted_where_one_may_uplo
     assert get_image(backend, a.id, OWNER).caption == "only for main"
 
 
+def test_words_cross_the_border_of_a_library_only_if_it_is_said_so(backend, findings, pictures):
+    (a,), (b,) = pictures("a"), pictures("b", library="family")
+    curation.edit(backend, b.id, OWNER, caption="for the family", tags=["aunt"])
+    findings.found(a, b)
+    one_deleted = Settlement(a.id, deletes=(b.id,))
+
+    settled = settling.settle(backend, only_group(backend).id, one_deleted, OWNER)
+    kept = get_image(backend, a.id, OWNER)
+    assert (kept.caption, kept.tags) == ("", ())
+
+    settling.undo(backend, settled.batch, OWNER)
+    settling.settle(backend, only_group(backend).id, replace(one_deleted, merge_across=True), OWNER)
+    kept = get_image(backend, a.id, OWNER)
+    assert (kept.caption, kept.tags) == ("for the family", ("aunt",))
+
+
 def test_nothing_is_deleted_for_a_picture_whose_file_is_gone(backend, findings):
     a, b = findings.picture("a"), findings.picture("b")  # of which there are no files
     findings.found(a, b)
@@ -287,6 +305,39 @@ def test_all_identical_are_settled_exactly_as_the_preview_has_shown(backend, fin
     assert [row[1:] for row in contents(backend)[0]] == [row[1:] for row in before[0]]
     with pytest.raises(InvalidQuery):
         settling.settle_identical(backend, OWNER, "nonsense!")
+
+
+@pytest.mark.on_both_databases
+def test_what_was_decided_is_listed_by_batch_to_those_who_moderate_its_libraries(backend, findings, pictures):
+    house = House(backend)
+    ours, theirs = house.library("ours", bob=Role.MODERATOR, eve=Role.VIEWER), house.library("theirs")
+    a, b, c = pictures("a", "b", "c", library=ours)
+    (d,) = pictures("d", library=theirs)
+    findings.found_all([(a, b, "edited", {}), (a, c, "edited", {}), (a, d, "edited", {})])
+    group = only_group(backend)
+    first = settling.settle(
+        backend, group.id, Settlement(a.id, deletes=(b.id,), variants=(c.id,), reason="blurred"), OWNER
+    )
+    second = settling.settle(backend, only_group(backend).id, Settlement(a.id, unrelated=(d.id,)), OWNER)
+    curation.delete(backend, [b.id], OWNER, purge=True)
+    settling.undo(backend, second.batch, OWNER)
+
+    newest = list_batches(backend, OWNER, limit=1)
+    (late,) = newest.batches
+    (early,) = list_batches(backend, OWNER, cursor=newest.next, limit=1).batches
+    assert [(one.batch, one.decisions, one.is_undone) for one in (late, early)] == [
+        (second.batch, {"unrelated": 1}, True),
+        (first.batch, {"duplicate": 1, "variant": 1}, False),
+    ]
+    assert (early.reason, early.kept.id, [image.id for image in early.images]) == ("blurred", a.id, [a.id, c.id])
+    assert (late.kept, {image.id for image in late.images}) == (None, {a.id, d.id})
+
+    seen = list_batches(backend, house.asks("bob"), limit=10)
+    assert ([one.batch for one in seen.batches], seen.next) == ([first.batch], None)
+    with pytest.raises(InvalidQuery):
+        list_batches(backend, house.asks("bob"), cursor=second.batch, limit=10)
+    with pytest.raises(NotAllowed):
+        list_batches(backend, house.asks("eve"), limit=10)
 
 
 @pytest.mark.on_both_databases

@@ -2,8 +2,9 @@
 
 from pipeline import duplicate_checking, settling
 from pipeline.backend import Backend
+from pipeline.decision_batches import list_batches
 from pipeline.duplicate_groups import list_groups
-from pipeline.principals import Principal
+from pipeline.principals import Action, Principal
 from webapp.language import gettext as _
 from webapp.language import ngettext
 from webapp.pages import Emptiness
@@ -22,6 +23,13 @@ def why_empty(backend: Backend, principal: Principal, state: str, *, is_narrowed
     return _none_open(backend, principal)
 
 
+def _has_settled(backend: Backend, principal: Principal) -> bool:
+    """Whether anything was decided of which `principal` may know."""
+    if principal.libraries(Action.CHANGE) != frozenset() and list_batches(backend, principal, limit=1).batches:
+        return True
+    return bool(list_groups(backend, principal, state="settled", limit=1).total)
+
+
 def all_done(backend: Backend, principal: Principal) -> Emptiness:
     """Return what is said to somebody who has just settled the last group."""
     done = settling.progress(backend, principal).done
@@ -36,7 +44,7 @@ def all_done(backend: Backend, principal: Principal) -> Emptiness:
 
 def _none_open(backend: Backend, principal: Principal) -> tuple[Emptiness, bool]:
     found = duplicate_checking.progress(backend, principal)
-    done = settling.progress(backend, principal).done or list_groups(backend, principal, state="settled", limit=1).total
+    done = _has_settled(backend, principal)
     if not found.total:
         title = _("There are no pictures yet")
         why = _("Pictures are compared as they come in; copies of one another then stand here.")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.features.comparison import Box, Comparison, Edit, EditKind, Verdict
+from pipeline.features.comparison import EITHER, Box, Comparison, Edit, EditKind, Verdict
 from webapp.language import ENGLISH, marked, ngettext, speaking
 from webapp.language import gettext as _
 from webapp.wording import as_percent, listed, sentences
@@ -59,6 +59,20 @@ PLAIN = {
 }
 """What was done, where it has no number or the number was not found."""
 
+UNKNOWN = {
+    EditKind.MIRRORED: marked("One is the mirror image of the other."),
+    EditKind.ROTATED: marked("One is the other one, turned."),
+    EditKind.RECOLORED: marked("Their colors differ."),
+    EditKind.STRETCHED: marked("One is the other one, stretched."),
+}
+"""What is said where nobody can know to which of both it was done."""
+
+TURNED = {
+    False: marked("One is the other one, turned by %(degrees)s°."),
+    True: marked("One is the mirror image of the other, turned by %(degrees)s°."),
+}
+"""What is said of a turn that can be one of either, by whether it is mirrored."""
+
 MARKED_PARTS = {
     EditKind.CROPPED: marked("the part that was kept"),
     EditKind.BORDER: marked("the picture without its border"),
@@ -94,7 +108,8 @@ def evidence_sentence(comparison: Comparison, formats: tuple[str, str] = ("", ""
     `formats` are the names of the formats of the left and the right one, as "JPEG"; "" where they are not known.
     """
     if comparison.verdict is Verdict.EDITED and comparison.edits:
-        return sentences(*(_changes(comparison, of, formats) for of in _sides(comparison)))
+        known = (_changes(comparison, of, formats) for of in _sides(comparison))
+        return sentences(*_unknown(comparison), *known)
     if comparison.verdict is Verdict.REENCODED:
         return _saved_anew(comparison, formats)
     return _(SENTENCES[comparison.verdict])
@@ -155,12 +170,24 @@ def format_name(media_type: str) -> str:
 
 def _sides(comparison: Comparison) -> Sequence[str]:
     """Return which of both were changed, the one that was changed most first."""
-    return tuple(dict.fromkeys(edit.of for edit in comparison.edits))
+    return tuple(dict.fromkeys(edit.of for edit in comparison.edits if edit.of != EITHER))
+
+
+def _unknown(comparison: Comparison) -> list[str]:
+    """Return what is said of the edits of which nobody can know whose they are, a sentence each."""
+    edits = {edit.kind: edit for edit in comparison.edits if edit.of == EITHER}
+    turned = edits.get(EditKind.ROTATED)
+    said = []
+    if turned is not None and turned.amount is not None and abs(turned.amount) >= HALF_A_DEGREE:
+        is_mirrored = edits.pop(EditKind.MIRRORED, None) is not None
+        said.append(_(TURNED[is_mirrored], degrees=f"{abs(turned.amount):.0f}"))
+        del edits[EditKind.ROTATED]
+    return said + [_(UNKNOWN.get(kind, SENTENCES[Verdict.EDITED])) for kind in edits]
 
 
 def _saved_anew(comparison: Comparison, formats: tuple[str, str]) -> str:
     sides = _sides(comparison)
-    details = [_detail(edit) for edit in comparison.edits]
+    details = [_detail(edit) for edit in comparison.edits if edit.of != EITHER]
     if sides and len(sides) == 1:
         ours = formats[0 if sides[0] == "a" else 1]
         said = listed(detail for detail in (*details, ours) if detail)

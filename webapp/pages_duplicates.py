@@ -137,19 +137,39 @@ class GroupCard:
 
 
 @dataclass(frozen=True)
+class SettledCard:
+    """What was decided in one go: `title` says what, `kept` which picture stays, "" where it is not one alone.
+
+    `undone` says that it was taken back; `step` is sent to take it back, "" where that cannot be.
+    """
+
+    title: str
+    kept: str
+    who: str
+    at: str
+    datetime: str
+    reason: str
+    tiles: tuple[Tile, ...]
+    undone: str = ""
+    step: str = ""
+
+
+@dataclass(frozen=True)
 class DuplicatesPage:
     """`/duplicates`, the queue. `tabs` are its states; `next_url` goes on with the first group that nobody reviews.
 
     `progress` says how many pictures have been checked, of which `progress_share`, 0 to 1, is the part; while it is
     `scanning` the page asks again. An `empty` list `celebrates` when everything has been decided. `log_urls` are
-    (format, address) of the log of decisions.
+    (format, address) of the log of decisions. `settled` is what was decided, newest first, in place of groups for those
+    who moderate.
     """
 
     shell: Shell
     tabs: tuple[Choice, ...]
     state: str
     summary: str
-    groups: tuple[GroupCard, ...]
+    groups: tuple[GroupCard, ...] = ()
+    settled: tuple[SettledCard, ...] = ()
     empty: Emptiness | None = None
     celebrates: bool = False
     progress: str = ""
@@ -224,8 +244,9 @@ class ReviewPage:
 
     `fields` are hidden in the form of the decisions. `suggestion` says which picture had better be kept, for `reasons`.
     `claim` says who has the group, until `claim_until` (in UTC); `is_ours` is whether that is the visitor, who then has
-    `actions`. `settled` says that it has been decided already. `undo` are what was settled before in this browser, the
-    last one at the end. `narrowing` are the fields that say which groups are worked through. `done` is told when
+    `actions`. `across` names the libraries that the group is in, "" for one alone. `settled` says that it has been
+    decided already. `undo` are what was settled before in this browser, the last one at the end. `narrowing` are the
+    fields that say which groups are worked through. `done` is told when
     nothing is left. `keys` are (action, usual key, words). `announcement` is read aloud when the page takes the place
     of another one.
     """
@@ -243,6 +264,7 @@ class ReviewPage:
     is_ours: bool = False
     may_moderate: bool = False
     actions: tuple[Decision, ...] = ()
+    across: str = ""
     fields: tuple[tuple[str, str], ...] = ()
     settled: str = ""
     undo: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from webapp.language import as_number, marked, ngettext
 from webapp.language import gettext as _
 from webapp.pages_duplicates import Decision, MemberChoice
 from webapp.tiles import tile_of_image
-from webapp.wording import as_date, as_moment, as_size, sentences
+from webapp.wording import as_date, as_moment, as_size, listed, sentences
 
 NOT_IN_GROUP = "This picture is not in this group any more. Please open the group again."
 
@@ -149,7 +149,15 @@ def decisions_of(group: Group) -> tuple[Decision, ...]:
     )
 
 
-def settlement_of(group: Group, action: str, left: Member, right: Member, *, merge: bool, reason: str) -> Settlement:
+def libraries_across(group: Group) -> str:
+    """Return the names of the libraries that a group is in, "" for one: words may go from the one into the other."""
+    names = {member.image.library: member.image.library_name for member in group.members if member.may_change}
+    return listed(names.values()) if len(names) > 1 else ""
+
+
+def settlement_of(
+    group: Group, action: str, left: Member, right: Member, *, merge: bool, merge_across: bool, reason: str
+) -> Settlement:
     """Return what a button of the desk means. Raises KeyError for what is no button."""
     one, other = left.image.id, right.image.id
     rest = {
@@ -164,7 +172,7 @@ def settlement_of(group: Group, action: str, left: Member, right: Member, *, mer
         "all-variants": Settlement(one, variants=rest[one]),
         "unrelated": Settlement(one, unrelated=(other,)),
     }[action]
-    return Settlement(**{**vars(meaning), "merge": merge, "reason": reason})
+    return Settlement(**{**vars(meaning), "merge": merge, "merge_across": merge_across, "reason": reason})
 
 
 def settled_sentence(settled: Settled, keeper: ImageRecord) -> str:

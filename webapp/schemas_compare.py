@@ -28,7 +28,7 @@ class Edit(BaseModel):
         "stretched",
         "blurred",
     ]
-    of: Literal["a", "b"]
+    of: Literal["a", "b", "either"]
     amount: float | None
     box: Box | None
 

@@ -18,10 +18,13 @@ class Reason(BaseModel):
 
 
 class Edit(BaseModel):
-    """What was done to picture `of`, a or b; a is the keeper. See `features.comparison` for `amount` and `box`."""
+    """What was done to picture `of`, a or b, or either where nobody can know; a is the keeper.
+
+    See `features.comparison` for `amount` and `box`.
+    """
 
     kind: str
-    of: Literal["a", "b"]
+    of: Literal["a", "b", "either"]
     amount: float | None
     box: list[float] | None
 
@@ -98,7 +101,8 @@ class SceneList(BaseModel):
 class NewSettlement(BaseModel):
     """What becomes of the pictures of a group, by their ids; nothing is decided on those in none of these.
 
-    `delete` are moved to the trash; with `merge` their captions, tags and libraries come to the keeper.
+    `delete` are moved to the trash; with `merge` their captions, tags and libraries come to the keeper. Captions and
+    tags from another library than the keeper's only come with `merge_across` as well: all who see the keeper read them.
     """
 
     keeper: str
@@ -106,6 +110,7 @@ class NewSettlement(BaseModel):
     variants: list[str] = Field([], max_length=ALLOWED_IDS)
     unrelated: list[str] = Field([], max_length=ALLOWED_IDS)
     merge: bool = True
+    merge_across: bool = False
     reason: str = ""
 
 

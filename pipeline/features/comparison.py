@@ -58,14 +58,19 @@ class EditKind(StrEnum):
     BLURRED = "blurred"
 
 
+EITHER = "either"
+"""Whose an edit is that may have been done to the one or undone in the other: turning a picture over, for example."""
+
+
 @dataclass(frozen=True)
 class Edit:
-    """One thing that was done to the picture `of`, "a" or "b".
+    """One thing that was done to the picture `of`, "a" or "b"; EITHER where nobody can know to which.
 
     `amount` is in the unit of the kind: degrees clockwise for rotated; for rescaled the factor of its sides against the
     other's; for stretched that of its width against its height; for cropped the part of the other's area that is left;
-    otherwise None. `box` is the part of the *other* picture that is left for cropped; for border and caption the part
-    of this one that is the picture itself; for overlay where it lies on this one; otherwise None.
+    otherwise None. Of EITHER, degrees are 0 to 180, either way, and a factor of stretching is not told. `box` is the
+    part of the *other* picture that is left for cropped; for border and caption the part of this one that is the
+    picture itself; for overlay where it lies on this one; otherwise None.
     """
 
     kind: EditKind
@@ -113,7 +118,7 @@ class Comparison:
 
     def turned_round(self) -> "Comparison":
         """Return the comparison of b with a."""
-        other = {"a": "b", "b": "a"}
+        other = {"a": "b", "b": "a", EITHER: EITHER}
         edits = tuple(replace(edit, of=other[edit.of]) for edit in self.edits)
         degrees = self.degrees
         if degrees is not None and not self.mirrored:  # a mirrored picture turned is undone by the same, mirrored first

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.features.agreement import Agreement
-from pipeline.features.comparison import Box, Edit, EditKind
+from pipeline.features.comparison import EITHER, Box, Edit, EditKind
 from pipeline.features.laid import Laid
 
 CROPPED = 0.97
@@ -38,6 +38,12 @@ BLURRED_BY_SCALE = 0.7
 OVERLAY = 0.006
 """The part of what both show, 0 to 1, that must be other things for an overlay."""
 
+SMEARED_PX = 8
+"""Pixels of the canvas from the edge of what both show, within which a border beside it is smeared into the picture."""
+
+SURROUNDS = 0.01
+"""The part of a side, 0 to 1, that each of four bands has at least where they are one border around a picture."""
+
 SPECK_PX = 40  # pixels of the canvas; what is less is noise
 
 HUE_LEVELS = 3.0
@@ -51,15 +57,18 @@ FINE_PX, COARSE_PX = 3, 11
 
 LEAST_DETAIL = 0.5  # levels squared; with less there is no detail to lose
 
-FLAT = 0.5  # of the weaker one's contrast; an overlay has more of it
+FADED = 0.5
+"""The part of the other one's contrast below which a picture is plainly the one that was made pale. With more, contrast
+may as well have been added to the other."""
 
-DEFAULT = "b"
-"""Who is said to be edited where nothing tells: b, because a is usually the one that was there first."""
+GRAY = 0.25
+"""The part of the other one's color below which a picture is plainly the one that was made gray."""
 
 
 def edits_of(laid: Laid, agreement: Agreement, *, captioned: tuple[bool, bool]) -> tuple[Edit, ...]:
     """Return what was done, the one that changed most first; `captioned` says whose border has writing on it."""
-    told = [*_cropped(laid), *_bordered(laid, captioned), *_overlaid(laid, agreement)]
+    told = [*_cropped(laid), *_bordered(laid, captioned)]
+    told += _overlaid(laid, agreement, is_bordered=any(edit.kind in _BORDERS for edit in told))
     told += _rescaled(laid)
     told += _recolored(laid, agreement)
     told += _blurred(laid, agreement, told)
@@ -84,10 +93,17 @@ _ORDER = (
 """From what changes a picture most to what changes it least."""
 
 
+_BORDERS = frozenset({EditKind.BORDER, EditKind.CAPTION})
+
+
 def _edited(told: list[Edit]) -> str:
-    """Return who was edited by what tells it: most of the edits are usually of one picture."""
-    votes = [edit.of for edit in told if edit.kind is not EditKind.RESCALED] or [edit.of for edit in told]
-    return "a" if votes.count("a") > votes.count("b") else DEFAULT
+    """Return who was edited by what tells it: most of the edits are usually of one picture.
+
+    Which one is smaller tells nothing: originals are made smaller, and copies are kept of what is.
+    """
+    votes = [edit.of for edit in told if edit.kind is not EditKind.RESCALED]
+    of_a, of_b = votes.count("a"), votes.count("b")
+    return EITHER if of_a == of_b else "a" if of_a > of_b else "b"
 
 
 def _turned(laid: Laid, whose: str) -> list[Edit]:
@@ -95,7 +111,9 @@ def _turned(laid: Laid, whose: str) -> list[Edit]:
     degrees = laid.degrees
     if abs(degrees) < TURNED_DEGREES:
         return told
-    if whose == "a" and not laid.mirrored:
+    if whose == EITHER:
+        degrees = abs(degrees)
+    elif whose == "a" and not laid.mirrored:
         degrees = -degrees  # what turned b back into a
     return [*told, Edit(EditKind.ROTATED, whose, round(degrees, 1))]
 
@@ -115,7 +133,9 @@ def _bordered(laid: Laid, captioned: tuple[bool, bool]) -> list[Edit]:
     for of, frame, written in (("a", laid.a_frame, captioned[0]), ("b", laid.b_frame, captioned[1])):
         left: Box = (float(frame[0, 2]), float(frame[1, 2]), float(frame[0, 0]), float(frame[1, 1]))
         if left[2] * left[3] < BORDERED and laid.beyond(of) < BORDER_IS_OTHERS:
-            told.append(Edit(EditKind.CAPTION if written else EditKind.BORDER, of, None, left))
+            bands = (left[0], left[1], 1 - left[0] - left[2], 1 - left[1] - left[3])
+            is_caption = written and min(bands) < SURROUNDS
+            told.append(Edit(EditKind.CAPTION if is_caption else EditKind.BORDER, of, None, left))
     return told
 
 
@@ -129,8 +149,10 @@ def _rescaled(laid: Laid) -> list[Edit]:
 
 
 def _stretched(laid: Laid, whose: str) -> list[Edit]:
-    factor = laid.stretch(whose)
-    return [Edit(EditKind.STRETCHED, whose, factor)] if abs(math.log(abs(factor) or 1)) >= STRETCHED else []
+    factor = laid.stretch("a" if whose == "a" else "b")
+    if abs(math.log(abs(factor) or 1)) < STRETCHED:
+        return []
+    return [Edit(EditKind.STRETCHED, whose, None if whose == EITHER else factor)]
 
 
 def _recolored(laid: Laid, agreement: Agreement) -> list[Edit]:
@@ -146,13 +168,16 @@ def _recolored(laid: Laid, agreement: Agreement) -> list[Edit]:
     shift = float(np.abs(hues[0] - hues[1]).mean())
     if float(np.abs(ours - theirs).mean()) < RECOLORED_LEVELS and shift < max(HUE_LEVELS, HUE_PART * strength):
         return []
-    ranges = [_colorfulness(each) for each in (ours, theirs)]
-    return [Edit(EditKind.RECOLORED, "a" if ranges[0] < ranges[1] * FLAT else DEFAULT)]
+    is_weaker = (_is_weaker(ours, theirs), _is_weaker(theirs, ours))
+    return [Edit(EditKind.RECOLORED, EITHER if is_weaker[0] == is_weaker[1] else "a" if is_weaker[0] else "b")]
 
 
-def _colorfulness(colors: npt.NDArray[np.float32]) -> float:
-    """Return how much color and contrast there is: who has little of it was made gray or pale."""
-    return float((colors.max(axis=1) - colors.min(axis=1)).mean() + colors.mean(axis=1).std())
+def _is_weaker(colors: npt.NDArray[np.float32], others: npt.NDArray[np.float32]) -> bool:
+    """Whether the first is plainly the gray or the pale one of both."""
+    color, other_color = (float((each.max(axis=1) - each.min(axis=1)).mean()) for each in (colors, others))
+    contrast, other_contrast = (float(each.mean(axis=1).std()) for each in (colors, others))
+    is_gray = other_color >= RECOLORED_LEVELS and color < GRAY * other_color
+    return is_gray or contrast < FADED * other_contrast
 
 
 def _blurred(laid: Laid, agreement: Agreement, told: list[Edit]) -> list[Edit]:
@@ -181,17 +206,28 @@ def _bands(
     return (values - fine)[there], (fine - coarse)[there]
 
 
-def _overlaid(laid: Laid, agreement: Agreement) -> list[Edit]:
+def _overlaid(laid: Laid, agreement: Agreement, *, is_bordered: bool) -> list[Edit]:
     other = cv2.morphologyEx(agreement.other.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(other)
-    large = [stats[number] for number in range(1, count) if stats[number][cv2.CC_STAT_AREA] >= SPECK_PX]
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(other)
+    parts = [number for number in range(1, count) if stats[number][cv2.CC_STAT_AREA] >= SPECK_PX]
+    if is_bordered:
+        within = set(np.unique(labels[_within(laid.canvas.both)]).tolist())
+        parts = [number for number in parts if number in within]
+    large = [stats[number] for number in parts]
     area = sum(int(each[cv2.CC_STAT_AREA]) for each in large)
     if area < OVERLAY * max(1, int(laid.canvas.both.sum())):
         return []
     left, top = (min(int(each[side]) for each in large) for side in (cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP))
     right = max(int(each[cv2.CC_STAT_LEFT] + each[cv2.CC_STAT_WIDTH]) for each in large)
     bottom = max(int(each[cv2.CC_STAT_TOP] + each[cv2.CC_STAT_HEIGHT]) for each in large)
-    there = other.astype(bool)
+    there = np.isin(labels, parts)
     slopes = [float(np.abs(cv2.Laplacian(each, cv2.CV_32F))[there].mean()) for each in (laid.canvas.a, laid.canvas.b)]
     of = "a" if slopes[0] > slopes[1] else "b"
     return [Edit(EditKind.OVERLAY, of, None, laid.box_on(of, left, top, right - left, bottom - top))]
+
+
+def _within(both: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return what both show without its edge."""
+    size = 2 * SMEARED_PX + 1
+    padded = cv2.copyMakeBorder(both.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    return np.asarray(cv2.erode(padded, np.ones((size, size), np.uint8))[1:-1, 1:-1] > 0)

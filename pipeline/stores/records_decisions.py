@@ -178,11 +178,7 @@ def entries(
 
     `before` is the number of a line. What was decided in a library that was purged is not told of its successor.
     """
-    statement = sa.select(pair_decisions).order_by(pair_decisions.c.id.desc()).limit(limit)
-    if readable is not None:
-        for column in (pair_decisions.c.a_library, pair_decisions.c.b_library):
-            lived = sa.exists().where(libraries.c.id == column, libraries.c.created_at <= pair_decisions.c.at)
-            statement = statement.where(column.in_(sorted(readable)), lived)
+    statement = sa.select(pair_decisions).where(*_read_in(readable)).order_by(pair_decisions.c.id.desc()).limit(limit)
     if before is not None:
         statement = statement.where(pair_decisions.c.id < before)
     return [_line(values) for values in connection.execute(statement).mappings()]
@@ -194,6 +190,60 @@ def readable_by(connection: Connection, principal: Principal) -> frozenset[str] 
     if readable is None and principal.hidden:
         return frozenset(connection.scalars(sa.select(libraries.c.id))) - principal.hidden
     return readable
+
+
+def batches(
+    connection: Connection, readable: Collection[str] | None, *, before: int | None = None, limit: int
+) -> list[str]:
+    """Return up to `limit` batches in which something was decided on such pairs (see `entries`), newest first.
+
+    `before` is the number of the last line of one of them.
+    """
+    last = sa.func.max(pair_decisions.c.id)
+    statement = sa.select(pair_decisions.c.batch).where(pair_decisions.c.decision != WITHDRAWN, *_read_in(readable))
+    statement = statement.group_by(pair_decisions.c.batch).order_by(last.desc()).limit(limit)
+    if before is not None:
+        statement = statement.having(last < before)
+    return list(connection.scalars(statement))
+
+
+def last_of_batch(connection: Connection, batch: str, readable: Collection[str] | None) -> int | None:
+    """Return the number of the last line of a batch on such pairs, None where there is none."""
+    of_batch = (pair_decisions.c.batch == batch, pair_decisions.c.decision != WITHDRAWN)
+    last: int | None = connection.scalar(
+        sa.select(sa.func.max(pair_decisions.c.id)).where(*of_batch, *_read_in(readable))
+    )
+    return last
+
+
+def first_of_batch(connection: Connection, batch: str, readable: Collection[str] | None, *, limit: int) -> list[Logged]:
+    """Return up to `limit` lines of a batch on such pairs, first things first."""
+    statement = sa.select(pair_decisions).where(pair_decisions.c.batch == batch, *_read_in(readable))
+    found = connection.execute(statement.order_by(pair_decisions.c.id).limit(limit))
+    return [_line(values) for values in found.mappings()]
+
+
+def count_lines(
+    connection: Connection, wanted: Collection[str], readable: Collection[str] | None
+) -> dict[str, dict[str, int]]:
+    """Return batch -> decision -> how often it was said in it of such pairs."""
+    counts: dict[str, dict[str, int]] = {batch: {} for batch in wanted}
+    columns = (pair_decisions.c.batch, pair_decisions.c.decision)
+    statement = sa.select(*columns, sa.func.count()).where(columns[0].in_(sorted(wanted)), *_read_in(readable))
+    for batch, decision, number in connection.execute(statement.group_by(*columns)):
+        counts[batch][decision] = number
+    return counts
+
+
+def _read_in(readable: Collection[str] | None) -> list[sa.ColumnElement[bool]]:
+    """Return what is true of lines on pairs with both pictures in these libraries; None for all."""
+    if readable is None:
+        return []
+    conditions: list[sa.ColumnElement[bool]] = []
+    for column in (pair_decisions.c.a_library, pair_decisions.c.b_library):
+        lived = sa.exists().where(libraries.c.id == column, libraries.c.created_at <= pair_decisions.c.at)
+        conditions += [column.in_(sorted(readable)), lived]
+    return conditions
 
 
 def count_settled(connection: Connection, actor_id: str | None, since: datetime) -> int:

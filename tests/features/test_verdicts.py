@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 from skimage import data
 
-from pipeline.features.comparison import Comparison, EditKind, Verdict
+from pipeline.features.comparison import EITHER, Comparison, EditKind, Verdict
 from pipeline.features.decode import Limits, decode
 from pipeline.features.verdicts import compare, seen_of
 
@@ -85,12 +85,26 @@ def test_an_edit_is_found_and_named(kind):
     said = said_of(EDITS[kind], kind="JPEG", quality=85)
     assert said.verdict == Verdict.EDITED
     assert kinds(said) == [kind]
-    assert said.edits[0].of == "b"
+    assert said.edits[0].of == (EITHER if kind in {"mirrored", "stretched"} else "b")
+
+
+@pytest.mark.parametrize("method", [Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_90])
+def test_nobody_knows_which_of_both_was_turned_over(method):
+    copy = seen(photo().transpose(method), kind="JPEG", quality=85)
+    there, back = compare(original(), copy), compare(copy, original())
+    assert there.turned_round().edits == there.edits == back.edits
+    assert [edit.of for edit in there.edits] == [EITHER]
+
+
+def test_the_gray_one_is_the_one_whose_colors_were_changed_whichever_was_first():
+    gray = seen(ImageOps.grayscale(photo()).convert("RGB"))
+    assert [compare(*pair).edits[0].of for pair in ((original(), gray), (gray, original()))] == ["b", "a"]
 
 
 def test_more_contrast_is_recolored():
     said = said_of(ImageEnhance.Contrast(photo()).enhance(0.6))
     assert kinds(said) == ["recolored"]
+    assert said.edits[0].of == EITHER
 
 
 def test_a_caption_says_where_the_picture_is():
@@ -99,6 +113,19 @@ def test_a_caption_says_where_the_picture_is():
     said = said_of(copy, kind="JPEG")
     assert kinds(said) == ["caption"]
     assert said.edits[0].box == pytest.approx((0, 100 / 420, 1, 320 / 420), abs=0.01)
+
+
+def under_a_pale_sky():
+    picture = photo().copy()
+    picture.paste((250, 250, 250), (0, 0, 480, 90))
+    ImageDraw.Draw(picture).ellipse((100, 20, 140, 60), "black")
+    return picture
+
+
+@pytest.mark.parametrize("picture", [photo("rocket"), under_a_pale_sky()])
+def test_a_band_on_all_four_sides_is_a_border_and_nothing_else(picture):
+    said = compare(seen(picture), seen(ImageOps.expand(picture, 30, "white"), kind="JPEG"))
+    assert kinds(said) == ["border"]
 
 
 def test_a_crop_says_which_box_is_left():

@@ -17,6 +17,7 @@ from webapp.pages_duplicates import (
     MemberChoice,
     Pair,
     ReviewPage,
+    SettledCard,
 )
 from webapp.pairs import Side, pair_of
 from webapp.reviewing import USUAL_KEYS, Decision
@@ -113,7 +114,30 @@ def queue_pages() -> dict[str, DuplicatesPage]:
     return {
         "full": full,
         "done": replace(full, groups=(), empty=done, celebrates=True, summary="", scanning=False, next_url=""),
-        "settled": replace(full, state="settled", log_urls=(("CSV", "/a.csv"),), next_url="", has_identical=False),
+        "settled": replace(
+            full,
+            state="settled",
+            log_urls=(("CSV", "/a.csv"),),
+            next_url="",
+            has_identical=False,
+            groups=(),
+            verdicts=(),
+            libraries=(),
+            settled=tuple(
+                SettledCard(
+                    title="2 duplicates, 1 variant",
+                    kept=f"{HOSTILE} was kept." if number else "",
+                    who="Ada",
+                    at="5 November 2026, 12:00",
+                    datetime="2026-11-05T12:00:00+00:00",
+                    reason=HOSTILE if number else "",
+                    tiles=tuple(tile(number + one) for one in range(number)),
+                    undone="Taken back" if number == 1 else "",
+                    step="" if number == 1 else "1:2",
+                )
+                for number in range(4)
+            ),
+        ),
         "looking": replace(full, may_moderate=False, older_url="", scanning=False),
     }
 
@@ -150,7 +174,13 @@ def review_pages() -> dict[str, ReviewPage]:
     )
     return {
         "two": two,
-        "nine": replace(two, members=many, next_pair_url="?next", suggestion="Suggestion: keep scan 12.tif."),
+        "nine": replace(
+            two,
+            members=many,
+            across=f"main, {HOSTILE}",
+            next_pair_url="?next",
+            suggestion="Suggestion: keep scan 12.tif.",
+        ),
         "others": replace(two, actions=(), claim="Ada has this one until", is_ours=False, undo=()),
         "looking": replace(two, actions=(), claim="", claim_until=None, is_ours=False, may_moderate=False, undo=()),
         "settled": replace(two, actions=(), claim="", claim_until=None, settled="This group is settled.", position=""),

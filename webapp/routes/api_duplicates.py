@@ -159,7 +159,13 @@ def settle_group(
 ) -> Described:
     """Say what becomes of the pictures of a group, and remember it."""
     settlement = Settlement(
-        sent.keeper, tuple(sent.delete), tuple(sent.variants), tuple(sent.unrelated), sent.merge, sent.reason
+        keeper_id=sent.keeper,
+        deletes=tuple(sent.delete),
+        variants=tuple(sent.variants),
+        unrelated=tuple(sent.unrelated),
+        merge=sent.merge,
+        reason=sent.reason,
+        merge_across=sent.merge_across,
     )
     settled = settling.settle(running.backend, group_id, settlement, principal)
     if settled.merged.copies:  # which wait for analysis

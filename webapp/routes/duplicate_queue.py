@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from pipeline import access, duplicate_checking
 from pipeline.backend import Backend
+from pipeline.decision_batches import list_batches
 from pipeline.duplicate_groups import Group, GroupPage, ScenePair, list_groups, list_same_scene
 from pipeline.errors import InvalidQuery
 from pipeline.features.comparison import COPIES, Verdict
@@ -26,6 +27,7 @@ from webapp.pages_duplicates import DuplicatesPage, GroupCard, IdenticalExample,
 from webapp.pairs import compare_url
 from webapp.rendering import page
 from webapp.reviewing import ALL_IDENTICAL, QUEUE, group_url, read_verdict, steps_of, undo_url
+from webapp.settled_cards import settled_card
 from webapp.tiles import tile_of_image
 from webapp.wording import as_size, pictures_in_words, sentences
 
@@ -65,6 +67,19 @@ def show_queue(request: Request, backend: BackendDependency, principal: Principa
             older_url=_older_url(fields, found.next),
         )
         return page(request, "duplicates.html", content)
+    may_moderate = access.may_change_any(principal)
+    if state == "settled" and principal.libraries(Action.CHANGE) != frozenset():
+        decided = list_batches(backend, principal, cursor=first(fields, "cursor") or None, limit=PAGE_SIZE)
+        content = DuplicatesPage(
+            **common,  # type: ignore[arg-type]
+            summary=_("What was decided, the last first. Everything can be taken back.") if decided.batches else "",
+            settled=tuple(settled_card(batch) for batch in decided.batches),
+            empty=None if decided.batches else why_empty(backend, principal, state, is_narrowed=False)[0],
+            older_url=_older_url(fields, decided.next),
+            log_urls=_log_urls(principal),
+            may_moderate=may_moderate,
+        )
+        return page(request, "duplicates.html", content)
     listed = list_groups(
         backend,
         principal,
@@ -77,7 +92,6 @@ def show_queue(request: Request, backend: BackendDependency, principal: Principa
     empty, celebrates = (None, False)
     if not listed.groups:
         empty, celebrates = why_empty(backend, principal, state, is_narrowed=bool(verdict or library))
-    may_moderate = access.may_change_any(principal)
     libraries = access.library_labels(backend, principal)
     content = DuplicatesPage(
         **common,  # type: ignore[arg-type]
@@ -87,7 +101,6 @@ def show_queue(request: Request, backend: BackendDependency, principal: Principa
         celebrates=celebrates,
         next_url=f"{QUEUE}/next?{_query(fields)}" if listed.groups and state == "open" else "",
         older_url=_older_url(fields, listed.next),
-        log_urls=_log_urls(principal) if state == "settled" else (),
         may_moderate=may_moderate,
         has_identical=any(group.verdict is Verdict.IDENTICAL for group in listed.groups) and state == "open",
         verdicts=(("", _("All copies")), *((each.value, verdict_words(each)) for each in Verdict if each in COPIES)),

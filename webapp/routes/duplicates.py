@@ -32,6 +32,7 @@ from webapp.reviewing import (
     decisions_of,
     group_url,
     known_comparison,
+    libraries_across,
     member_choices,
     narrowing_of,
     next_pair_url,
@@ -78,6 +79,8 @@ def undo(
         told = _("Taken back, as far as nobody has changed it since.")
     else:
         told = _("Taken back: everything is as it was.")
+    if first(fields_of(form), "back") == "settled":
+        return _redirect(f"{QUEUE}?state=settled", told)
     if image_id == ALL_IDENTICAL:
         return _redirect(_queue_url(narrowing), told)
     # A group that is made again may have another id; it is known by a picture of it.
@@ -124,7 +127,13 @@ def decide(
     left, right = chosen_pair(group, first(fields, "left"), first(fields, "right"))
     try:
         settlement = settlement_of(
-            group, action, left, right, merge=read_truth(fields, "merge") or False, reason=first(fields, "reason")
+            group,
+            action,
+            left,
+            right,
+            merge=read_truth(fields, "merge") or False,
+            merge_across=read_truth(fields, "merge_across") or False,
+            reason=first(fields, "reason"),
         )
     except KeyError as error:
         raise InvalidQuery(NO_ACTION) from error
@@ -248,6 +257,7 @@ def _page(
         reasons=() if is_settled else tuple(reason_words(reason) for reason in group.reasons),
         may_moderate=may_moderate,
         actions=decisions_of(group) if may_decide else (),
+        across=libraries_across(group),
         fields=(
             ("left", left.image.id),
             ("right", right.image.id),
