@@ -42,11 +42,11 @@ class Server:
 
 
 @contextmanager
-def serving(data: Path, *, models: Path | None = None, **environment: str) -> Iterator[Server]:
-    """Start `likeness serve` on a free port over `data`; stop it when the block ends."""
+def serving(data: Path, *options: str, models: Path | None = None, **environment: str) -> Iterator[Server]:
+    """Start `likeness serve` with `options` on a free port over `data`; stop it when the block ends."""
     settings = {"LIKENESS_DATA": str(data)} | ({"LIKENESS_MODELS": str(models)} if models else {})
     process = subprocess.Popen(
-        [PROGRAM, "serve", "--port", "0"],
+        [PROGRAM, "serve", "--port", "0", *options],
         env={**os.environ, **settings, **environment},
         stdout=subprocess.PIPE,
         text=True,
