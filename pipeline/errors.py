@@ -14,6 +14,7 @@ LikenessError
 │  ├─ LibraryNotFound
 │  ├─ PersonNotFound
 │  ├─ GroupNotFound
+│  │  └─ GroupSettled       somebody was faster
 │  └─ LinkNotFound          a link that works once was used, has expired, or never was one
 ├─ NotLoggedIn              nobody said who asks, or a session, token or password is no good
 ├─ NotAllowed               who asks may see it, but not do this
@@ -99,6 +100,8 @@ class GroupNotFound(NotFound):
 
 class GroupSettled(GroupNotFound):
     """Somebody whose decisions the reader may read has settled the group."""
+
+    code = "group_settled"
 
 
 class LinkNotFound(NotFound):

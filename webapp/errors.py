@@ -38,6 +38,7 @@ STATUS: dict[type[errors.LikenessError], int] = {
     errors.LibraryNotFound: 404,
     errors.PersonNotFound: 404,
     errors.GroupNotFound: 404,
+    errors.GroupSettled: 404,
     errors.LinkNotFound: 404,
     errors.NotLoggedIn: 401,
     errors.NotAllowed: 403,
