@@ -167,7 +167,7 @@ def test_a_search_with_a_file_that_is_no_picture_says_so(filled: CommandHere, tm
 
 def test_words_that_the_encoder_does_not_know_are_one_sentence(filled: CommandHere) -> None:
     done = filled.run("search", "--text", "xyzzy")
-    assert done.returncode == 1
+    assert (done.returncode, done.stdout) == (0, "")
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -176,7 +176,7 @@ def test_the_name_of_a_file_is_found_and_what_was_looked_for_where_is_told(fille
     [line] = done.stdout.splitlines()
     assert line.endswith("chelsea.jpg  file name: chelsea")
     assert "captions, tags and file names only: chelsea" in done.stderr
-    assert filled.run("search", "--text", "chelsea ", "--words-weight", "0").returncode == 1
+    assert filled.run("search", "--text", "chelsea ", "--words-weight", "0").stdout == ""
 
 
 def test_an_export_has_every_original_and_its_metadata(filled: CommandHere, tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ class HostileHouse:
     batch: str = "hostile"
     banks: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    tokens: dict[str, str] = field(default_factory=dict)
 
     @property
     def backend(self) -> Backend:
@@ -92,8 +93,11 @@ class HostileHouse:
 
     def program(self, name: str = "mallory") -> httpx.Client:
         """Return a program that may do what somebody may."""
-        person = accounts.find_person(self.backend, OWNER, name)
-        secret = sessions.make_token(self.backend, OWNER, "program", EVERY_SCOPE, 1.0, person=person)[1]
+        if name not in self.tokens:  # nobody can have many
+            person = accounts.find_person(self.backend, OWNER, name)
+            made = sessions.make_token(self.backend, OWNER, "program", EVERY_SCOPE, 1.0, person=person)
+            self.tokens[name] = made[1]
+        secret = self.tokens[name]
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {secret}"}, timeout=60)
 
     def browserlike(self, name: str) -> httpx.Client:
