@@ -121,7 +121,8 @@ def test_its_moderators_find_it_by_its_address_its_uploader_is_told_why_and_othe
     assert (told.state, told.error) == (ImageState.HELD, "It looks like one of a bank.")
     with pytest.raises(ImageNotFound):
         access.get_image(backend, ids[0], scene.who("Vi"), own_held_too=True)
-    listed = {name: len(listing.list_images(backend, Filter(), scene.who(name), limit=9).images) for name in NAMES}
+    held = {"state": ImageState.HELD, "limit": 9}
+    listed = {name: len(listing.list_images(backend, Filter(), scene.who(name), **held).images) for name in NAMES}
     assert listed == {"Mo": 1, "Uma": 1, "Bo": 0, "Vi": 0}
 
 

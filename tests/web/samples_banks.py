@@ -27,7 +27,7 @@ CHOICES = FormChoices(
 )
 RESTS = "It matched 21 of the last 40 uploads, which is far more than usual, and so it rests."
 CARD = BankCard("Cats", "/banks/b1", "main", "Refuse · normal (up to 31 bits)", "1,204 entries")
-PICTURE = "/images/0/thumbnail"
+PICTURE = "/sample/0.svg"
 ENTRY = EntryLine(1, "5f" * 32, PICTURE, "picture: cat.jpg", "28 Nov 2026")
 MATCH = MatchLine("/images/0", PICTURE, "cat.jpg", "2 bits apart", "held", "28 Nov 2026, 14:01", 1)
 BANK = BankPage(
