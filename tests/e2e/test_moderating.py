@@ -69,7 +69,7 @@ def uploading(page: Page, folder: Path) -> None:
     crop = folder / "closer.jpg"
     crop.write_bytes(cropped("coffee.png"))
     page.locator("#upload-files").set_input_files(crop)
-    copy = page.locator(".card", has_text="closer.jpg").locator(".copy", has_text="coffee.jpg")
+    copy = page.locator(".card", has_text="closer.jpg").locator(".card-copy", has_text="coffee.jpg")
     expect(copy).to_contain_text("Edited", timeout=30_000)
     page.get_by_role("button", name="Use coffee.jpg in its place").click()
     expect(page.locator(".card")).to_have_attribute("data-outcome", "deleted")
