@@ -140,7 +140,7 @@ def _has_come_to(place: int, data: Path, process: subprocess.Popen[bytes]) -> bo
 
 def _examine(report: Report, backend: Backend, hashes: dict[Path, str]) -> None:
     with backend.database.read() as connection:
-        rows = records_listing.list_rows(connection, Filter(), limit=10 * len(hashes))
+        rows = records_listing.list_rows(connection, Filter(), OWNER, limit=10 * len(hashes))
         images = records_images.get_by_rows(connection, rows)
     there = [image.sha256 for image in images]
     report.missing = len(set(hashes.values()) - set(there))

@@ -22,7 +22,7 @@ from pipeline.images import ImageRecord
 from pipeline.labels import clean_caption, clean_filename
 from pipeline.originals import original_bytes
 from pipeline.principals import Action, Principal
-from pipeline.stores import records_audit, records_bank_matches, records_banks
+from pipeline.stores import records_audit, records_banks, records_fingerprints
 from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_banks import Bank, NewEntry
@@ -229,7 +229,7 @@ def _entry(bank: Bank, picture: Picture, fingerprint: Fingerprint, origin: str, 
 def _entry_of(backend: Backend, bank: Bank, image: ImageRecord, notes: str) -> NewEntry:
     picture = backend.decoders.decode(original_bytes(backend, image))
     with backend.database.read() as connection:
-        fingerprint = records_bank_matches.fingerprint_of_row(connection, image.row) or fingerprint_of(picture)
+        fingerprint = records_fingerprints.get(connection, image.row) or fingerprint_of(picture)
     entry = _entry(bank, picture, fingerprint, f"image:{image.filename}", notes)
     return replace(entry, sha256=image.sha256)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from io import StringIO
 from itertools import chain
 
+from pipeline.features.pdq import from_hex, to_hex
 from pipeline.spreadsheets import as_cell
 
 HASH_NAMES = ("pdq", "hash", "pdq_hash", "pdqhash", "hash_value", "signal_value", "signal", "indicator", "value")
@@ -87,7 +88,7 @@ def csv_lines(hashes: Iterable[ReadHash]) -> Iterator[str]:
     yield _line(COLUMNS)
     for one in hashes:
         quality = "" if one.quality is None else str(one.quality)
-        yield _line((one.hash.hex(), quality, str(as_cell(one.notes))))
+        yield _line((to_hex(one.hash), quality, str(as_cell(one.notes))))
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -140,7 +141,7 @@ def _by_head(number: int, cells: Sequence[str], head: Mapping[str, int]) -> Read
     quality = told.get("quality", "")
     if quality and not _is_quality(quality):
         return RefusedLine(number, WRONG_QUALITY.format(quality=quality[:40]))
-    return ReadHash(bytes.fromhex(found[1]), int(float(quality)) if quality else None, _note(told.get("notes", "")))
+    return ReadHash(from_hex(found[1]), int(float(quality)) if quality else None, _note(told.get("notes", "")))
 
 
 def _by_looks(number: int, line: str) -> ReadHash | RefusedLine:
@@ -153,7 +154,7 @@ def _by_looks(number: int, line: str) -> ReadHash | RefusedLine:
     behind = parts[place + 1] if place + 1 < len(parts) else ""
     found = HASH.fullmatch(parts[place])
     digits = found[1] if found else ""
-    return ReadHash(bytes.fromhex(digits), int(behind) if behind.isdecimal() and _is_quality(behind) else None)
+    return ReadHash(from_hex(digits), int(behind) if behind.isdecimal() and _is_quality(behind) else None)
 
 
 def _fault(text: str) -> str:

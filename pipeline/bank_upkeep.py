@@ -23,8 +23,8 @@ from pipeline.features.near_hashes import NearHashes
 from pipeline.features.pdq import HASH_BYTES
 from pipeline.images import ImageRecord
 from pipeline.principals import Action, Principal
-from pipeline.purging import purge
-from pipeline.stores import records_audit, records_bank_matches, records_banks, records_images
+from pipeline.purging import purge_in_parts
+from pipeline.stores import records_audit, records_bank_matches, records_banks, records_fingerprints, records_images
 from pipeline.stores.database import Connection, Database
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_bank_matches import BankMatch, NewMatch, Pending
@@ -39,7 +39,6 @@ IMAGES_AT_ONCE = 5_000
 """Images compared in one transaction, a few seconds of work: as much is done again after a crash."""
 
 HELD_AT_ONCE = 200  # images held in one transaction, in which nobody else writes
-PURGE_BATCH = 500
 EXAMPLES = 12  # pictures shown before they are held
 
 CHANGED = "There are {now:,} pictures by now, not {expected:,}. Please look again."
@@ -196,13 +195,13 @@ def _unspared(backend: Backend, bank: Bank, rows: Sequence[int]) -> list[int]:
     ]
     if not good:
         return list(rows)
-    kept = []
     with backend.database.read() as connection:
-        for row in rows:
-            fingerprint = records_bank_matches.fingerprint_of_row(connection, row)
-            if not fingerprint or not any(ranked(one, fingerprint, now, one.bank.max_distance) for one in good):
-                kept.append(row)
-    return kept
+        theirs = records_fingerprints.get_many(connection, rows)
+
+    def is_spared(fingerprint: Fingerprint | None) -> bool:
+        return fingerprint is not None and any(ranked(one, fingerprint, now, one.bank.max_distance) for one in good)
+
+    return [row for row in rows if not is_spared(theirs.get(row))]
 
 
 # ---- What was refused
@@ -210,10 +209,6 @@ def _unspared(backend: Backend, bank: Bank, rows: Sequence[int]) -> list[int]:
 
 def purge_refused(backend: Backend, before: datetime) -> int:
     """Forget for good what banks have refused, the last time before a moment; return how many pictures."""
-    purged = 0
-    while True:
-        with backend.database.read() as connection:
-            rows = records_bank_matches.refused_before(connection, before, PURGE_BATCH)
-        purged += purge(backend, rows)
-        if len(rows) < PURGE_BATCH:
-            return purged
+    return purge_in_parts(
+        backend, lambda connection, most: records_bank_matches.refused_before(connection, before, most)
+    )

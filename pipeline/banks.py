@@ -34,6 +34,7 @@ from pipeline.stores import (
     records_audit,
     records_bank_matches,
     records_banks,
+    records_fingerprints,
     records_libraries,
     records_principals,
 )
@@ -311,10 +312,11 @@ def remember(connection: Connection, image: ImageRecord, principal: Principal, *
     """Keep the hash of a picture that is removed, so that it stays removed; return whether that could be done.
 
     Call it in the transaction of the removal, which writes ALONE. It goes into the bank of what was removed from the
-    library, which is made when there is none, and refuses. An image that was never analyzed has no hash to keep.
+    library, which is made when there is none, and refuses. An image that was never analyzed has no hash to keep, and
+    that of one without anything to tell would match nothing.
     """
-    fingerprint = records_bank_matches.fingerprint_of_row(connection, image.row)
-    if fingerprint is None or not any(fingerprint.whole):
+    fingerprint = records_fingerprints.get(connection, image.row)
+    if fingerprint is None or not fingerprint.quality:
         return False
     in_turn(connection, f"bank of what was removed {image.library}")
     bank = records_banks.removed_of(connection, image.library) or _made(

@@ -25,8 +25,8 @@ from pipeline.labels import check_tag_counts, clean_caption, clean_filename, cle
 from pipeline.originals import original_bytes, put_thumbnail
 from pipeline.principals import Action, Principal
 from pipeline.stores import (
-    records_bank_matches,
     records_embeddings,
+    records_fingerprints,
     records_image_audit,
     records_images,
     records_imports,
@@ -124,7 +124,7 @@ def _check_not_removed(backend: Backend, new: NewImage) -> None:
         there = records_images.find_by_sha256(connection, new.library, new.sha256)
         if there is None or there.deleted_at is None or there.state != ImageState.HELD:
             return
-        fingerprint = records_bank_matches.fingerprint_of_row(connection, there.row)
+        fingerprint = records_fingerprints.get(connection, there.row)
     if fingerprint is None:
         return
     judgement = bank_matching.judge(backend, new.library, new.sha256, fingerprint)
@@ -220,7 +220,7 @@ def _keep_original(backend: Backend, new: NewImage, path: Path) -> None:
 def analyze(backend: Backend, image: ImageRecord, token: str) -> bool:
     """Compute everything about a claimed image and make it READY; return False when the lease was lost meanwhile.
 
-    What a bank holds becomes HELD, and what one refuses FAILED, before anybody has seen it. Raises ImageRejected or
+    What a bank holds becomes HELD, and what one refuses FAILED, before a search can find it. Raises ImageRejected or
     ObjectNotFound, which end the analysis, and StoreUnavailable, after which it is tried again.
     """
     picture = decode_original(backend, image)

@@ -13,7 +13,7 @@ from pipeline.backend import Backend
 from pipeline.errors import Conflict, InvalidQuery, LibraryNotFound, NotAllowed
 from pipeline.labels import LONGEST_LIBRARY, check_library_name
 from pipeline.principals import OWNER, Action, Principal, Role, Scope
-from pipeline.purging import CARETAKER, purge
+from pipeline.purging import CARETAKER, purge_in_parts
 from pipeline.stores import records_audit, records_libraries, records_people, records_principals
 from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
@@ -26,7 +26,6 @@ MOST_JOINED = 400
 SHARE_OF_OTHERS = 0.5
 """The part of both that others may fill unasked, so that nobody is kept from making libraries of their own."""
 
-PURGE_BATCH = 500  # images purged in one transaction, so that others need not wait long for the database
 
 UNKNOWN = "There is no such library."
 SEVERAL = "Several libraries are called “{name}”. Please name one by its id: {ids}."
@@ -247,13 +246,7 @@ def purge_deleted(backend: Backend, before: datetime) -> int:
 
 
 def _purge(backend: Backend, library: Library) -> int:
-    purged = 0
-    while True:
-        with backend.database.read() as connection:
-            rows = records_libraries.rows_in(connection, library.id, PURGE_BATCH)
-        if not rows:
-            break
-        purged += purge(backend, rows)
+    purged = purge_in_parts(backend, lambda connection, most: records_libraries.rows_in(connection, library.id, most))
     with backend.database.write() as connection:
         if records_libraries.forget(connection, library.id):
             records_audit.add(

@@ -1,11 +1,11 @@
 """Forgetting images for good: first their records, then at once their files.
 
-Whoever forgets an image calls `purge`, or `forget` and then `remove_files`; objects that no record names are removed
-by `remove_orphans` alone, which `reconcile` calls for those that it finds.
+Whoever forgets an image calls `purge` or `purge_in_parts`, or `forget` and then `remove_files`; objects that no record
+names are removed by `remove_orphans` alone, which `reconcile` calls for those that it finds.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from pipeline.backend import Backend
@@ -19,6 +19,7 @@ from pipeline.stores.records_audit import Event
 
 log = logging.getLogger(__name__)
 
+PURGE_BATCH = 500  # images purged in one transaction, so that others need not wait long for the database
 ORPHANS_AT_ONCE = 100  # removed in one transaction, with one request to an object store on the network
 
 Owner = tuple[str, str]
@@ -44,6 +45,22 @@ def purge(backend: Backend, rows: Sequence[int], *, deleted_before: datetime | N
         forget(connection, images, CARETAKER)
     remove_files(backend, images)
     return len(images)
+
+
+def purge_in_parts(
+    backend: Backend, find: Callable[[Connection, int], Sequence[int]], *, deleted_before: datetime | None = None
+) -> int:
+    """Purge what `find` returns, some rows at a time, until there are no more; return how many images there were.
+
+    `find` is given a connection and the most rows that it may return. With `deleted_before` as `purge` has it.
+    """
+    purged = 0
+    while True:
+        with backend.database.read() as connection:
+            rows = find(connection, PURGE_BATCH)
+        purged += purge(backend, rows, deleted_before=deleted_before)
+        if len(rows) < PURGE_BATCH:
+            return purged
 
 
 def forget(connection: Connection, images: Sequence[ImageRecord], principal: Principal) -> None:

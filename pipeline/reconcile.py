@@ -19,7 +19,7 @@ from pipeline.duplicate_groups import regroup_all
 from pipeline.features.encoders.protocol import meanings
 from pipeline.images import image_of_key, original_key
 from pipeline.libraries import purge_deleted
-from pipeline.purging import Owner, purge, remove_orphans
+from pipeline.purging import Owner, purge_in_parts, remove_orphans
 from pipeline.stores import (
     copies,
     records_embeddings,
@@ -38,7 +38,6 @@ from pipeline.uploads import remove_leftovers
 
 log = logging.getLogger(__name__)
 
-PURGE_BATCH = 500  # images purged in one transaction, so that others need not wait long for the database
 REQUEUE_BATCH = 5000  # images that wait again after one transaction
 READ_BATCH = 500  # images that get the category and keywords of the encoder in use in one transaction
 SWEEP_BATCH = 500  # objects or images compared in one transaction
@@ -119,13 +118,11 @@ def reconcile(backend: Backend, *, sweep_objects: bool = False) -> Repairs:
 
 
 def _purge_trash(backend: Backend, before: datetime) -> int:
-    purged = 0
-    while True:
-        with backend.database.read() as connection:
-            rows = records_listing.rows_deleted_before(connection, before, PURGE_BATCH)
-        purged += purge(backend, rows, deleted_before=before)
-        if len(rows) < PURGE_BATCH:
-            return purged
+    return purge_in_parts(
+        backend,
+        lambda connection, most: records_listing.rows_deleted_before(connection, before, most),
+        deleted_before=before,
+    )
 
 
 def _analyze_again(backend: Backend) -> int:

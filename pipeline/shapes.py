@@ -33,13 +33,6 @@ FORMATS: Mapping[str, str] = {
 MEDIA_TYPE_START = "image/"
 
 
-def orientation_of(width: int, height: int) -> str:
-    """Return one of ORIENTATIONS for upright pixels."""
-    if 20 * max(width, height) <= SQUARE_TWENTIETHS * min(width, height):
-        return "square"
-    return "landscape" if width > height else "portrait"
-
-
 def size_of(width: int, height: int) -> str:
     """Return one of SIZES."""
     return next(size for size in reversed(SIZES) if width * height >= SIZE_PIXELS[size])

@@ -10,7 +10,7 @@ from house import House, ensure_library
 from putting import putting
 from shelf import Shelf
 
-from pipeline import libraries
+from pipeline import libraries, purging
 from pipeline.errors import Conflict, InvalidQuery, LibraryNotFound, LikenessError, NotAllowed
 from pipeline.filters import Filter
 from pipeline.principals import NOBODY, OWNER, Principal, Role, Scope
@@ -381,7 +381,7 @@ def test_repair_forgets_a_deleted_library_and_its_files_when_its_time_is_over(
     open_grid_backend, tmp_path, models, monkeypatch
 ):
     backend = open_grid_backend(read_settings(data=tmp_path / "data", models=models, trash_days=0))
-    monkeypatch.setattr(libraries, "PURGE_BATCH", 2)
+    monkeypatch.setattr(purging, "PURGE_BATCH", 2)
     house = House(backend)
     house.add("ann", administrator=True)
     libraries.make(backend, OWNER, "scans")

@@ -10,6 +10,7 @@ from pipeline.bank_entries import Added, BankEntry, TriedOut
 from pipeline.bank_rules import Kind
 from pipeline.bank_upkeep import MatchedImage
 from pipeline.banks import BankInfo
+from pipeline.features.pdq import to_hex
 from pipeline.principals import Principal
 from webapp import bank_words as words
 from webapp.dependencies import shell
@@ -148,7 +149,7 @@ def _entry(bank_id: str, entry: BankEntry) -> EntryLine:
     facts = (words.quality(entry.quality), words.until_in_words(entry.expires_at))
     return EntryLine(
         id=entry.id,
-        hash=entry.hash.hex(),
+        hash=to_hex(entry.hash),
         thumbnail_url=f"/banks/{bank_id}/entries/{entry.id}/thumbnail" if entry.has_thumbnail else "",
         origin=words.origin(entry.origin),
         added=as_short_date(entry.added_at),

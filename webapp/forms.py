@@ -32,7 +32,6 @@ MOST_FIELDS = 2000  # as many selected pictures as one page can hold, and more
 MOST_COLORS = 5
 MOST_VALUES = 20  # of one filter; each is a condition in the statement, and nobody ticks more boxes
 LONGEST_TEXT = 500  # characters of a search
-LONGEST_OFFSET = 10_000
 MOST_PIXELS = 1_000_000  # a side; no picture has as many
 YEARS = (1, 9998)  # that a date can be in, and the one after it
 TRUTHS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "": False}

@@ -250,11 +250,6 @@ def fingerprints_behind(
     ]
 
 
-def fingerprint_of_row(connection: Connection, row: int) -> Fingerprint | None:
-    """Return the fingerprint of an image, or None when it has none of today."""
-    return records_fingerprints.get_many(connection, [row]).get(row)
-
-
 # ---- What was refused
 
 

@@ -126,6 +126,11 @@ def get_many(connection: Connection, rows: Sequence[int]) -> dict[int, Fingerpri
     return found
 
 
+def get(connection: Connection, row: int) -> Fingerprint | None:
+    """Return the fingerprint of an image, or None when it has none of today."""
+    return get_many(connection, [row]).get(row)
+
+
 def sample(connection: Connection, limit: int) -> list[int]:
     """Return the rows of about `limit` images that can be found and have a fingerprint, spread over all of them."""
     last = connection.scalar(sa.select(sa.func.max(fingerprints.c.image_row))) or 0

@@ -16,7 +16,16 @@ FILES = """(files) => {
 Files = list[tuple[str, bytes]]
 
 
+def scripted(page: Page) -> None:
+    """Return when the scripts of the page that is shown have run, as they have before a hand has moved.
+
+    A link that was clicked may have shown the next page already, and module scripts run behind its markup.
+    """
+    page.wait_for_load_state("domcontentloaded")
+
+
 def _transfer(page: Page, files: Files):
+    scripted(page)
     packed = [[name, base64.b64encode(data).decode()] for name, data in files]
     return page.evaluate_handle(FILES, packed)
 

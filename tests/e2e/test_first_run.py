@@ -88,6 +88,7 @@ def make_the_first_account(page: Page) -> None:
 
 def upload(page: Page, name: str, data: bytes) -> None:
     page.get_by_role("link", name="Upload").click()
+    expect(page.get_by_role("heading", name="Add pictures")).to_be_visible()
     drop(page, [(name, data)])
     expect(page.locator(".card[data-outcome=added]", has_text=name)).to_be_visible()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from e2e.conftest import DESKTOP, PHONE, OpenVisitor, Site
-from e2e.gestures import names
+from e2e.gestures import names, scripted
 from playwright.sync_api import Locator, Page, expect
 
 from tests.web.photos import encoded, photo
@@ -72,6 +72,7 @@ def test_a_box_is_drawn_moved_and_searched(site: Site, visitor: OpenVisitor, scr
     page.get_by_role("link", name="Search a part").click()
     picture = page.locator("[data-region]")
     expect(picture).to_be_visible()
+    scripted(page)
     area = picture.bounding_box()
     assert area
     page.mouse.move(area["x"] + 0.2 * area["width"], area["y"] + 0.1 * area["height"])

@@ -2,14 +2,13 @@
 
 import os
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2 as httpx
 import pytest
-import uvicorn
-from command import wait_until
+from oidc_provider import free_listener, listening
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from pipeline import accounts, libraries, members, sessions
@@ -56,20 +55,17 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Site]:
     data = tmp_path_factory.mktemp("flows")
     app = create_app(read_settings(data=data, models=models, accounts="required"), with_worker=False)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-    sockets = [server.config.bind_socket()]
-    thread = threading.Thread(target=server.run, kwargs={"sockets": sockets})
-    thread.start()
-    wait_until(lambda: server.started)
-    backend = app.state.running.backend
-    who = local_owner(backend)
-    ada = accounts.add_person(backend, who, "ada", administrator=True, password=PASSWORD)
-    accounts.add_person(backend, who, "root", administrator=True, password=PASSWORD)
-    library = libraries.make(backend, who, "family").id
-    members.grant(backend, who, library, "ada", Role.OWNER)
-    yield Site(f"http://127.0.0.1:{sockets[0].getsockname()[1]}", backend, ada, library)
-    server.should_exit = True
-    thread.join()
+    listener = free_listener()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with listening(listener, app):
+        httpx.get(f"{url}/livez", timeout=60).raise_for_status()
+        backend = app.state.running.backend
+        who = local_owner(backend)
+        ada = accounts.add_person(backend, who, "ada", administrator=True, password=PASSWORD)
+        accounts.add_person(backend, who, "root", administrator=True, password=PASSWORD)
+        library = libraries.make(backend, who, "family").id
+        members.grant(backend, who, library, "ada", Role.OWNER)
+        yield Site(url, backend, ada, library)
 
 
 @pytest.fixture

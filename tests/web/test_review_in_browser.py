@@ -4,16 +4,15 @@ import csv
 import hashlib
 import io
 import re
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2 as httpx
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from command import wait_until
 from duplicates import Findings
+from oidc_provider import free_listener, listening
 from pictures import picture_bytes
 from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
@@ -92,20 +91,17 @@ def _middle(data: bytes, seed: int) -> bytes:
 def site(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Site]:
     data = tmp_path_factory.mktemp("review")
     app = create_app(read_settings(data=data, models=models, accounts="required"), with_worker=False)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-    sockets = [server.config.bind_socket()]
-    thread = threading.Thread(target=server.run, kwargs={"sockets": sockets})
-    thread.start()
-    wait_until(lambda: server.started)
-    backend = app.state.running.backend
-    who = local_owner(backend)
-    library = libraries.make(backend, who, "family").id
-    for name, role in (("ada", Role.OWNER), ("bob", Role.MODERATOR)):
-        accounts.add_person(backend, who, name, password=PASSWORD)
-        members.grant(backend, who, library, name, role)
-    yield Site(f"http://127.0.0.1:{sockets[0].getsockname()[1]}", backend, library)
-    server.should_exit = True
-    thread.join()
+    listener = free_listener()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with listening(listener, app):
+        httpx.get(f"{url}/livez", timeout=60).raise_for_status()
+        backend = app.state.running.backend
+        who = local_owner(backend)
+        library = libraries.make(backend, who, "family").id
+        for name, role in (("ada", Role.OWNER), ("bob", Role.MODERATOR)):
+            accounts.add_person(backend, who, name, password=PASSWORD)
+            members.grant(backend, who, library, name, role)
+        yield Site(url, backend, library)
 
 
 Comes = Callable[..., Page]

@@ -13,6 +13,7 @@ from pipeline.bank_rules import level_of
 from pipeline.banks import BankInfo, BankSettings
 from pipeline.description import describe
 from pipeline.errors import InvalidQuery, TooManyBytes
+from pipeline.features.pdq import to_hex
 from pipeline.principals import Action
 from pipeline.uploads import spooled
 from webapp import bank_words as words
@@ -292,7 +293,7 @@ def _described(info: BankInfo) -> dict[str, Any]:
 def _entry(entry: BankEntry) -> dict[str, Any]:
     return {
         "id": entry.id,
-        "hash": entry.hash.hex(),
+        "hash": to_hex(entry.hash),
         "quality": entry.quality,
         "sha256": entry.sha256,
         "origin": entry.origin,
