@@ -23,6 +23,7 @@ check: .venv/develop ## format, lint, types, import rules, and the files for con
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file bench/mypy.ini bench
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python deploy/check.py
 

@@ -123,7 +123,8 @@ def _interleaved(architecture: str, models: Path, rounds: int) -> dict[str, list
     taken: dict[tuple[str, int], list[tuple[float, float]]] = {(kind, which): [] for kind in KINDS for which in (0, 1)}
     for number in range(rounds + 2):
         for kind, (image, text) in asks.items():
-            for which, ask in enumerate((image, partial(text, number))):
+            calls: tuple[Callable[[], object], ...] = (image, partial(text, number))
+            for which, ask in enumerate(calls):
                 cpu, wall = time.process_time(), time.perf_counter()
                 ask()
                 taken[kind, which].append((time.process_time() - cpu, time.perf_counter() - wall))

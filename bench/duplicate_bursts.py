@@ -63,7 +63,7 @@ def _depth(height: int, width: int, chance: random.Random) -> npt.NDArray[np.flo
         noise = cv2.GaussianBlur(rng.normal(size=(24, 32)).astype(np.float32), (0, 0), chance.uniform(2, 4))
         field = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
         depth[field > np.quantile(field, chance.uniform(0.6, 0.85))] = chance.uniform(0.5, 1)
-    return cv2.GaussianBlur(depth, (0, 0), max(0.5, width / 400))
+    return cv2.GaussianBlur(depth, (0, 0), max(0.5, width / 400)).astype(np.float32, copy=False)
 
 
 def _camera(pixels: npt.NDArray[np.generic], chance: random.Random) -> npt.NDArray[np.generic]:

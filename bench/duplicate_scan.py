@@ -97,12 +97,14 @@ def _known_pairs(backend: Backend, file: Path) -> None:
     told: dict[str, Counter[str]] = defaultdict(Counter)
     root = file.parent.parent.resolve()
     for pair in csv.DictReader(file.open(newline="", encoding="utf-8")):
-        rows = [paths.get(str(root / pair[side])) for side in ("a", "b")]
+        a, b = (paths.get(str(root / pair[side])) for side in ("a", "b"))
         name = pair["kind"] if pair["kind"] == "hard_negative" else f"{pair['kind']} {pair['transform']}"
-        if None in rows or rows[0] == rows[1]:
-            told[name]["the same bytes" if None not in rows else "not there"] += 1
+        if a is None or b is None:
+            told[name]["not there"] += 1
+        elif a == b:
+            told[name]["the same bytes"] += 1
         else:
-            told[name][verdicts.get((min(rows), max(rows)), "nothing")] += 1
+            told[name][verdicts.get((min(a, b), max(a, b)), "nothing")] += 1
     for name, counts in sorted(told.items()):
         print(f"  {name:36}" + ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()))
 

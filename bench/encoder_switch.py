@@ -20,7 +20,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 import numpy as np
-from served import PROGRAM, MemoryWatch, serving
+from served import PROGRAM, MemoryWatch, Server, serving
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 WORDS = ("dog", "car", "flower", "church")
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def measure(
-    client: httpx.Client, server: object, data: Path, environment: dict[str, str], options: argparse.Namespace
+    client: httpx.Client, server: Server, data: Path, environment: dict[str, str], options: argparse.Namespace
 ) -> None:
     listed = client.get("/api/v1/images", params={"limit": 200}).json()["images"]
     questions = [{"image_id": image["id"]} for image in listed[:BY_IMAGE]] + [{"text": word} for word in WORDS]

@@ -111,8 +111,8 @@ def collect(
                 asked.append((figures_of(places[best].tolist(), len(at)), int(kin[best].sum())))
             (full, right), (single, right_single), (without, _) = asked
             rows.append((label, full, single, without, right, right_single))
-    label, *numbers = zip(*rows, strict=True)
-    return Cases(np.array(label), *(np.array(each) for each in numbers))
+    labels, *numbers = zip(*rows, strict=True)
+    return Cases(np.array(labels), *(np.array(each) for each in numbers))
 
 
 def picture_queries(rows: list[Labelled], vectors: Vectors) -> list[tuple[str, Vectors, Chosen, Chosen]]:
