@@ -161,7 +161,7 @@ def act(connection: Connection, row: int, judgement: Judgement) -> None:
 def judge_again(connection: Connection, library: str, rows: Sequence[int]) -> None:
     """Let images that have come back wait for analysis, and so for the banks, if their library has any that act."""
     if records_banks.is_any_acting(connection, library, datetime.now(UTC)):
-        records_images.analyze_again(connection, rows)
+        records_images.analyze_as_new(connection, rows)
 
 
 def warnings_of(backend: Backend, row: int) -> list[str]:
