@@ -121,6 +121,7 @@ def approve(backend: Backend, image_ids: Sequence[str], principal: Principal, re
         for image in images:
             banks.forget(connection, image, principal)  # it may have been removed to stay so, and was restored
             holding.release(connection, image.row)
+        records_images.note_approved(connection, [image.row for image in images])
         records_image_audit.add(connection, principal, Event.IMAGES_APPROVED, images, reason=reason)
 
     return _settle(backend, image_ids, principal, APPROVED, reason, do)

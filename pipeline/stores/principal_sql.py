@@ -8,9 +8,8 @@ from pipeline.errors import RefusedByBank
 from pipeline.images import ImageState
 from pipeline.principals import Action, Principal
 from pipeline.stores.records_banks import is_acting
-from pipeline.stores.records_cases import APPROVED
-from pipeline.stores.tables import image_sources, images
-from pipeline.stores.tables_duplicates import banks, moderation_cases
+from pipeline.stores.tables import UtcTime, image_sources, images, libraries
+from pipeline.stores.tables_duplicates import banks
 
 
 def allowed(principal: Principal, action: Action = Action.SEE) -> sa.ColumnElement[bool]:
@@ -35,25 +34,24 @@ def changeable(principal: Principal) -> sa.ColumnElement[bool]:
 _REFUSED = (images.c.state == ImageState.FAILED) & (sa.func.coalesce(images.c.error_code, "") == RefusedByBank.code)
 
 
-_NEVER_JUDGED = images.c.state.in_((ImageState.WAITING, ImageState.FAILED)) & images.c.analyzed_at.is_(None)
-"""Whether no bank has been asked about an image: it waits for its first analysis, or that has failed before.
+def _unjudged() -> sa.ColumnElement[bool]:
+    bank, library = banks.alias(), libraries.alias()
+    never = images.c.state.in_((ImageState.WAITING, ImageState.FAILED)) & images.c.analyzed_at.is_(None)
+    theirs = bank.c.library.is_(None) | (bank.c.library == library.c.id)
+    acting = is_acting(bank, sa.bindparam("acting_at", callable_=lambda: datetime.now(UTC), type_=UtcTime))
+    # Of libraries, not of images: the banks are looked at once in a statement, and only if an image waits.
+    return never & images.c.library.in_(sa.select(library.c.id).join(bank, theirs).where(acting))
 
-Browsers show many a file that cannot be analyzed. One that is analyzed anew has been shown before and stays, but
-`analyzed_at` is forgotten when an image comes back from the trash, or from having been refused.
+
+UNJUDGED = _unjudged()
+"""Whether an image must be judged before it is shown: a bank may hold or refuse it, and none was asked.
+
+It waits for its first analysis, or that has failed before a bank was asked; browsers show many a file that cannot be
+analyzed. `analyzed_at` tells it, which is also written when a moderator approves an image, and forgotten when one comes
+back from the trash or from having been refused. What is analyzed anew otherwise has been shown before, and stays.
 """
 
-
-def unjudged() -> sa.ColumnElement[bool]:
-    """Return whether an image must be judged before it is shown: a bank may hold or refuse it, and was never asked.
-
-    What a moderator has approved is shown. The banks are looked at once in a statement, and only if an image waits.
-    """
-    bank, case = banks.alias(), moderation_cases.alias()
-    acting = is_acting(bank, datetime.now(UTC))
-    of_server = sa.exists().where(bank.c.library.is_(None), acting)
-    of_library = images.c.library.in_(sa.select(bank.c.library).where(bank.c.library.is_not(None), acting))
-    approved = sa.exists().where(case.c.image_row == images.c.row, case.c.outcome == APPROVED)
-    return _NEVER_JUDGED & (of_server | of_library) & ~approved
+_SHOWN = (images.c.state == ImageState.READY) | ~((images.c.state == ImageState.HELD) | _REFUSED | UNJUDGED)
 
 
 def unheld(principal: Principal, *, own_too: bool = False) -> sa.ColumnElement[bool]:
@@ -62,8 +60,7 @@ def unheld(principal: Principal, *, own_too: bool = False) -> sa.ColumnElement[b
     What a bank has refused, or may hold or refuse and has not judged yet, is held back as well. With `own_too` it is
     not from those who have sent it either, who may be told what becomes of it, and shown nothing.
     """
-    kept_back = (images.c.state == ImageState.HELD) | _REFUSED | unjudged()
-    shown = (images.c.state == ImageState.READY) | ~kept_back | allowed(principal, Action.CHANGE)
+    shown = _SHOWN | allowed(principal, Action.CHANGE)
     if not own_too or principal.person_id is None:
         return shown
     came = image_sources.c.image_row == images.c.row

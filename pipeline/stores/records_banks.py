@@ -129,7 +129,7 @@ def versions(connection: Connection, library: str) -> dict[str, int]:
     return dict(connection.execute(sa.select(banks.c.id, banks.c.version).where(theirs)).all())
 
 
-def is_acting(bank: sa.FromClause, now: datetime) -> sa.ColumnElement[bool]:
+def is_acting(bank: sa.FromClause, now: datetime | sa.BindParameter[datetime]) -> sa.ColumnElement[bool]:
     """Return whether a row of `banks`, or of an alias of it, is a bank that may hold or refuse what comes in."""
     lasting = bank.c.expires_at.is_(None) | (bank.c.expires_at > now)
     flagging = bank.c.action.in_((BankAction.HOLD, BankAction.REFUSE)) & (bank.c.kind != Kind.GOOD)

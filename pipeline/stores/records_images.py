@@ -24,7 +24,7 @@ from pipeline.stores import (
     records_regroup,
     records_words,
 )
-from pipeline.stores.principal_sql import allowed, changeable, present, unheld, unjudged
+from pipeline.stores.principal_sql import UNJUDGED, allowed, changeable, present, unheld
 from pipeline.stores.tables import color_share_column, image_sources, images, insert_into, palette, tags
 
 T = TypeVar("T")
@@ -174,7 +174,7 @@ def get_by_rows(connection: Connection, rows: Sequence[int]) -> list[ImageRecord
     """Return the images of these rows that there are, in the order asked."""
     records: dict[int, ImageRecord] = {}
     for part in _parts(rows):
-        asked = sa.select(images, unjudged().label("is_unjudged")).where(images.c.row.in_(part))
+        asked = sa.select(images, UNJUDGED.label("is_unjudged")).where(images.c.row.in_(part))
         found = connection.execute(asked).mappings().all()
         names = _first_sources(connection, part)
         uploaders = _sole_uploaders(connection, part)
@@ -288,6 +288,13 @@ def analyze_as_new(connection: Connection, rows: Sequence[int]) -> None:
     records_embeddings.touch_analyzed(connection, rows)
 
 
+def note_approved(connection: Connection, rows: Sequence[int]) -> None:
+    """Write down that a moderator has looked at the images, so that those need not be judged before they are shown."""
+    for part in _parts(rows):
+        never = (images.c.row.in_(part), images.c.analyzed_at.is_(None))
+        connection.execute(images.update().where(*never).values(analyzed_at=datetime.now(UTC)))
+
+
 def wait_again_all(connection: Connection, principal: Principal) -> int:
     """Let every failed image that `principal` may change wait for analysis as if new; return how many."""
     return _wait_again(connection, allowed(principal) & changeable(principal) & unheld(principal))
@@ -298,8 +305,8 @@ def _wait_again(connection: Connection, condition: sa.ColumnElement[bool]) -> in
     fresh = {"state": ImageState.WAITING, "error": None, "error_code": None, "attempts": 0}
     # What a bank has refused is not shown again before it has been judged anew, even if it was shown once.
     refused = sa.func.coalesce(images.c.error_code, "") == RefusedByBank.code
-    fresh["analyzed_at"] = sa.case((refused, sa.null()), else_=images.c.analyzed_at)
-    statement = images.update().where(*failed, condition).values(**fresh, not_before=AT_ONCE)
+    judged_at = sa.case((refused, sa.null()), else_=images.c.analyzed_at)
+    statement = images.update().where(*failed, condition).values(**fresh, not_before=AT_ONCE, analyzed_at=judged_at)
     return connection.execute(statement).rowcount
 
 
