@@ -267,3 +267,18 @@ def test_what_a_bank_will_refuse_and_has_refused_is_to_others_as_what_is_not_the
     assert [answer.status_code for answer in (*own_files, again)] == [404] * 4
     assert REFUSAL in shown
     assert f"/images/{world.cat.id}" not in shown
+
+
+def test_who_restores_a_picture_that_a_bank_is_asked_about_first_is_led_to_what_is_there(world: HeldWorld) -> None:
+    cup = world.put(jpeg("coffee.png"), "cup.jpg")
+    Worker(world.backend).drain()
+    uploader = Visitor(world, "uploader")
+    curation.delete(world.backend, [cup.id], world.as_person("uploader"))
+
+    restored = uploader.send("POST", f"/images/{cup.id}/restore", {})
+
+    assert (restored.status_code, restored.headers["location"]) == (303, "/trash")
+    assert "1 picture restored." in uploader.client.get("/trash").text
+    assert uploader.send("GET", f"/images/{cup.id}", {}).status_code == 404
+    Worker(world.backend).drain()
+    assert uploader.send("GET", f"/images/{cup.id}", {}).status_code == 200
