@@ -273,28 +273,6 @@ def wait_again(connection: Connection, rows: Sequence[int]) -> int:
     return sum(_wait_again(connection, images.c.row.in_(part)) for part in _parts(rows))
 
 
-def analyze_as_new(connection: Connection, rows: Sequence[int]) -> None:
-    """Let those of the images that are ready, or wait already, be analyzed as if they never had been.
-
-    Until it is done they are found by nobody, and held back where a bank may hold or refuse them.
-    """
-    for part in _parts(rows):
-        ready = (images.c.row.in_(part), images.c.state == ImageState.READY)
-        connection.execute(
-            images.update().where(*ready).values(state=ImageState.WAITING, attempts=0, not_before=AT_ONCE)
-        )
-        waiting = (images.c.row.in_(part), images.c.state == ImageState.WAITING)
-        connection.execute(images.update().where(*waiting).values(analyzed_at=None))
-    records_embeddings.touch_analyzed(connection, rows)
-
-
-def note_approved(connection: Connection, rows: Sequence[int]) -> None:
-    """Write down that a moderator has looked at the images, so that those need not be judged before they are shown."""
-    for part in _parts(rows):
-        never = (images.c.row.in_(part), images.c.analyzed_at.is_(None))
-        connection.execute(images.update().where(*never).values(analyzed_at=datetime.now(UTC)))
-
-
 def wait_again_all(connection: Connection, principal: Principal) -> int:
     """Let every failed image that `principal` may change wait for analysis as if new; return how many."""
     return _wait_again(connection, allowed(principal) & changeable(principal) & unheld(principal))
