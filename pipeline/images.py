@@ -45,7 +45,7 @@ class ImageRecord:
     the size of the original. `color`, `category` and `encoder` are None until the image has been analysed, and until
     then there are no `keywords`; often none fits. `path` is set when the original was imported in place and lies
     outside the object store. `error_code` is the code of what ended the analysis, or holds the image. Times are in UTC,
-    except `taken_at`, which is the camera's clock.
+    except `taken_at`, which is the camera's clock. `is_unjudged` when a bank may hold or refuse it that was not asked.
     """
 
     row: int
@@ -73,12 +73,16 @@ class ImageRecord:
     library_name: str = ""
     uploader: str | None = None
     error_code: str | None = None
+    is_unjudged: bool = False
 
     @property
     def is_kept_back(self) -> bool:
-        """Whether it is held or was refused by a bank, and so shown to the moderators of its library alone."""
+        """Whether it is held, or a bank has refused it or not judged it yet: shown to its library's moderators alone.
+
+        The same as `principal_sql.unheld` says.
+        """
         is_refused = self.state == ImageState.FAILED and self.error_code == RefusedByBank.code
-        return is_refused or self.state == ImageState.HELD
+        return is_refused or self.is_unjudged or self.state == ImageState.HELD
 
     @property
     def object_key(self) -> str:

@@ -16,7 +16,7 @@ from pipeline.images import ImageRecord, ImageState, new_image_id
 from pipeline.labels import clean_reason
 from pipeline.moderation_queue import Case, by_row, check_moderating, decides
 from pipeline.principals import Action, Principal
-from pipeline.stores import records_cases, records_image_audit, records_images, records_principals
+from pipeline.stores import records_cases, records_image_audit, records_images, records_judged, records_principals
 from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
 from pipeline.stores.records_cases import APPROVED, ESCALATED, HELD, REMOVED, REPORTED
@@ -121,6 +121,7 @@ def approve(backend: Backend, image_ids: Sequence[str], principal: Principal, re
         for image in images:
             banks.forget(connection, image, principal)  # it may have been removed to stay so, and was restored
             holding.release(connection, image.row)
+        records_judged.note_approved(connection, [image.row for image in images])
         records_image_audit.add(connection, principal, Event.IMAGES_APPROVED, images, reason=reason)
 
     return _settle(backend, image_ids, principal, APPROVED, reason, do)

@@ -133,8 +133,8 @@ def _card(
     elif with_kin and outcome == "added" and image:
         kin = _kin(backend, principal, image)
         sentence = _(WITH_COPIES) if kin else sentence
-    if outcome in {"held", "failed", "deleted"} and image and not access.may_look(principal, image):
-        image = None  # told that it is held, and nothing more
+    if image and not access.may_look(principal, image):
+        image = None  # told what becomes of it, and nothing more
     is_shown = image is not None and image.state in {ImageState.READY, ImageState.HELD} and image.deleted_at is None
     return UploadCard(
         id=card.id,

@@ -129,12 +129,17 @@ def versions(connection: Connection, library: str) -> dict[str, int]:
     return dict(connection.execute(sa.select(banks.c.id, banks.c.version).where(theirs)).all())
 
 
+def is_acting(bank: sa.FromClause, now: datetime | sa.BindParameter[datetime]) -> sa.ColumnElement[bool]:
+    """Return whether a row of `banks`, or of an alias of it, is a bank that may hold or refuse what comes in."""
+    lasting = bank.c.expires_at.is_(None) | (bank.c.expires_at > now)
+    flagging = bank.c.action.in_((BankAction.HOLD, BankAction.REFUSE)) & (bank.c.kind != Kind.GOOD)
+    return flagging & bank.c.paused.is_(None) & (bank.c.ratio > 0) & lasting
+
+
 def is_any_acting(connection: Connection, library: str, now: datetime) -> bool:
     """Whether the uploads to a library are compared with a bank that may hold or refuse them."""
     theirs = banks.c.library.is_(None) | (banks.c.library == library)
-    acting = (banks.c.action.in_((BankAction.HOLD, BankAction.REFUSE)), banks.c.paused.is_(None))
-    lasting = banks.c.expires_at.is_(None) | (banks.c.expires_at > now)
-    return connection.execute(sa.select(banks.c.id).where(theirs, lasting, *acting).limit(1)).first() is not None
+    return connection.execute(sa.select(banks.c.id).where(theirs, is_acting(banks, now)).limit(1)).first() is not None
 
 
 def change(connection: Connection, bank_id: str, **values: object) -> None:

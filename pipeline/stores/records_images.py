@@ -12,6 +12,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
+from pipeline.errors import RefusedByBank
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, EXIF_FIELDS, Category, Keyword, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState, Source, new_image_id
 from pipeline.principals import Principal
@@ -23,7 +24,7 @@ from pipeline.stores import (
     records_regroup,
     records_words,
 )
-from pipeline.stores.principal_sql import allowed, changeable, present, unheld
+from pipeline.stores.principal_sql import UNJUDGED, allowed, changeable, present, unheld
 from pipeline.stores.tables import color_share_column, image_sources, images, insert_into, palette, tags
 
 T = TypeVar("T")
@@ -173,7 +174,8 @@ def get_by_rows(connection: Connection, rows: Sequence[int]) -> list[ImageRecord
     """Return the images of these rows that there are, in the order asked."""
     records: dict[int, ImageRecord] = {}
     for part in _parts(rows):
-        found = connection.execute(sa.select(images).where(images.c.row.in_(part))).mappings().all()
+        asked = sa.select(images, UNJUDGED.label("is_unjudged")).where(images.c.row.in_(part))
+        found = connection.execute(asked).mappings().all()
         names = _first_sources(connection, part)
         uploaders = _sole_uploaders(connection, part)
         called = records_libraries.names_of(connection, {values["library"] for values in found})
@@ -271,16 +273,6 @@ def wait_again(connection: Connection, rows: Sequence[int]) -> int:
     return sum(_wait_again(connection, images.c.row.in_(part)) for part in _parts(rows))
 
 
-def analyze_again(connection: Connection, rows: Sequence[int]) -> None:
-    """Let those of the images that are ready wait for analysis; until it is done they are found by nobody."""
-    for part in _parts(rows):
-        ready = (images.c.row.in_(part), images.c.state == ImageState.READY)
-        connection.execute(
-            images.update().where(*ready).values(state=ImageState.WAITING, attempts=0, not_before=AT_ONCE)
-        )
-    records_embeddings.touch_analyzed(connection, rows)
-
-
 def wait_again_all(connection: Connection, principal: Principal) -> int:
     """Let every failed image that `principal` may change wait for analysis as if new; return how many."""
     return _wait_again(connection, allowed(principal) & changeable(principal) & unheld(principal))
@@ -289,7 +281,10 @@ def wait_again_all(connection: Connection, principal: Principal) -> int:
 def _wait_again(connection: Connection, condition: sa.ColumnElement[bool]) -> int:
     failed = (images.c.state == ImageState.FAILED, images.c.deleted_at.is_(None))
     fresh = {"state": ImageState.WAITING, "error": None, "error_code": None, "attempts": 0}
-    statement = images.update().where(*failed, condition).values(**fresh, not_before=AT_ONCE)
+    # What a bank has refused is not shown again before it has been judged anew, even if it was shown once.
+    refused = sa.func.coalesce(images.c.error_code, "") == RefusedByBank.code
+    judged_at = sa.case((refused, sa.null()), else_=images.c.analyzed_at)
+    statement = images.update().where(*failed, condition).values(**fresh, not_before=AT_ONCE, analyzed_at=judged_at)
     return connection.execute(statement).rowcount
 
 
@@ -350,6 +345,7 @@ def _record(values: RowMapping, filename: str, labels: tuple[str, ...], swatches
         state=ImageState(values["state"]),
         error=values["error"],
         error_code=values["error_code"],
+        is_unjudged=bool(values["is_unjudged"]),
         filename=filename,
         media_type=values["media_type"],
         bytes=values["bytes"],

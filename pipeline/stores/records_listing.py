@@ -22,7 +22,7 @@ from pipeline.stores.swatch_columns import Rows
 from pipeline.stores.tables import images
 
 EVERYWHERE = Filter()
-KEPT_BACK = frozenset({ImageState.HELD, ImageState.FAILED})  # states with images that are kept back from some
+KEPT_BACK = frozenset(ImageState) - {ImageState.READY}  # states with images that are kept back from some
 ROWS_PER_LOOK = 5000  # of which one statement says whether they are shown, in about 5 ms
 
 

@@ -116,6 +116,8 @@ images = sa.Table(
     sa.Index("ix_images_created_at", "created_at").ddl_if(dialect="postgresql"),
     sqlite_autoincrement=True,  # a purged row number is never given to another image
 )
+"""`analyzed_at` is when an image became READY last, or a moderator approved one that never had; None for what the banks
+of its library are to judge before it is shown (`principal_sql.UNJUDGED`)."""
 
 image_sources = sa.Table(
     "image_sources",

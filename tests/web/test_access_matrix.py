@@ -33,6 +33,7 @@ from pipeline import (
     upload_choices,
 )
 from pipeline.backend import Backend
+from pipeline.bank_rules import BankAction
 from pipeline.features.comparison import Comparison, Verdict
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord
@@ -107,6 +108,7 @@ class World:
             records_libraries.set_role(connection, self.shared, self.people["bystander"].id, Role.OWNER)
             records_libraries.set_role(connection, self.shared, self.people["reporter"].id, Role.VIEWER)
             connection.execute(moderation_cases.delete())  # nobody reports without end
+            connection.execute(tables_duplicates.banks.delete())  # what no bank has judged is not shown
             records_libraries.rename(connection, self.shared, SECRET_NAME)
             records_libraries.set_deleted(connection, self.shared, None)
 
@@ -233,11 +235,16 @@ class World:
         return saved_searches.save(self.backend, self.as_person("bystander"), SECRET_CAPTION, fields, query).id
 
     def new_bank_id(self) -> str:
-        """Return a bank with an entry; it is the only one, since a library has a hundred at most."""
+        """Return a bank with an entry; it is the only one, since a library has a hundred at most.
+
+        It keeps nothing back that waits for it.
+        """
         owner = self.as_person("bystander")
         with self.backend.database.write() as connection:
             connection.execute(tables_duplicates.banks.delete())
-        self.bank = banks.make(self.backend, owner, self.shared, banks.BankSettings(SECRET_CAPTION)).bank.id
+        self.bank = banks.make(
+            self.backend, owner, self.shared, banks.BankSettings(SECRET_CAPTION, BankAction.WARN)
+        ).bank.id
         with self.backend.database.write() as connection:
             entry = NewEntry(bytes(range(32)), 100, f"upload:{SECRET_FILE}", thumbnail=b"a small picture")
             records_banks.add_entries(connection, self.bank, [entry], None)

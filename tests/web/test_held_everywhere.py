@@ -223,15 +223,27 @@ def refuse(world: HeldWorld, data: bytes) -> None:
     with spooled(io.BytesIO(data), "known.jpg", max_bytes=len(data)) as upload:
         bank_entries.add_picture(world.backend, owner, bank, upload)
     world.cat = world.put(data, SECRET_FILE, caption=SECRET_CAPTION, tags=[TAG])
-    Worker(world.backend).drain()
 
 
-def test_what_a_bank_has_refused_is_to_others_as_what_is_not_there(world: HeldWorld) -> None:
+def test_what_a_bank_will_refuse_and_has_refused_is_to_others_as_what_is_not_there(world: HeldWorld) -> None:
     refuse(world, jpeg("chelsea.png"))
     asked = doors(world)
+    addresses = [
+        f"{api}/images/{world.cat.id}{path}" for api in ("", "/api/v1") for path in ("", "/thumbnail", "/original")
+    ]
+    unjudged = {"viewer": answers(world, "viewer", asked)}
+    waiting = {
+        kind: [Visitor(world, kind).send("GET", path, {}).status_code for path in addresses if path != addresses[3]]
+        for kind in ("uploader", "moderator")
+    }
+    uploader = Visitor(world, "uploader")
+    early = uploader.send("GET", addresses[3], {}).json()
+    early_card = uploader.send("POST", "/upload", {"file": (SECRET_FILE, jpeg("chelsea.png")), "library": world.shared})
+    early_shown = uploader.client.get(early_card.headers["location"]).text
+    Worker(world.backend).drain()
 
     refused = {kind: answers(world, kind, asked) for kind in OUTSIDE}
-    moderators, uploader = answers(world, "moderator", asked), Visitor(world, "uploader")
+    moderators = answers(world, "moderator", asked)
     own = uploader.send("GET", f"/api/v1/images/{world.cat.id}", {}).json()
     own_files = [uploader.send("GET", f"/images/{world.cat.id}{path}", {}) for path in ("", "/thumbnail", "/original")]
     card = uploader.send("POST", "/upload", {"file": (SECRET_FILE, jpeg("chelsea.png")), "library": world.shared})
@@ -241,12 +253,32 @@ def test_what_a_bank_has_refused_is_to_others_as_what_is_not_there(world: HeldWo
     curation.delete(world.backend, [world.cat.id], world.as_person("bystander"), purge=True)
     purged = {kind: answers(world, kind, asked) for kind in OUTSIDE}
 
-    compared = [(kind, door) for kind in OUTSIDE for door in refused[kind] if "/audit" not in door]
-    differing = [(kind, door) for kind, door in compared if refused[kind][door] != purged[kind][door]]
-    assert differing == [], "\n".join(apart(refused[kind][door][1], purged[kind][door][1]) for kind, door in differing)
+    for kept in (unjudged, refused):
+        compared = [(kind, door) for kind in kept for door in kept[kind] if "/audit" not in door]
+        differing = [(kind, door) for kind, door in compared if kept[kind][door] != purged[kind][door]]
+        assert differing == [], "\n".join(apart(kept[kind][door][1], purged[kind][door][1]) for kind, door in differing)
+    assert (waiting["uploader"], waiting["moderator"]) == ([404] * 5, [200] * 5)
+    assert (early["state"], early["error"]) == ("waiting", None)
+    assert "Kept. Being analyzed…" in early_shown
+    assert f"/images/{world.cat.id}" not in early_shown
     told = {door.split(" ")[1] for door, (status, text) in moderators.items() if status == 200 and SECRET_FILE in text}
     assert told >= {"/status", f"/images/{world.cat.id}", "/api/v1/images", f"/api/v1/images/{world.cat.id}"}
     assert (own["state"], own["error"]) == ("failed", REFUSAL)
     assert [answer.status_code for answer in (*own_files, again)] == [404] * 4
     assert REFUSAL in shown
     assert f"/images/{world.cat.id}" not in shown
+
+
+def test_who_restores_a_picture_that_a_bank_is_asked_about_first_is_led_to_what_is_there(world: HeldWorld) -> None:
+    cup = world.put(jpeg("coffee.png"), "cup.jpg")
+    Worker(world.backend).drain()
+    uploader = Visitor(world, "uploader")
+    curation.delete(world.backend, [cup.id], world.as_person("uploader"))
+
+    restored = uploader.send("POST", f"/images/{cup.id}/restore", {})
+
+    assert (restored.status_code, restored.headers["location"]) == (303, "/trash")
+    assert "1 picture restored." in uploader.client.get("/trash").text
+    assert uploader.send("GET", f"/images/{cup.id}", {}).status_code == 404
+    Worker(world.backend).drain()
+    assert uploader.send("GET", f"/images/{cup.id}", {}).status_code == 200

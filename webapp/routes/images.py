@@ -25,9 +25,11 @@ from webapp.bank_words import bank_fields
 from webapp.dependencies import BackendDependency, PrincipalDependency, RunningDependency, shell
 from webapp.evidence_words import evidence_sentence, format_name, verdict_words
 from webapp.facts import facts_of
+from webapp.flash import leave_notice
 from webapp.forms import FormDependency
 from webapp.image_features import palette_bars, score_bars, word_links
 from webapp.language import gettext as _
+from webapp.language import ngettext
 from webapp.moderation_words import told_of
 from webapp.pages import Tile
 from webapp.pages_image import CopyLink, ImagePage
@@ -114,10 +116,14 @@ def delete_image(image_id: str, backend: BackendDependency, principal: Principal
 
 @router.post("/images/{image_id}/restore")
 def restore_image(image_id: str, backend: BackendDependency, principal: PrincipalDependency) -> Response:
-    """Bring a deleted image back."""
+    """Bring a deleted image back; where a bank is asked about it first, its page is not there yet."""
     image = access.get_image(backend, image_id, principal, Action.CHANGE, deleted_too=True)
-    curation.restore(backend, [image.id], principal)
-    return RedirectResponse(image_url(image), 303)
+    restored = curation.restore(backend, [image.id], principal)
+    if all(access.may_look(principal, one) for one in restored):
+        return RedirectResponse(image_url(image), 303)
+    response = RedirectResponse("/trash", 303)
+    leave_notice(response, ngettext("%(number)s picture restored.", "%(number)s pictures restored.", len(restored)))
+    return response
 
 
 @router.post("/images/{image_id}/retry")
