@@ -79,7 +79,7 @@ def summary_of(result: SearchResult | None, strong: Sequence[Tile], passing: int
         )
     if not stacked:
         return found
-    return _("%(found)s, %(number)s of them in stacks", found=found, number=f"{as_number(stacked)}{more}")
+    return _("%(found)s, %(number)s of them lie under others", found=found, number=f"{as_number(stacked)}{more}")
 
 
 def weak_count_of(result: SearchResult | None, passing: int, strong: Sequence[Tile], weak: Sequence[Tile]) -> int:
