@@ -7,8 +7,10 @@ from starlette.responses import Response
 
 from pipeline import access
 from pipeline.duplicate_groups import groups_with
+from pipeline.images import ImageRecord
 from pipeline.stacking import Stack, get_stack
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
+from webapp.evidence_words import format_name
 from webapp.forms import Fields, fields_of, read_filter, read_integer
 from webapp.language import gettext as _
 from webapp.language import ngettext
@@ -21,6 +23,7 @@ from webapp.reviewing import group_url
 from webapp.routes.search import with_library_ids
 from webapp.stacks import stack_url
 from webapp.tiles import tile_of_image
+from webapp.wording import as_size, dimensions
 
 router = APIRouter(include_in_schema=False)
 
@@ -51,8 +54,14 @@ def show_stack(image_id: str, request: Request, backend: BackendDependency, prin
 
 
 def _tiles(stack: Stack) -> tuple[Tile, ...]:
-    beside = (replace(tile_of_image(image), compare_url=compare_url(stack.top.id, image.id)) for image in stack.under)
-    return (tile_of_image(stack.top), *beside)
+    beside = (replace(_tile(image), compare_url=compare_url(stack.top.id, image.id)) for image in stack.under)
+    return (_tile(stack.top), *beside)
+
+
+def _tile(image: ImageRecord) -> Tile:
+    """Return a tile that says what there is to tell apart of pictures that look the same."""
+    facts = (dimensions(image), format_name(image.media_type), as_size(image.bytes))
+    return replace(tile_of_image(image), reason=" · ".join(facts))
 
 
 def _explanation(stack: Stack, fields: Fields) -> str:
