@@ -42,6 +42,23 @@ def others_of(
     Each was compared with the picture itself. Those of which somebody has said that they are variants, or unrelated,
     are left out: both are wanted. That `rows` exist for who asks is for the caller to know.
     """
+    near = _near(connection, rows)
+    beside = np.array(sorted({other for _, other, _ in near}), np.int64)
+    if not len(beside):
+        return {}
+    # Asked in one statement with the findings, SQLite would begin with all images that there are.
+    asked = sa.select(images.c.row, images.c.sha256, images.c.library)
+    passing = asked.where(VISIBLE, is_any_of(beside), *conditions(where, colored))
+    known = {row: (sha256, library) for row, sha256, library in connection.execute(passing)}
+    found: dict[int, list[Other]] = defaultdict(list)
+    for own, other, verdict in near:
+        if other in known:
+            found[own].append(Other(other, verdict, known[other]))
+    return dict(found)
+
+
+def _near(connection: Connection, rows: Collection[int]) -> list[tuple[int, int, Verdict]]:
+    """Return the pairs of one of `rows` and another that is nearly the same, in ascending order of the other."""
     columns = pair_findings.c
     array = np.array(sorted(rows), np.int64)
     meant = (
@@ -49,20 +66,11 @@ def others_of(
         columns.decision.is_(None) | columns.decision.not_in(sorted(APART)),
     )
     sides = [
-        sa.select(own.label("own"), other.label("other"), columns.verdict).where(*meant, is_any_of(array, own))
+        sa.select(own, other, columns.verdict).where(*meant, is_any_of(array, own))
         for own, other in ((columns.a_row, columns.b_row), (columns.b_row, columns.a_row))
     ]
-    near = sa.union_all(*sides).subquery()
-    asked = (
-        sa.select(near.c.own, near.c.other, near.c.verdict, images.c.sha256, images.c.library)
-        .join(images, images.c.row == near.c.other)
-        .where(VISIBLE, *conditions(where, colored))
-        .order_by(near.c.other)
-    )
-    found: dict[int, list[Other]] = defaultdict(list)
-    for own, other, verdict, sha256, library in connection.execute(asked):
-        found[own].append(Other(other, Verdict(verdict), (sha256, library)))
-    return dict(found)
+    found = connection.execute(sa.union_all(*sides))
+    return sorted(((own, other, Verdict(verdict)) for own, other, verdict in found), key=lambda pair: pair[1])
 
 
 def apart_among(connection: Connection, others: Mapping[int, Collection[Other]]) -> set[tuple[int, int]]:
