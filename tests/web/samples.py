@@ -388,7 +388,7 @@ def stack_page() -> pages_stacks.StackPage:
     return pages_stacks.StackPage(
         shell=SHELL,
         name=HOSTILE,
-        explanation="4 pictures: one, and what is the same in another file, format or size.",
+        explanation="4 pictures: the same in several files, formats or sizes.",
         tiles=tuple(tile(n) for n in (0, 5, 6, 7)),
         back_url="/?text=harbor",
         more_url="/images/1/stack?text=harbor&offset=120",

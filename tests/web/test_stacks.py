@@ -130,7 +130,13 @@ def test_a_stack_keeps_the_filters_and_leads_back(stocked: TestClient) -> None:
             "not those that lie under it",
             "Nearly the same as picture 0.png",
         ),
-        (CHINESE, r"90 .*14 张", "8 张", "不含", "picture 0.png"),
+        (
+            CHINESE,
+            r"90 张图片.*，其中 14 张叠在其他图片下面",
+            "8 张图片几乎相同",
+            "不含叠在下面的图片",
+            "与 picture 0.png 几乎相同",
+        ),
     ],
     ids=["English", "Chinese"],
 )

@@ -66,9 +66,11 @@ def _tile(image: ImageRecord) -> Tile:
 
 def _explanation(stack: Stack, fields: Fields) -> str:
     found = ngettext(
-        "%(number)s picture. Nothing else is nearly the same.",
-        "%(number)s pictures: one, and what is the same in another file, format or size.",
+        "%(number)s picture: the same in several files, formats or sizes.",
+        "%(number)s pictures: the same in several files, formats or sizes.",
         stack.total,
     )
+    if not stack.under:
+        found = _("Nothing else is nearly the same.")
     narrowed = _("Only what passes the filters of the search is shown.") if filters_only(fields) else ""
     return " ".join(sentence for sentence in (found, narrowed) if sentence)
