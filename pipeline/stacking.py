@@ -8,11 +8,11 @@ depends on those before it alone, never on where a page ends.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.access import get_image, visible
+from pipeline.access import GONE, get_image, visible
 from pipeline.backend import Backend
 from pipeline.errors import ImageNotFound
 from pipeline.filters import Filter
-from pipeline.images import ImageRecord, ImageState
+from pipeline.images import ImageRecord
 from pipeline.principals import Principal
 from pipeline.stores import records_images, records_stacks
 from pipeline.stores.records_stacks import NEARLY_THE_SAME, Other
@@ -22,8 +22,6 @@ SPARE = 60
 
 MOST_LOOKED_AT = 1000
 """Places of one page. Where so many lie under others the page has fewer tiles, and the next one goes on behind them."""
-
-NOT_ON_A_PAGE = "This picture is in no list of pictures now, so nothing lies under it."
 
 
 @dataclass(frozen=True)
@@ -134,11 +132,11 @@ def get_stack(
 ) -> Stack:
     """Return an image and what is nearly the same as it and passes `where`, the closest first, then the oldest.
 
-    Raises ImageNotFound for what does not exist for `principal` or is found by no search, and what a filter raises.
+    Raises ImageNotFound for what does not exist for `principal` or is kept back, and what a filter raises.
     """
     image = get_image(backend, image_id, principal)
-    if image.state is not ImageState.READY:
-        raise ImageNotFound(NOT_ON_A_PAGE)
+    if image.is_kept_back:
+        raise ImageNotFound(GONE)
     seen = visible(backend, where, principal)
     colored = backend.swatches.rows_with(seen)
     with backend.database.read() as connection:
