@@ -27,20 +27,24 @@ class ColorHit:
     why: dict[str, object]
 
 
-def find_by_colors(backend: Backend, where: Filter, *, limit: int, offset: int) -> tuple[list[ColorHit], bool, bool]:
-    """Return a page of the images that have the colors of `where`, best first; whether there are more; and any at all.
+def rows_by_colors(backend: Backend, where: Filter, needed: int) -> list[int]:
+    """Return the rows of the images that have the colors of `where`, best first: `needed` at least, or all.
 
     `where` has been narrowed to what somebody sees. Raises StoreUnavailable.
     """
     rows: list[int] = []
-    for found in _visible(backend, where, offset + limit + 1 + SPARE):
+    for found in _visible(backend, where, needed + SPARE):
         rows += found
-        if len(rows) > offset + limit:
+        if len(rows) >= needed:
             break
+    return rows
+
+
+def color_hits(backend: Backend, where: Filter, rows: Sequence[int]) -> list[ColorHit]:
+    """Return the images of these rows, in their order, with what of their palettes fits the colors of `where`."""
     with backend.database.read() as connection:
-        images = records_images.get_by_rows(connection, rows[offset : offset + limit])
-    hits = [ColorHit(image, why) for image, why in zip(images, _why(where, images), strict=True)]
-    return hits, len(rows) > offset + limit, bool(rows)
+        images = records_images.get_by_rows(connection, rows)
+    return [ColorHit(image, why) for image, why in zip(images, _why(where, images), strict=True)]
 
 
 def _visible(backend: Backend, where: Filter, number: int) -> Iterator[list[int]]:

@@ -4,6 +4,7 @@ The question is made in `questions`, the order in `ranking`, and what hits are w
 """
 
 import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from pipeline.filters import Filter
 from pipeline.fusion import ALIKE, Weights
 from pipeline.images import ImageState
 from pipeline.judging import JUDGED_ROWS, Hit, Judge, judge_search
-from pipeline.palette_search import find_by_colors
+from pipeline.palette_search import color_hits, rows_by_colors
 from pipeline.principals import Principal
 from pipeline.questions import Question, Term, ask
 from pipeline.ranking import (
@@ -32,6 +33,7 @@ from pipeline.ranking import (
 )
 from pipeline.relevance import Verdict
 from pipeline.sorting import ONLY_READY, Sort
+from pipeline.stacking import Slice, sliced, stacked
 from pipeline.stores import records_images, records_listing
 from pipeline.stores.protocols import Neighbor
 from pipeline.stores.word_search import Ranked
@@ -52,7 +54,8 @@ class SearchQuery:
 
     With terms and another order than the best first, only what is strong or possible is returned, among the
     MOST_MATCHES nearest. `states` are for lists: a search finds analyzed images only. `weights` say what the content of
-    pictures counts beside the words in captions, tags and file names.
+    pictures counts beside the words in captions, tags and file names. `offset` is a place in the ranking. What answers
+    a question may be `stacked`: `limit` is that of the tiles then, under which lies what is nearly the same.
     """
 
     terms: tuple[Term, ...] = ()
@@ -62,6 +65,7 @@ class SearchQuery:
     limit: int = 20
     offset: int = 0
     weights: Weights = ALIKE
+    stacked: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,8 @@ class SearchResult:
 
     `ignored` are the words of the question that the encoder does not know. `by_words_alone` says that it knows none,
     so that only what has the words was found; when nothing has them either, `reason` is what it said to them.
-    `question` is what the terms came to.
+    `question` is what the terms came to. `beneath` is how many pictures of the result lie under which hit, by row,
+    `before` how many hits the pages before have, and `next_offset` the place at which the next one begins.
     """
 
     hits: tuple[Hit, ...]
@@ -82,14 +87,17 @@ class SearchResult:
     by_words_alone: bool = False
     reason: str = ""
     question: Question | None = None
+    beneath: Mapping[int, int] = field(default_factory=dict)
+    before: int = 0
+    next_offset: int = 0
 
 
 @dataclass(frozen=True)
 class _Page:
-    """The hits of one page, and what the ranking from its top on says of the whole search."""
+    """The hits of one page, where it lies, and what the ranking from its top on says of the whole search."""
 
     hits: list[Hit]
-    has_more: bool
+    slice: Slice
     verdict: Verdict
 
 
@@ -119,13 +127,16 @@ def search(backend: Backend, query: SearchQuery, principal: Principal) -> Search
     return SearchResult(
         hits=tuple(found.hits),
         verdict=found.verdict,
-        has_more=found.has_more,
+        has_more=found.slice.has_more,
         encoder=backend.encoder.name,
         took_ms=(time.perf_counter() - started) * 1000,
         ignored=question.ignored if question else (),
         by_words_alone=question is not None and question.vector is None,
         reason=reason,
         question=question,
+        beneath=found.slice.beneath,
+        before=found.slice.before,
+        next_offset=found.slice.next_place,
     )
 
 
@@ -147,9 +158,24 @@ def _weighed(question: Question, weights: Weights) -> Question:
 
 
 def _by_colors(backend: Backend, query: SearchQuery) -> _Page:
-    found, has_more, is_there_any = find_by_colors(backend, query.where, limit=query.limit, offset=query.offset)
-    hits = [Hit(hit.image, None, None, hit.why) for hit in found]
-    return _Page(hits, has_more, "match" if is_there_any else "none")
+    part = _sliced(backend, query, lambda needed: rows_by_colors(backend, query.where, needed))
+    hits = [Hit(hit.image, None, None, hit.why) for hit in color_hits(backend, query.where, part.tiles)]
+    return _Page(hits, part, "match" if part.ranked else "none")
+
+
+def _sliced(
+    backend: Backend,
+    query: SearchQuery,
+    rows_up_to: Callable[[int], list[int]],
+    *,
+    among: Collection[int] | None = None,
+    leave_out: Collection[int] = (),
+) -> Slice:
+    """Return the page of a ranking, stacked if that was asked."""
+    if not query.stacked:
+        return sliced(rows_up_to, offset=query.offset, limit=query.limit)
+    part = {"offset": query.offset, "limit": query.limit}
+    return stacked(backend, query.where, rows_up_to, **part, among=among, leave_out=leave_out)
 
 
 def _list(backend: Backend, query: SearchQuery, principal: Principal) -> _Page:
@@ -178,29 +204,37 @@ def _list(backend: Backend, query: SearchQuery, principal: Principal) -> _Page:
         is_there_any = bool(rows) or (query.offset > 0 and bool(rows_from(0, 1)))
         records = records_images.get_by_rows(connection, rows[: query.limit])
     hits = [Hit(record, None, None, explain_colors(record, query.where)) for record in records]
-    return _Page(hits, len(rows) > query.limit, "match" if is_there_any else "none")
+    end = query.offset + query.limit
+    part = Slice(rows[: query.limit], query.offset, end, len(rows) > query.limit, rows)
+    return _Page(hits, part, "match" if is_there_any else "none")
 
 
 def _find(backend: Backend, query: SearchQuery, question: Question, by_words: list[Ranked]) -> _Page:
     """Page through the ranking, asking for more until the page is full or there is no more."""
-    needed = max(query.offset + query.limit + 1, JUDGED_ROWS)
     key = frozen_key(backend, query.terms, query.where)
     kept = frozen(backend, key) if query.offset else None
     exhausted = kept is not None and len(kept) < FROZEN_RESULTS
     neighbors = kept or []
     first, depth = len(neighbors), len(neighbors)
-    rows = _shown(backend, neighbors, query.where, needed)
-    while len(rows) < needed and not exhausted:
-        depth = max(needed + OVER_FETCH, 2 * depth, FROZEN_RESULTS if key else 0)
-        ranked = rank(backend, query.where, question, by_words, query.weights, depth)
-        exhausted = len(ranked) < depth
-        neighbors = continued(neighbors[:first], ranked)
+
+    def rows_up_to(number: int) -> list[int]:
+        nonlocal neighbors, depth, exhausted
+        needed = max(number, JUDGED_ROWS)
         rows = _shown(backend, neighbors, query.where, needed)
-    is_paged = query.offset > 0 or len(rows) > query.limit
-    if key and is_paged and (len(neighbors) > first or not first):
+        while len(rows) < needed and not exhausted:
+            depth = max(needed + OVER_FETCH, 2 * depth, FROZEN_RESULTS if key else 0)
+            ranked = rank(backend, query.where, question, by_words, query.weights, depth)
+            exhausted = len(ranked) < depth
+            neighbors = continued(neighbors[:first], ranked)
+            rows = _shown(backend, neighbors, query.where, needed)
+        return rows
+
+    has_words_only = question.vector is None or not query.weights.content
+    among = {found.row for found in by_words} if has_words_only else None
+    part = _sliced(backend, query, rows_up_to, among=among, leave_out=question.leave_out)
+    if key and (query.offset > 0 or part.has_more) and (len(neighbors) > first or not first):
         freeze(backend, key, neighbors)
-    judge = _judge(backend, query.where, question, neighbors, by_words, rows)
-    return _page_of(judge, query, rows, neighbors)
+    return _page_of(_judge(backend, query.where, question, neighbors, by_words, part.ranked), part, neighbors)
 
 
 def _find_sorted(backend: Backend, query: SearchQuery, question: Question, by_words: list[Ranked]) -> _Page:
@@ -219,8 +253,8 @@ def _find_sorted(backend: Backend, query: SearchQuery, question: Question, by_wo
         freeze(backend, key, neighbors)
     order = backend.images.sorted(np.array(list(matches), np.int64), query.sort)
     in_order = [matches[row] for row in order.tolist()]
-    rows = _shown(backend, in_order, query.where, query.offset + query.limit + 1)
-    return _page_of(judge, query, rows, in_order)
+    part = _sliced(backend, query, lambda needed: _shown(backend, in_order, query.where, needed), among=matches)
+    return _page_of(judge, part, in_order)
 
 
 def _judge(
@@ -248,9 +282,8 @@ def _shown(backend: Backend, neighbors: list[Neighbor], where: Filter, needed: i
         return shown_rows(connection, [neighbor.row for neighbor in neighbors], where, needed)
 
 
-def _page_of(judge: Judge, query: SearchQuery, rows: list[int], neighbors: list[Neighbor]) -> _Page:
-    end = query.offset + query.limit
+def _page_of(judge: Judge, part: Slice, neighbors: list[Neighbor]) -> _Page:
     with judge.backend.database.read() as connection:
-        records = records_images.get_by_rows(connection, rows[query.offset : end])
+        records = records_images.get_by_rows(connection, part.tiles)
     hits = judge.hits(records, {neighbor.row: neighbor for neighbor in neighbors})
-    return _Page(hits, len(rows) > end, judge.verdict)
+    return _Page(hits, part, judge.verdict)

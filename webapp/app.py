@@ -53,6 +53,7 @@ from webapp.routes import (
     search,
     searches,
     selection,
+    stacks,
     status,
     trash,
     uploads,
@@ -163,6 +164,7 @@ def create_app(
         duplicates,
         banks,
         api_banks,
+        stacks,
     ):
         app.include_router(module.router)
     mount_static(app)

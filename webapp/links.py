@@ -12,8 +12,9 @@ WEB_ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
 SUBJECTS = ("text", "like", "picture")
 """The fields that say what to compare with; the others narrow."""
 
-VIEW_FIELDS = ("state", "sort", "by")
-"""The fields that say what is listed beside what was analyzed, in which order, and by what a text is found."""
+VIEW_FIELDS = ("state", "sort", "by", "copies")
+"""The fields that say what is listed beside what was analyzed, in which order, by what a text is found, and whether
+copies are tiles of their own."""
 
 
 def search_url(fields: Fields, **changes: str | None) -> str:

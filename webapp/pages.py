@@ -18,8 +18,8 @@ Strength = Literal["strong", "possible", "weak"]
 class Tile:
     """One image in a grid. `similarity` and `strength` are None when nothing was asked for (a plain list).
 
-    `stacked` near-identical images lie under this one and are not shown as tiles of their own; `stack_url` lists
-    them. `compare_url` shows it beside the picture that was asked with, "" where there is none.
+    `stacked` images that are nearly the same lie under this one and are no tiles of their own; `stack_url` lists all
+    of them. `compare_url` shows it beside the picture that was asked with, "" where there is none.
     """
 
     image: ImageRecord
@@ -182,7 +182,8 @@ class SearchPage:
     in place of words; nothing has been fetched yet. `saving_urls` are (format, address) of the results as a file.
     `sorts` are the orders there are (value, label), and `sort` the one that is chosen. `found_by` is by what a text can
     be found, and `by` what is chosen. `counted` says what the facets count. `may_change` is false for who may change
-    none of the pictures. `libraries`, `library` and `deleted_library` are for the first pictures, as in UploadPage.
+    none of the pictures. `copies` is the choice whether copies are stacked, None where nothing would be. `libraries`,
+    `library` and `deleted_library` are for the first pictures, as in UploadPage.
     """
 
     shell: Shell
@@ -217,6 +218,7 @@ class SearchPage:
     fetch_url: str = ""
     saving_urls: tuple[tuple[str, str], ...] = ()
     announcement: str = ""
+    copies: Choice | None = None
     may_change: bool = True
     libraries: tuple[tuple[str, str], ...] = ()
     library: str = ""

@@ -7,7 +7,9 @@ from pipeline.search import MOST_MATCHES, SearchResult
 from pipeline.sorting import Sort
 from webapp.language import as_number, marked, ngettext
 from webapp.language import gettext as _
+from webapp.pages import Tile
 from webapp.query_parts import Part
+from webapp.stacks import pictures_in
 from webapp.wording import listed
 
 WRITTEN = marked("captions, tags and file names")
@@ -57,18 +59,33 @@ def counted_of(counts: Counts, *, asked: bool) -> str:
     return _("How many of all pictures") if asked else ""
 
 
-def summary_of(result: SearchResult | None, strong: int, passing: int, *, asked: bool) -> str:
-    """Return how many pictures were found, and how fast."""
+def summary_of(result: SearchResult | None, strong: Sequence[Tile], passing: int, *, asked: bool) -> str:
+    """Return how many pictures were found, and how fast; those that lie under the `strong` tiles are among them."""
     if result is None:
         return ""
     ms = as_number(round(max(result.took_ms, 1)))
+    stacked = sum(tile.stacked for tile in strong)
+    more = "+" if result.has_more and len(strong) == len(result.hits) else ""
     if not asked:
-        return ngettext("%(number)s picture in %(ms)s ms", "%(number)s pictures in %(ms)s ms", passing, ms=ms)
-    more = "+" if result.has_more and strong == len(result.hits) else ""
-    number = f"{as_number(strong)}{more}"
-    return ngettext(
-        "%(number)s picture found in %(ms)s ms", "%(number)s pictures found in %(ms)s ms", strong, number=number, ms=ms
-    )
+        found = ngettext("%(number)s picture in %(ms)s ms", "%(number)s pictures in %(ms)s ms", passing, ms=ms)
+    else:
+        all_of_them = pictures_in(strong)
+        found = ngettext(
+            "%(number)s picture found in %(ms)s ms",
+            "%(number)s pictures found in %(ms)s ms",
+            all_of_them,
+            number=f"{as_number(all_of_them)}{more}",
+            ms=ms,
+        )
+    if not stacked:
+        return found
+    return _("%(found)s, %(number)s of them lie under others", found=found, number=f"{as_number(stacked)}{more}")
+
+
+def weak_count_of(result: SearchResult | None, passing: int, strong: Sequence[Tile], weak: Sequence[Tile]) -> int:
+    """Return how many weaker matches there are; what only words can find is not all that passes the filters."""
+    weaker = pictures_in(weak)
+    return weaker if result and result.by_words_alone else max(passing - pictures_in(strong), weaker)
 
 
 def hint_of(result: SearchResult | None, encoder: str) -> str:

@@ -38,6 +38,9 @@ POST   /upload                                              401  403  303  303  
 POST   /upload/choose                                       401  403  403  303  303  404  404   401  401  401  401
 POST   /upload/undo/{used_batch}                            401  403  403  303  303  404  404   401  401  401  401
 GET    /images/{image_id}                                   L    200  200  200  200  404  404   L    L    L    L
+GET    /images/{image_id}/stack                             L    200  200  200  200  404  404   L    L    L    L
+GET    /images/{deleted_id}/stack                           L    404  404  404  404  404  404   L    L    L    L
+GET    /images/{held_id}/stack                              L    404  404  404  404  404  404   L    L    L    L
 GET    /images/{deleted_id}                                 L    404  404  200  200  404  404   L    L    L    L
 GET    /images/{held_id}                                    L    404  404  200  200  404  404   L    L    L    L
 GET    /images/{held_id}/thumbnail                          L    404  404  200  200  404  404   L    L    L    L

@@ -8,6 +8,7 @@ from tests.web.samples import (
     image_pages,
     search_pages,
     selection_page,
+    stack_page,
     status_page,
     trash_page,
     upload_page,
@@ -47,6 +48,7 @@ def every_page() -> dict[str, tuple[str, object]]:
         "selection-tag": ("selection.html", selection_page("tag")),
         "error-404": ("error.html", error_page()),
         "trash": ("trash.html", trash_page()),
+        "stack": ("stack.html", stack_page()),
         "api-docs": ("api_docs.html", api_docs_page()),
     }
     found |= {f"searches-{name}": ("searches.html", value) for name, value in searches_pages().items()}

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.features.picture import CATEGORIES, COLOR_NAMES, Category, Palette, Swatch
 from pipeline.images import ImageRecord, ImageState
-from webapp import pages, pages_api_docs, pages_colors, pages_image, pages_uploads
+from webapp import pages, pages_api_docs, pages_colors, pages_image, pages_stacks, pages_uploads
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 LONG = "a-very-long-file-name-without-a-single-space-" * 5 + ".jpeg"
@@ -94,6 +94,7 @@ def tile(number: int = 0, strength: int | None = None, **changes: Any) -> pages.
         reason="The very same file" if strength == 0 and number == 0 else "",
         more_like_this_url=f"/?like={found.id}",
         stacked=3 if number % 9 == 4 else 0,
+        stack_url=f"/images/{found.id}/stack?text=harbor" if number % 9 == 4 else "",
     )
 
 
@@ -200,6 +201,7 @@ def search_pages() -> dict[str, pages.SearchPage]:
     return {
         "first": search_page(0, library_is_empty=True),
         "all": search_page(12),
+        "stacks": search_page(12, asked=True, copies=pages.Choice("Stack copies", "/?text=harbor", chosen=True)),
         "one": search_page(1, asked=True),
         "asked": search_page(24, asked=True, weak=23, chips=chips(), text=HOSTILE),
         "folded": search_page(3, asked=True, weak=57, more_url="/?text=dog&offset=60"),
@@ -380,6 +382,18 @@ def trash_page(**changes: Any) -> pages.TrashPage:
         older_url="/trash?before=1",
     )
     return replace(value, **changes)
+
+
+def stack_page() -> pages_stacks.StackPage:
+    return pages_stacks.StackPage(
+        shell=SHELL,
+        name=HOSTILE,
+        explanation="4 pictures: the same in several files, formats or sizes.",
+        tiles=tuple(tile(n) for n in (0, 5, 6, 7)),
+        back_url="/?text=harbor",
+        more_url="/images/1/stack?text=harbor&offset=120",
+        review_url="/duplicates/1",
+    )
 
 
 def error_page(status: int = 404) -> pages.ErrorPage:

@@ -38,6 +38,7 @@ from webapp.pairs import compare_url
 from webapp.rendering import page, wants_fragment
 from webapp.reviewing import group_url
 from webapp.security import FILE_POLICY
+from webapp.stacks import stacked_tile
 from webapp.tiles import display_url, image_url, region_url, tile_of_hit, tile_of_image
 
 router = APIRouter(include_in_schema=False)
@@ -223,12 +224,12 @@ def _likes(backend: Backend, principal: Principal, image: ImageRecord) -> tuple[
     if image.state != ImageState.READY:
         return ()
     try:
-        found = search(backend, SearchQuery((Term(image_id=image.id),), limit=LIKES), principal)
+        found = search(backend, SearchQuery((Term(image_id=image.id),), limit=LIKES, stacked=True), principal)
     except StoreUnavailable:
         # The page of an image is worth showing even while the vector engine is down; the search page says so.
         return ()
     return tuple(
-        replace(tile_of_hit(hit), compare_url=compare_url(image.id, hit.image.id))
+        replace(stacked_tile(tile_of_hit(hit), found.beneath), compare_url=compare_url(image.id, hit.image.id))
         for hit in found.hits
         if hit.strength != "weak"
     )

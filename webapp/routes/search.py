@@ -51,8 +51,17 @@ from webapp.pages import SearchPage
 from webapp.part_chips import heading_of, part_chips
 from webapp.query_parts import MOST_PARTS, Part, check_room, may_be_saved, read_parts, readable_parts, url_of
 from webapp.rendering import page, wants_fragment
-from webapp.search_words import announcement_of, counted_of, found_by_of, hint_of, sorts_of, summary_of
+from webapp.search_words import (
+    announcement_of,
+    counted_of,
+    found_by_of,
+    hint_of,
+    sorts_of,
+    summary_of,
+    weak_count_of,
+)
 from webapp.security import FILE_POLICY
+from webapp.stacks import copies_of, read_stacked, stacked_tile
 from webapp.tiles import tile_of_hit
 
 router = APIRouter(include_in_schema=False)
@@ -87,12 +96,11 @@ def show_search(
     """Show what the address asks for: a page, its results, or the next tiles."""
     fields = with_library_ids(backend, principal, fields_of(request.query_params))
     answer, status = _answer(backend, fields, principal, may_fetch=running.fetcher.is_on)
-    offset = _offset(fields)
     only_tiles = wants_fragment(request) and request.headers.get("HX-Target") == "more"
     response = _shown_answer(request, backend, principal, fields, answer, status, only_tiles=only_tiles)
     if only_tiles and answer.result:
         # The address says how much is shown, so that whoever comes back to it finds all of that, and their place in it.
-        response.headers["HX-Replace-Url"] = _shown_url(request, fields, offset + PAGE_SIZE)
+        response.headers["HX-Replace-Url"] = _shown_url(request, fields, answer.result.before + PAGE_SIZE)
     return response
 
 
@@ -183,7 +191,7 @@ def show_query_picture(key: str, backend: BackendDependency, principal: Principa
 
 
 def query_of(fields: Fields, *, limit: int = PAGE_SIZE, offset: int = 0) -> SearchQuery:
-    """Return what the fields of an address ask for. Raises InvalidQuery naming the field that is wrong."""
+    """Return what the fields of an address ask for, nothing stacked. Raises InvalidQuery naming what is wrong."""
     terms = tuple(part.term() for part in read_parts(fields))
     return SearchQuery(
         terms=terms,
@@ -206,6 +214,7 @@ def _answer(backend: Backend, fields: Fields, principal: Principal, *, may_fetch
             read_filter(fields)  # which goes with the picture and must be as it should, too
             return (_Answer(None, address=text), 200) if may_fetch else (_Answer(None, OFF), 422)
         query = query_of(fields, limit=_shown(fields), offset=_offset(fields))
+        query = replace(query, stacked=read_stacked(fields))
         return _Answer(search(backend, query, principal), weights=query.weights), 200
     except InvalidQuery as error:
         return _Answer(None, error.user_message), 422
@@ -260,7 +269,8 @@ def _page(
     asked = any(fields.get(name) for name in SUBJECTS)
     result = answer.result
     in_words = not (fields.get("like") or fields.get("picture"))
-    tiles = [tile_of_hit(hit, in_words=in_words) for hit in result.hits] if result else []
+    hits, beneath = (result.hits, result.beneath) if result else ((), {})
+    tiles = [stacked_tile(tile_of_hit(hit, in_words=in_words), beneath, fields) for hit in hits]
     strong = tuple(tile for tile in tiles if tile.strength != "weak")
     weak = tuple(tile for tile in tiles if tile.strength == "weak")
     narrowed = bool(filters_only(fields)) or bool(fields.get("state"))
@@ -268,7 +278,6 @@ def _page(
     parts = readable_parts(fields)
     labels = access.library_labels(backend, principal)
     is_empty = not asked and not narrowed and not ready and not waiting and not answer.problem
-    end = offset + _shown(fields)
     addable = access.upload_libraries(backend, principal)
     advice = _upload_advice(fields, addable)
     return SearchPage(
@@ -283,15 +292,15 @@ def _page(
         ),
         heading=heading_of(parts, is_narrowed=narrowed),
         clear_url="/",
-        query_fields=tuple((name, value) for name in ("picture", "like") for value in fields.get(name, ())),
+        query_fields=tuple((name, value) for name in ("picture", "like", "copies") for value in fields.get(name, ())),
         add_to=urlencode(fields_query(fields)) if asked and len(parts) < MOST_PARTS else "",
         facets=facets_of(counts, fields, labels, asked=asked),
         ranges=range_fields(fields),
         colors=color_fields(backend, principal, fields),
         tiles=strong,
         weak_tiles=weak,
-        weak_count=_weak_count(result, counts.passing - len(fields.get("like", ())), len(strong), len(weak)),
-        summary=summary_of(result, len(strong), _listed(fields, counts), asked=asked),
+        weak_count=weak_count_of(result, counts.passing - len(fields.get("like", ())), strong, weak),
+        summary=summary_of(result, strong, _listed(fields, counts), asked=asked),
         verdict=_verdict(result, asked=asked),
         hint=hint_of(result, backend.encoder.name),
         problem=answer.problem,
@@ -306,9 +315,9 @@ def _page(
         library_is_empty=is_empty,
         libraries=tuple(addable.items()) if is_empty else (),
         deleted_library=deleted_library(backend, principal) if is_empty else None,
-        more_url=search_url(fields, offset=str(end)) if result and _goes_on(result, end) else None,
+        more_url=search_url(fields, offset=str(result.next_offset)) if result and _goes_on(result) else None,
         saving_urls=saving_urls(fields) if tiles else (),
-        announcement=announcement_of(offset + len(tiles)) if offset else "",
+        announcement=announcement_of(result.before + len(tiles)) if result and offset else "",
         permalink=search_url(fields),
         sorts=tuple(
             (value, _(words))
@@ -320,19 +329,15 @@ def _page(
         may_save=may_be_saved(parts) and not (answer.problem or answer.address),
         found_by=found_by_of(parts),
         by=first(fields, "by"),
+        copies=copies_of(fields, tiles) if result else None,
         counted=counted_of(counts, asked=asked),
         may_change=access.may_change_any(principal),
     )
 
 
-def _weak_count(result: SearchResult | None, passing: int, strong: int, weak: int) -> int:
-    """Return how many weaker matches there are; what only words can find is not all that passes the filters."""
-    return weak if result and result.by_words_alone else max(passing - strong, weak)
-
-
-def _goes_on(result: SearchResult, end: int) -> bool:
+def _goes_on(result: SearchResult) -> bool:
     """Whether there is a next page; an offset that is too deep would be read as none, and begin again at the top."""
-    return result.has_more and end <= DEEPEST
+    return result.has_more and result.next_offset <= DEEPEST
 
 
 def _verdict(result: SearchResult | None, *, asked: bool) -> Literal["match", "weak", "none", ""]:
