@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 MODULES = sorted(path for name in ("pipeline", "webapp") for path in (ROOT / name).rglob("*.py"))
 
 HOMES = {
-    "faiss": ("pipeline/stores/vectors_faiss",),
+    "faiss": ("pipeline/stores/vectors_faiss", "pipeline/features/alignment.py"),
     "sqlalchemy": ("pipeline/stores/",),
     "alembic": ("pipeline/stores/",),
     "onnx": ("pipeline/features/encoders/", "pipeline/model_export.py"),

@@ -6,10 +6,11 @@ Transforms here are (3, 3) float64 and lead from the pixels of one picture to th
 from dataclasses import dataclass
 
 import cv2
+import faiss
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.features.local_features import LocalFeatures
+from pipeline.features.local_features import DESCRIPTOR_BYTES, LocalFeatures
 
 RATIO = 0.82
 """How much nearer, in bits, a point's match must be than the next one elsewhere (Lowe, 2004, has 0.8)."""
@@ -89,11 +90,28 @@ def is_possible(transform: Matrix, *, mirrored: bool) -> bool:
 
 def _matches(descriptors: npt.NDArray[np.uint8], b: LocalFeatures) -> npt.NDArray[np.int64]:
     """Return (n, 2) numbers of points that look more like each other than like any elsewhere."""
-    bits, nearest = cv2.batchDistance(descriptors, b.descriptors, cv2.CV_32S, normType=cv2.NORM_HAMMING, K=NEIGHBORS)
+    bits, nearest = _nearest(descriptors, b.descriptors)
     apart = np.abs(b.points[nearest[:, 1:]] - b.points[nearest[:, :1]]).max(axis=2) > SAME_PLACE_PX
     rivals = np.where(apart, bits[:, 1:], 256).min(axis=1)
     good = np.flatnonzero((bits[:, 0] < RATIO * rivals) & (bits[:, 0] <= LARGEST_DISTANCE))
     return np.column_stack([good, nearest[good, 0]]).astype(np.int64)
+
+
+def _nearest(
+    descriptors: npt.NDArray[np.uint8], known: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Return how many bits the NEIGHBORS nearest of the known differ in, and which they are; each (n, NEIGHBORS).
+
+    FAISS takes a quarter of the time of OpenCV's matcher, with one thread: waiting for others takes longer than it all.
+    """
+    index = faiss.IndexBinaryFlat(8 * DESCRIPTOR_BYTES)
+    index.add(known)
+    threads = faiss.omp_get_max_threads()  # of the calling thread alone
+    faiss.omp_set_num_threads(1)
+    try:
+        return index.search(descriptors, NEIGHBORS)
+    finally:
+        faiss.omp_set_num_threads(threads)
 
 
 def _distinct(points: npt.NDArray[np.float32]) -> int:

@@ -29,6 +29,8 @@ CORNER_CONTRAST = 8
 Gray = npt.NDArray[np.uint8]
 Corners = Sequence[cv2.KeyPoint]
 
+DESCRIPTOR_BYTES = 32  # of ORB
+
 PATCH = 31  # pixels that a point is described by, at its level; a picture smaller than that has no points
 
 
@@ -96,4 +98,4 @@ def _spread(corners: Corners, shape: tuple[int, ...]) -> list[cv2.KeyPoint]:
     return kept
 
 
-_NOTHING = LocalFeatures(np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8))
+_NOTHING = LocalFeatures(np.zeros((0, 2), np.float32), np.zeros((0, DESCRIPTOR_BYTES), np.uint8))
