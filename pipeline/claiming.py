@@ -124,6 +124,17 @@ def progress(backend: Backend, principal: Principal) -> Progress:
     return Progress(done, min(left, MOST_COUNTED), left > MOST_COUNTED)
 
 
+def left_of(
+    backend: Backend, principal: Principal, *, verdict: Verdict | None, library: str | None
+) -> tuple[int, bool]:
+    """Return how many open groups with a verdict, in a library, `principal` may settle, and whether there are more."""
+    check_reading(principal)
+    wanted = Wanted(verdict=verdict, library=library, may_settle=True)
+    with backend.database.read() as connection:
+        left = records_groups.count(connection, principal, wanted, most=MOST_COUNTED + 1)
+    return min(left, MOST_COUNTED), left > MOST_COUNTED
+
+
 def check_may_settle(group: Group) -> None:
     """Raise NotAllowed unless who asked for the group may change two pictures of it at least."""
     if not group.may_settle:

@@ -4,7 +4,7 @@ Who takes what is in `claiming`, what settling does in `settlements`, its opposi
 once in `settling_identical`.
 """
 
-from pipeline.claiming import CLAIM_MINUTES, Progress, check_may_settle, claim, next_group, progress, release
+from pipeline.claiming import CLAIM_MINUTES, Progress, check_may_settle, claim, left_of, next_group, progress, release
 from pipeline.settlements import Settled, Settlement, settle
 from pipeline.settling_identical import Preview, preview_identical, settle_identical
 from pipeline.undoing import Undone, undo
@@ -18,6 +18,7 @@ __all__ = [
     "Undone",
     "check_may_settle",
     "claim",
+    "left_of",
     "next_group",
     "preview_identical",
     "progress",

@@ -25,11 +25,14 @@ def test_who_asked_for_one_kind_is_led_through_that_kind_alone(idle_client: Test
     assert begun.headers["location"] == f"/duplicates/{first}?verdict=re-encoded&library=main"
     desk = idle_client.get(begun.headers["location"]).text
     assert desk.count('name="verdict" value="re-encoded"') == 2  # what decides, and what skips
+    assert "2 of these are left" in desk
+    assert "1 of 4" in idle_client.get(f"/duplicates/{first}").text
     asked = {"verdict": "re-encoded", "library": "main"}
     skipped = idle_client.post(f"/duplicates/{first}", data={"action": "skip", **asked})
     assert skipped.headers["location"] == f"/duplicates/{second}?verdict=re-encoded&library=main"
     decided = idle_client.post(f"/duplicates/{second}", data={"action": "variants", **asked})
     assert decided.headers["location"].startswith(f"/duplicates/{first}?done=")
+    assert "1 of these is left" in idle_client.get(decided.headers["location"]).text
     decided = idle_client.post(f"/duplicates/{first}", data={"action": "variants", **asked})
     assert decided.headers["location"].startswith("/duplicates?verdict=re-encoded&library=main&done=")
 

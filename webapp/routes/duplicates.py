@@ -13,12 +13,13 @@ from pipeline.backend import Backend
 from pipeline.comparing import compare_images
 from pipeline.duplicate_groups import Group, get_group, groups_with
 from pipeline.errors import Conflict, GroupNotFound, GroupSettled, InvalidQuery
+from pipeline.features.comparison import Verdict
 from pipeline.principals import Principal
 from webapp.dependencies import BackendDependency, PrincipalDependency, shell
 from webapp.duplicate_emptiness import all_done
 from webapp.flash import leave_notice, read_notice
 from webapp.forms import Fields, FormDependency, fields_of, first, read_truth
-from webapp.language import as_number
+from webapp.language import as_number, ngettext
 from webapp.language import gettext as _
 from webapp.pages_duplicates import ReviewPage
 from webapp.pairs import pair_of, side_of_image
@@ -148,10 +149,17 @@ def decide(
 
 def _next(backend: Backend, principal: Principal, after: str | None, narrowing: Mapping[str, str]) -> Group | None:
     """Claim and return the next group of those that are worked through."""
+    verdict, library = _narrowed(backend, principal, narrowing)
+    return settling.next_group(backend, principal, after, verdict=verdict, library=library)
+
+
+def _narrowed(
+    backend: Backend, principal: Principal, narrowing: Mapping[str, str]
+) -> tuple[Verdict | None, str | None]:
+    """Return the verdict and the library that somebody works through, None for all."""
     verdict, library = read_verdict(narrowing.get("verdict", "")), narrowing.get("library", "")
     meant = access.library_ids(backend, [library], principal) if library else ()
-    library = meant[0] if len(meant) == 1 else library
-    return settling.next_group(backend, principal, after, verdict=verdict, library=library or None)
+    return verdict, meant[0] if len(meant) == 1 else library or None
 
 
 def _queue_url(narrowing: Mapping[str, str], steps: Sequence[str] = ()) -> str:
@@ -243,7 +251,7 @@ def _page(
         comparison = compare_images(backend, left.image.id, right.image.id, principal)
     sides = [side_of_image(backend, member.image, principal) for member in (left, right)]
     pair = pair_of(sides[0], sides[1], comparison)
-    position = "" if is_settled else _position(backend, principal, group)
+    position = "" if is_settled else _position(backend, principal, group, narrowing)
     may_decide = group.may_settle and not is_settled and group.is_mine and left.may_change and right.may_change
     notice = notice or read_notice(request)[0]
     return ReviewPage(
@@ -281,12 +289,22 @@ def _claim(group: Group) -> dict[str, object]:
     return {"claim": words, "claim_until": group.claimed_until, "is_ours": group.is_mine}
 
 
-def _position(backend: Backend, principal: Principal, group: Group) -> str:
-    """Return "37 of 214": of what this person does in one sitting, or of the list for who only looks."""
+def _position(backend: Backend, principal: Principal, group: Group, narrowing: Mapping[str, str]) -> str:
+    """Return "37 of 214": of what this person does in one sitting, or of the list for who only looks.
+
+    Of a part of the list it is said how many are left of that part: what was settled before may be of another.
+    """
+    if group.is_mine and narrowing:
+        verdict, library = _narrowed(backend, principal, narrowing)
+        left, more = settling.left_of(backend, principal, verdict=verdict, library=library)
+        return ngettext("%(all)s of these is left", "%(all)s of these are left", left, all=_as_total(left, more=more))
     if group.is_mine:
         come = settling.progress(backend, principal)
         here, total, more = come.position, come.total, come.left_is_more
     else:
         here, total, more = group.position or 1, group.total or 1, group.total_is_more
-    shown = _("more than %(number)s", number=as_number(total)) if more else as_number(total)
-    return _("%(here)s of %(all)s", here=as_number(here), all=shown)
+    return _("%(here)s of %(all)s", here=as_number(here), all=_as_total(total, more=more))
+
+
+def _as_total(number: int, *, more: bool) -> str:
+    return _("more than %(number)s", number=as_number(number)) if more else as_number(number)
