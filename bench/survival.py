@@ -199,7 +199,8 @@ def _accepted(data: Path, *, state: str = "%") -> set[str]:
 
 @contextmanager
 def _running(*arguments: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([*LIKENESS, *arguments], env=environment, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([*LIKENESS, *arguments], env=environment, **quiet)
     try:
         yield process
     finally:

@@ -1,8 +1,10 @@
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +16,13 @@ from skimage import data as sample_data
 from skimage.io import imsave
 
 from pipeline.images import ImageState
+from pipeline.passwords import hash_password
 from pipeline.stores import records_listing
 from pipeline.stores.database import Database
 from webapp.cli import COMMANDS, run
 from webapp.cli_errors import end_of
+from webapp.cli_services import work_until_told
+from webapp.cli_session import stopped_gently
 
 
 @pytest.fixture
@@ -59,6 +64,13 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
 def test_help_is_quick_because_nothing_heavy_is_imported_for_it() -> None:
     heavy = "{'numpy', 'PIL', 'sqlalchemy', 'fastapi', 'onnxruntime', 'faiss', 'sklearn', 'pydantic'}"
     program = f"import sys, webapp.cli; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_server_starts_without_what_it_may_never_need() -> None:
+    heavy = "{'sklearn', 'scipy', 'pandas', 'torch', 'pymilvus', 'celery'}"
+    program = f"import sys, pipeline.backend, webapp.app; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -282,6 +294,27 @@ def test_a_worker_analyzes_what_waits_and_ends_when_told(command: CommandLine, t
         finally:
             worker.terminate()
         assert worker.wait(30) == 0
+
+
+def test_what_a_worker_has_in_hand_is_finished_before_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    told, finished = threading.Event(), threading.Event()
+
+    def compute() -> None:
+        for number in range(10):  # some tenths of a second
+            hash_password(f"password {number}")
+
+    def work() -> None:
+        compute()  # until it is waited for
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        told.wait()
+        compute()
+        finished.set()
+
+    with stopped_gently():
+        work_until_told(work, stop=told.set)
+
+    assert finished.is_set()
+    assert "Finishing the pictures in hand." in capsys.readouterr().err
 
 
 def states(data: Path) -> dict[ImageState, int]:

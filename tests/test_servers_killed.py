@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,18 @@ BENCH = Path(__file__).parent.parent / "bench" / "takeover.py"
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is needed")
 
 
-def test_an_import_survives_that_a_worker_redis_and_postgresql_are_killed(tmp_path, models, lite, postgresql):
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that is not one of pytest's.
+
+    Whoever starts pytest on this machine closes the folder of all such folders to other accounts. PostgreSQL runs under
+    one of those when we are root, and could not be started again after that.
+    """
+    with tempfile.TemporaryDirectory(prefix="killed-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def test_an_import_survives_that_a_worker_redis_and_postgresql_are_killed(folder, models, lite, postgresql):
     del lite, postgresql  # its network is among the models; and this server is skipped where it cannot be had
     options = [
         "--pictures",
@@ -32,7 +45,7 @@ def test_an_import_survives_that_a_worker_redis_and_postgresql_are_killed(tmp_pa
 
     done = subprocess.run(
         [sys.executable, BENCH, *map(str, options)],
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        env=os.environ | {"TMPDIR": str(folder)},
         capture_output=True,
         text=True,
         check=False,

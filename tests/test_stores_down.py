@@ -126,6 +126,7 @@ def served(data: Path, models: Path, urls: dict[str, str]) -> Iterator[Applicati
         "LIKENESS_MODELS": str(models),
         "LIKENESS_HUB": "off",
         "LIKENESS_RETRY_SECONDS": "0.2",
+        "LIKENESS_LEASE_SECONDS": "5",  # what a worker holds when the database goes is waited for as long as this
     }
     command = [*LIKENESS, "serve", "--port", "0"]
     with subprocess.Popen(

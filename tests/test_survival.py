@@ -34,6 +34,7 @@ LIKENESS = (sys.executable, "-c", "from webapp.cli import main; main()")
 PATIENCE_SECONDS = 120.0
 POLL_SECONDS = 0.05
 LEASE_SECONDS = 2.0
+PICTURES = 24  # several batches: the places to be killed at are between the first picture and the last
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is needed")
 
@@ -56,10 +57,10 @@ def environment(tmp_path, own_models) -> dict[str, str]:
 
 @pytest.fixture
 def pictures(tmp_path) -> Path:
-    """A folder of sixty pictures."""
+    """A folder of pictures."""
     folder = tmp_path / "pictures"
     folder.mkdir()
-    for number in range(60):
+    for number in range(PICTURES):
         (folder / f"{number:02}.png").write_bytes(picture_bytes("noise", size=(200, 150), seed=number))
     return folder
 
@@ -104,7 +105,18 @@ def test_an_import_that_is_killed_five_times_loses_nothing(tmp_path, pictures, o
     seed = secrets.randbelow(1 << 32)
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails; bench/survival.py --seed repeats it
     bench = TESTS.parent / "bench" / "survival.py"
-    options = ["--dir", pictures, "--pictures", "60", "--kills", "5", "--models", own_models, "--seed", str(seed)]
+    options = [
+        "--dir",
+        pictures,
+        "--pictures",
+        str(PICTURES),
+        "--kills",
+        "5",
+        "--models",
+        own_models,
+        "--seed",
+        str(seed),
+    ]
 
     done = subprocess.run(
         [sys.executable, bench, *options, "--json"],
@@ -116,7 +128,7 @@ def test_an_import_that_is_killed_five_times_loses_nothing(tmp_path, pictures, o
 
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
-    assert (report["pictures"], report["different_files"], len(report["killed_at"])) == (60, 60, 5)
+    assert (report["pictures"], report["different_files"], len(report["killed_at"])) == (PICTURES, PICTURES, 5)
     found = {name: value for name, value in list(report.items())[5:] if value}
     assert found == {}
 
@@ -135,8 +147,8 @@ def test_the_pictures_of_a_killed_worker_are_taken_over_when_its_lease_is_over(e
     with running("worker", environment=environment, stderr=subprocess.DEVNULL):
         wait_until(lambda: count(watching, ImageState.WAITING) == 0)
 
-    assert count(watching, ImageState.READY) == 60
-    assert watching.vectors.count() == 60
+    assert count(watching, ImageState.READY) == PICTURES
+    assert watching.vectors.count() == PICTURES
 
 
 def test_serve_worker_import_and_search_agree_on_one_folder(environment, pictures, watching, tmp_path):
@@ -151,10 +163,10 @@ def test_serve_worker_import_and_search_agree_on_one_folder(environment, picture
         address = server.stdout.readline().split()[3].rstrip("/")  # "Likeness is at http://127.0.0.1:40123  (…"
         uploaded = upload(address, extra)
         assert importing.wait(PATIENCE_SECONDS) == 0
-        wait_until(lambda: count(watching, ImageState.READY) == 61)
+        wait_until(lambda: count(watching, ImageState.READY) == PICTURES + 1)
 
-        assert watching.vectors.count() == 61
-        assert ask(address, "/api/v1/status")["states"]["ready"] == 61
+        assert watching.vectors.count() == PICTURES + 1
+        assert ask(address, "/api/v1/status")["states"]["ready"] == PICTURES + 1
         one = pictures / "17.png"
         by_shell = json.loads(likeness("search", "--image", str(one), "--json", environment=environment))
         by_server = search_by_picture(address, one)
@@ -164,7 +176,7 @@ def test_serve_worker_import_and_search_agree_on_one_folder(environment, picture
         delete(address, uploaded)
         by_shell = json.loads(likeness("search", "--image", str(extra), "--json", environment=environment))
         assert uploaded not in ids(by_shell)
-        assert watching.vectors.count() == 60
+        assert watching.vectors.count() == PICTURES
 
 
 @pytest.mark.parametrize(

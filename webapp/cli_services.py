@@ -3,6 +3,7 @@
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 8000
 HIGHEST_PORT = 65_535
+LOOK_UP_SECONDS = 0.5  # between two looks whether somebody has told the worker to end
 START_SECONDS = 10.0  # for stores that are asked at the start; clients take their time to connect, and nobody waits
 
 ONLY_WITH_ACCOUNTS = (
@@ -78,16 +80,39 @@ def worker() -> None:
         from pipeline.worker import Worker
 
         working = Worker(current)
-        thread = threading.Thread(target=working.run, name="worker", daemon=True)
-        thread.start()
         click.echo("Waiting for pictures. Control-C stops.", err=True)
         _tell_what_is_down(current.now)
+        work_until_told(working.run, stop=working.stop)
+
+
+def work_until_told(work: Callable[[], None], *, stop: Callable[[], None]) -> None:
+    """Do `work` in a thread until it ends; at Control-C or SIGTERM call `stop` and wait for that.
+
+    This looks up every now and then: a signal that comes between two steps of Python and a wait without an end is not
+    seen before that end. It does not join the thread either: in Python 3.11 a thread whose join was interrupted counts
+    as ended, and its stores would be closed under it.
+    """
+    ended = threading.Event()
+
+    def working() -> None:
         try:
-            thread.join()
-        except KeyboardInterrupt:
-            click.echo("Finishing the pictures in hand.", err=True)
-            working.stop()
-            thread.join()
+            work()
+        finally:
+            ended.set()
+
+    def wait() -> None:
+        while not ended.wait(LOOK_UP_SECONDS):
+            pass
+
+    thread = threading.Thread(target=working, name="worker", daemon=True)
+    try:
+        thread.start()
+        wait()
+    except KeyboardInterrupt:
+        click.echo("Finishing the pictures in hand.", err=True)
+        stop()
+        if thread.ident is not None:  # it has begun
+            wait()
 
 
 def _tell_what_is_down(backend: "Backend") -> None:

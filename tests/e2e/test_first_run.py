@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 import pytest
-from command import CommandLine
+from command import CommandHere
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -119,9 +119,14 @@ def test_the_guide_has_the_commands_that_are_tried_here() -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "the address"])  # noqa: S104 - it refuses
 def test_without_accounts_other_machines_are_refused_with_the_way_out(
-    network_address: str, tmp_path: Path, models: Path, host: str
+    network_address: str,
+    tmp_path: Path,
+    models: Path,
+    host: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    command = CommandLine(tmp_path / "data", models)
+    command = CommandHere(tmp_path / "data", models, monkeypatch, capsys)
     done = command.run("serve", "--host", network_address if host == "the address" else host, "--port", "0")
     assert done.returncode == 2
     assert "Set LIKENESS_ACCOUNTS=required and start again: it prints a link" in " ".join(done.stderr.split())

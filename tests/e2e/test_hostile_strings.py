@@ -69,6 +69,7 @@ class Watch:
     origin: str
     wrong: list[str] = field(default_factory=list)
     page: Page = field(init=False)
+    screens: list[dict[str, int]] = field(default_factory=lambda: [DESKTOP, PHONE])
     may_be_refused: set[str] = field(default_factory=set)
     """Addresses of pages that may say what is wrong with them."""
 
@@ -99,11 +100,12 @@ class Watch:
         return self.page
 
     def look(self, what: str = "") -> None:
-        """Look at the page as it is, on a large and on a small screen."""
+        """Look at the page as it is, on a large and on a small screen, the one that is there first."""
         found = [*self.page.evaluate(SOUND)]
-        for screen in (DESKTOP, PHONE):
+        for screen in self.screens:
             self.page.set_viewport_size(screen)  # type: ignore[arg-type]
             found += [f"at {screen['width']}: {words}" for words in self.page.evaluate(LAYOUT)]
+        self.screens.reverse()
         if PRODUCT in self.page.locator("body").inner_text():
             found.append("the page calculates")
         if "pwned" in {cookie["name"] for cookie in self.context.cookies()}:
@@ -191,6 +193,11 @@ PAGES: dict[str, Callable[[HostileHouse], list[str]]] = {
     "/images/{image_id}": lambda house: [
         *(f"/images/{image}" for image in house.images),
         *(f"/images/{quote(text, safe='')}" for text in STRINGS[:4]),
+    ],
+    "/images/{image_id}/stack": lambda house: [
+        *(f"/images/{image}/stack" for image in house.images[:3]),
+        f"/images/{house.images[1]}/stack?{urlencode({'tag': NASTY, 'text': NASTY, 'offset': NASTY})}",
+        f"/images/{quote(NASTY, safe='')}/stack",
     ],
     "/duplicates": lambda _: [
         *(f"/duplicates?{urlencode({'state': state})}" for state in ("open", "settled", "same-scene", NASTY)),

@@ -5,6 +5,7 @@ Start it with `python -m tests.web.preview [PORT]` and open /preview.
 
 import sys
 from dataclasses import replace
+from functools import cache
 from typing import Annotated
 
 import uvicorn
@@ -23,6 +24,9 @@ POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
 )
 """The content security policy of the application: what breaks under it is seen here."""
+
+pages = cache(every_page)
+"""Made once: the sample values of all pages take as long as a page takes to be shown."""
 
 app = FastAPI()
 mount_static(app)
@@ -49,7 +53,7 @@ def sample(number: int) -> Response:
 
 @app.get("/preview")
 def index() -> HTMLResponse:
-    links = "".join(f'<li><a href="/preview/{name}">{name}</a>' for name in every_page())
+    links = "".join(f'<li><a href="/preview/{name}">{name}</a>' for name in pages())
     return HTMLResponse(f"<title>Preview</title><ul>{links}</ul>")
 
 
@@ -87,7 +91,7 @@ def search(request: Request) -> HTMLResponse:
 
 @app.get("/preview/{name}")
 def preview(request: Request, name: str) -> HTMLResponse:
-    template, value = every_page()[name]
+    template, value = pages()[name]
     answer = page(request, template, value)
     answer.headers["Content-Security-Policy"] = POLICY
     return answer
