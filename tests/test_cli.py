@@ -68,13 +68,6 @@ def test_help_is_quick_because_nothing_heavy_is_imported_for_it() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_a_server_starts_without_what_it_may_never_need() -> None:
-    heavy = "{'sklearn', 'scipy', 'pandas', 'torch', 'pymilvus', 'celery'}"
-    program = f"import sys, pipeline.backend, webapp.app; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 @pytest.mark.parametrize(
     "arguments",
     [

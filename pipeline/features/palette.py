@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.cluster import KMeans
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from pipeline.features import color_character as character
 from pipeline.features.background import background_of, edge_of
 from pipeline.features.color import ciede2000, lab_to_srgb, rgb_to_hex, srgb_to_lab
-from pipeline.features.kmeans import kmeans_labels
 from pipeline.features.picture import COLOR_NAMES, Palette, Picture, Swatch
 
 MAX_SWATCHES = 6
@@ -57,6 +58,10 @@ colors, while photographs give the mean of what was put together."""
 
 _MIN_ALPHA = 0.1
 """Fainter pixels are nothing one sees, and their color, divided by so little opacity, would be noise."""
+
+_OPENMP = ThreadpoolController().select(internal_api="openmp")
+"""The thread pool of scikit-learn. Several threads for 1,000 points make k-means a hundred times slower here; the
+limit holds only for the thread that sets it, so pictures in other threads are not disturbed."""
 
 _Floats = npt.NDArray[np.float64]
 
@@ -159,7 +164,9 @@ def _flat(pixels: npt.NDArray[np.uint8], step: int) -> npt.NDArray[np.bool_]:
 
 def _clusters(histogram: _Histogram) -> list[_Group]:
     seeds = _seeds(histogram)
-    labels = kmeans_labels(histogram.lab, histogram.share, histogram.lab[seeds], most_rounds=_MAX_ITERATIONS)
+    kmeans = KMeans(len(seeds), init=histogram.lab[seeds], n_init=1, max_iter=_MAX_ITERATIONS)
+    with _OPENMP.limit(limits=1):
+        labels = kmeans.fit_predict(histogram.lab, sample_weight=histogram.share)
     return [_group(histogram, np.flatnonzero(labels == number)) for number in np.unique(labels)]
 
 
