@@ -86,13 +86,15 @@ def trees() -> dict[str, ast.Module]:
     return {name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
 
 
+@pytest.fixture(scope="module")
+def imported(trees) -> dict[str, set[str]]:
+    """What each module imports, by the first part of its name."""
+    return {name: {module.split(".")[0] for module in imports(tree)} for name, tree in trees.items()}
+
+
 @pytest.mark.parametrize("library", HOMES)
-def test_every_client_library_has_one_home(trees, library):
-    strangers = [
-        name
-        for name, tree in trees.items()
-        if any(imported.split(".")[0] == library for imported in imports(tree)) and not name.startswith(HOMES[library])
-    ]
+def test_every_client_library_has_one_home(imported, library):
+    strangers = [name for name, there in imported.items() if library in there and not name.startswith(HOMES[library])]
 
     assert strangers == []
 

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from threading import BoundedSemaphore, Thread
 
-from fastapi import Depends, FastAPI, Security
+from fastapi import APIRouter, Depends, FastAPI, Security
 from fastapi.security import HTTPBearer
+from starlette.routing import BaseRoute
 
 from pipeline import accounts
 from pipeline.backend import Backend, OnDownload, open_backend
@@ -72,10 +74,51 @@ TOKEN_SCHEME = HTTPBearer(
 """For the OpenAPI document alone: who asks is found out by `identify`."""
 
 
+MODULES = (
+    search,
+    results,
+    uploads,
+    images,
+    regions,
+    selection,
+    status,
+    trash,
+    api_duplicates,
+    api_images,
+    api_libraries,
+    api_search,
+    api_searches,
+    api_status,
+    api_docs,
+    health,
+    login,
+    oidc,
+    account,
+    people,
+    audit,
+    libraries,
+    invitations,
+    language,
+    searches,
+    feeds,
+    moderation,
+    api_moderation,
+    compare,
+    api_compare,
+    duplicate_queue,
+    duplicates,
+    banks,
+    api_banks,
+    stacks,
+)
+"""Whose routes there are; where two would answer, the first does."""
+
+
 def create_app(
     settings: Settings,
     *,
     with_worker: bool = True,
+    with_decoders: bool = True,
     once_open: Callable[[Backend], None] | None = None,
     on_download: OnDownload | None = None,
 ) -> FastAPI:
@@ -83,7 +126,8 @@ def create_app(
 
     Opening raises ConfigurationError, StoreUnavailable or ModelUnusable. `once_open` is called with the stores before
     anything is answered; what it raises ends the start. `on_download` is told how far a model is that has to be
-    fetched.
+    fetched. Decoder processes are started at once, so that the first visitor does not wait for them, or, where
+    `with_decoders` is false, when the first picture comes.
     """
 
     @asynccontextmanager
@@ -93,7 +137,8 @@ def create_app(
             backend = current.now
             if once_open:
                 once_open(backend)
-            backend.decoders.start()  # now, so that the first visitor does not wait for processes to start
+            if with_decoders:
+                backend.decoders.start()
             backend.swatches.warm()
             worker = Worker(current)
             running = Running(
@@ -125,48 +170,10 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(identify), Depends(check_csrf), Security(TOKEN_SCHEME)],
+        routes=_routes(),
     )
     app.state.oidc = open_provider(settings)
     errors.install(app)
-    for module in (
-        search,
-        results,
-        uploads,
-        images,
-        regions,
-        selection,
-        status,
-        trash,
-        api_duplicates,
-        api_images,
-        api_libraries,
-        api_search,
-        api_searches,
-        api_status,
-        api_docs,
-        health,
-        login,
-        oidc,
-        account,
-        people,
-        audit,
-        libraries,
-        invitations,
-        language,
-        searches,
-        feeds,
-        moderation,
-        api_moderation,
-        compare,
-        api_compare,
-        duplicate_queue,
-        duplicates,
-        banks,
-        api_banks,
-        stacks,
-    ):
-        app.include_router(module.router)
     mount_static(app)
     one_file = settings.max_upload_bytes + FORM_BYTES
     with_files = dict.fromkeys(("/search", "/api/v1/search", "/api/v1/images"), one_file)
@@ -177,3 +184,12 @@ def create_app(
     app.add_middleware(Guard, max_body_bytes=with_files, default_body_bytes=FORM_BYTES, public_url=settings.public_url)
     app.add_middleware(Speaking)
     return app
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """Return the routes, which all applications of a process share: finding out what each takes and gives is slow."""
+    everything = APIRouter(dependencies=[Depends(identify), Depends(check_csrf), Security(TOKEN_SCHEME)])
+    for module in MODULES:
+        everything.include_router(module.router)
+    return everything.routes

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -192,8 +193,7 @@ class Database:
         with self._transaction(Writing.ALONE, wait_seconds=float("inf")) as connection:
             if self._is_current(connection):
                 return
-            config = Config()
-            config.set_main_option("script_location", str(MIGRATIONS))
+            config = _migrations()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -218,21 +218,31 @@ class Database:
                 yield connection
 
     def _is_current(self, connection: Connection) -> bool:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        scripts = ScriptDirectory.from_config(config)
+        known, newest = _revisions()
         current = MigrationContext.configure(connection).get_current_revision()
-        known = {script.revision for script in scripts.walk_revisions()}
         if current is not None and current not in known:
             raise ConfigurationError(
                 "This data was written by a newer version of Likeness. Please start that version or a newer one.",
                 detail=f"revision {current}",
             )
-        return current == scripts.get_current_head()
+        return current == newest
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+@cache
+def _revisions() -> tuple[frozenset[str], str | None]:
+    """Return the versions of the tables that this program knows, and the newest; each is a file that has to be run."""
+    scripts = ScriptDirectory.from_config(_migrations())
+    return frozenset(script.revision for script in scripts.walk_revisions()), scripts.get_current_head()
 
 
 def _dialect(url: sa.URL) -> sa.URL:

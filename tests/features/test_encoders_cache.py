@@ -1,3 +1,5 @@
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -8,6 +10,7 @@ from pipeline.errors import ModelUnusable
 from pipeline.features.encoders import registry
 from pipeline.features.encoders.model_cache import load_or_build
 from pipeline.features.encoders.onnx_runtime import open_session
+from pipeline.features.encoders.protocol import Encoder
 
 
 def refuse() -> bytes:
@@ -68,3 +71,14 @@ def test_each_encoder_says_what_it_is_and_under_what_terms():
     assert registry.names()[0] == "lite"
     model = registry.find("lite")
     assert (model.dimension, model.licence) == (512, "Apache-2.0")
+
+
+def test_lite_is_opened_once_for_all_who_have_it_open_and_kept_no_longer(models: Path, tmp_path: Path, lite: Encoder):
+    assert registry.open_encoder("lite", models) is lite
+    elsewhere = registry.open_encoder("lite", tmp_path)
+    assert elsewhere is not lite
+
+    is_there = weakref.ref(elsewhere)
+    del elsewhere
+    gc.collect()
+    assert is_there() is None

@@ -1,5 +1,6 @@
 """The application in this process, asked over HTTP as a browser or a program on this machine would."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from command import wait_until
 from starlette.testclient import TestClient
 
+from pipeline.backend import open_backend
+from pipeline.features.encoders.protocol import Encoder
 from pipeline.settings import read_settings
 from tests.web.members import LOCAL, make_person
 from tests.web.photos import cropped, encoded, jpeg, photo
@@ -30,13 +33,29 @@ OpenClient = Callable[..., AbstractContextManager[TestClient]]
 
 
 @pytest.fixture(scope="session")
-def open_client(models: Path, database_of: Callable[[Path], dict[str, str]]) -> OpenClient:
-    """Return what opens a client of a fresh application over a data folder."""
+def lite_database(models: Path, lite: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file as the first start leaves it, with all tables and the encoder `lite`; to be copied."""
+    data = tmp_path_factory.mktemp("begun")
+    del lite  # is open, and so need not be opened by each application
+    open_backend(read_settings(data=data, models=models)).close()
+    return data / "likeness.db"
+
+
+@pytest.fixture(scope="session")
+def open_client(models: Path, lite_database: Path, database_of: Callable[[Path], dict[str, str]]) -> OpenClient:
+    """Return what opens a client of a fresh application over a data folder.
+
+    Its tables are there already, and decoder processes start with the first picture: most tests need none.
+    """
 
     @contextmanager
     def opened(data: Path, *, with_worker: bool = True, **settings: Any) -> Iterator[TestClient]:
         told = database_of(data) | settings
-        app = create_app(read_settings(data=data, models=models, **told), with_worker=with_worker)
+        if "database_url" not in told and not (data / lite_database.name).exists():
+            data.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(lite_database, data / lite_database.name)
+        read = read_settings(data=data, models=models, **told)
+        app = create_app(read, with_worker=with_worker, with_decoders=False)
         with TestClient(app, base_url=LOCAL, raise_server_exceptions=False, follow_redirects=False) as client:
             yield client
 

@@ -41,7 +41,9 @@ def give_role(client: TestClient, library: str, person: Person, role: Role) -> N
 
 def another(client: TestClient, base_url: str = LOCAL, **options: Any) -> TestClient:
     """Return a client of the same application with cookies of its own; this one starts and stops nothing."""
-    return TestClient(client.app, base_url=base_url, raise_server_exceptions=False, follow_redirects=False, **options)
+    made = TestClient(client.app, base_url=base_url, raise_server_exceptions=False, follow_redirects=False, **options)
+    made.portal = client.portal  # all in one event loop, as on a server; else each request begins one, in a new thread
+    return made
 
 
 def make_token(client: TestClient, person: Person, *scopes: Scope, days: float | None = None) -> str:

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 from pictures import picture_bytes
+from sqlalchemy.engine import Connection
 from starlette.testclient import TestClient
 
 from pipeline import (
@@ -42,16 +43,24 @@ from pipeline.principals import OWNER, Principal, Role, Scope
 from pipeline.query_pictures import keep_query_picture
 from pipeline.search import SearchQuery
 from pipeline.settling import Settlement
-from pipeline.stores import records_banks, records_libraries, tables_duplicates, tables_searches
+from pipeline.stores import (
+    records_banks,
+    records_images,
+    records_libraries,
+    tables_duplicates,
+    tables_people,
+    tables_searches,
+)
 from pipeline.stores.records_banks import NewEntry
 from pipeline.stores.records_people import Person
 from pipeline.stores.tables import images, metadata
 from pipeline.stores.tables_duplicates import duplicate_groups as groups
 from pipeline.stores.tables_duplicates import moderation_cases, pair_findings
-from pipeline.stores.tables_people import login_failures
+from pipeline.stores.tables_people import audit_log, login_failures
 from pipeline.uploads import spooled
 from tests.web.access_matrix import VISITORS, route_path, rows
 from tests.web.conftest import OpenClient
+from tests.web.members import another
 from webapp.identity import COOKIE, CSRF, CSRF_FIELD, CSRF_HEADER, SESSION
 
 HOST = "http://pictures.example:8000"
@@ -70,6 +79,9 @@ MARKED_BY_READERS = {
 }
 """Tables in which it may note that it was made, with the columns that must stay; a group is claimed by opening it."""
 
+KEPT = 50
+"""So many of the last pictures are there for pages to show to whom they must not."""
+
 OUTSIDERS = {"anonymous", "stranger", "administrator"}
 
 
@@ -77,6 +89,7 @@ class World:
     """An application with the people of the matrix, and what routes need to be asked for."""
 
     def __init__(self, client: TestClient) -> None:
+        self.client = client
         self.app = client.app
         self.backend: Backend = client.app.state.running.backend
         self.seed = 0
@@ -112,8 +125,17 @@ class World:
             records_libraries.set_role(connection, self.shared, self.people["reporter"].id, Role.VIEWER)
             connection.execute(moderation_cases.delete())  # nobody reports without end
             connection.execute(tables_duplicates.banks.delete())  # what no bank has judged is not shown
+            self._forget(connection)
             records_libraries.rename(connection, self.shared, SECRET_NAME)
             records_libraries.set_deleted(connection, self.shared, None)
+
+    def _forget(self, connection: Connection) -> None:
+        """Forget what is long past: everything there is is compared after each request, and would grow with each."""
+        connection.execute(tables_people.sessions.delete())
+        newest = connection.scalar(sa.select(sa.func.max(images.c.row))) or 0
+        rows = connection.scalars(sa.select(images.c.row).where(images.c.row <= newest - KEPT)).all()
+        if rows:
+            records_images.purge(connection, rows)
 
     def now(self, name: str) -> Person:
         """Return the account of somebody as it is now."""
@@ -277,7 +299,12 @@ class World:
 
 
 def _everything(table: sa.Table) -> str:
-    """Return what reads the lasting columns of a table, as SQL: as the driver gives them they are compared quickest."""
+    """Return what reads the lasting columns of a table, as SQL: as the driver gives them they are compared quickest.
+
+    Of the audit log, from which nothing can be removed and in which nothing can be changed, that is how long it is.
+    """
+    if table is audit_log:
+        return str(sa.select(sa.func.max(audit_log.c.id)))
     lasting = [table.c[name] for name in MARKED_BY_READERS.get(table.name, table.c.keys())]
     return str(sa.select(*lasting).order_by(*table.primary_key))
 
@@ -292,7 +319,7 @@ class Visitor:
     """Sends requests as one of the kinds of visitors."""
 
     def __init__(self, world: World, kind: str) -> None:
-        self.client = TestClient(world.app, HOST, raise_server_exceptions=False, follow_redirects=False)
+        self.client = another(world.client, HOST)
         self.kind, self.csrf = kind, ""
         if kind in BROWSERS:
             signer = world.app.state.running.signer

