@@ -8,6 +8,8 @@ A network may also be opened on a graphics card or by OpenVINO, where ONNX Runti
 """
 
 import logging
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,9 @@ def _on_device(network: bytes | Path, name: str, device: str, *, expected: bool)
                 "This ONNX Runtime was built without %s: the encoder %s runs on the processor.", device, name
             )
         return None
+    if device == "cuda":
+        with redirect_stdout(sys.stderr):  # where it says what it lacks, and answers of commands do not belong
+            onnxruntime.preload_dlls()  # CUDA and cuDNN as pip installs them, where the system's linker does not look
     try:
         session = _session(network, [(provider, options), CPU])
     except Exception as error:  # noqa: BLE001 - its errors share no base class, and the processor is tried next
