@@ -199,8 +199,8 @@ def _accepted(data: Path, *, state: str = "%") -> set[str]:
 
 @contextmanager
 def _running(*arguments: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([*LIKENESS, *arguments], env=environment, **quiet)
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen([*LIKENESS, *arguments], env=environment, stdout=quiet, stderr=quiet)
     try:
         yield process
     finally:

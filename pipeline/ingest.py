@@ -167,7 +167,8 @@ def _record(
             _keep_original(backend, new, upload.path)
         if existing:  # there is an original again, if it was gone when the encoder was changed
             records_embeddings.forget_unreadable(connection, row=image.row)
-        image = records_images.get_by_rows(connection, [image.row])[0]
+        if existing or words.caption or words.tags:  # it is no longer as it was added
+            image = records_images.get_by_rows(connection, [image.row])[0]
     return Accepted(image, existing, restored)
 
 
