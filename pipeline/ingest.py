@@ -165,11 +165,17 @@ def _record(
         if not new.in_place and not backend.objects.exists(image.object_key):
             # A sweep had looked at it, as an old orphan, just before it was put again. No sweep removes anything now.
             _keep_original(backend, new, upload.path)
-        if existing:  # there is an original again, if it was gone when the encoder was changed
-            records_embeddings.forget_unreadable(connection, row=image.row)
-        if existing or words.caption or words.tags:  # it is no longer as it was added
-            image = records_images.get_by_rows(connection, [image.row])[0]
+        image = _as_it_is_now(connection, image, words, existing=existing)
     return Accepted(image, existing, restored)
+
+
+def _as_it_is_now(connection: Connection, image: ImageRecord, words: _Words, *, existing: bool) -> ImageRecord:
+    """Return an image that was added with these words."""
+    if existing:  # there is an original again, if it was gone when the encoder was changed
+        records_embeddings.forget_unreadable(connection, row=image.row)
+    elif not words.caption and not words.tags:
+        return image  # as it was added
+    return records_images.get_by_rows(connection, [image.row])[0]
 
 
 def _changes_others(connection: Connection, new: NewImage) -> bool:
