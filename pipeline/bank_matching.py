@@ -29,7 +29,7 @@ from pipeline.bank_rules import (
 from pipeline.features.fingerprint import Fingerprint
 from pipeline.features.pdq import HASH_BYTES
 from pipeline.purging import CARETAKER
-from pipeline.stores import records_audit, records_bank_matches, records_banks, records_cases, records_judged
+from pipeline.stores import records_audit, records_bank_matches, records_banks, records_cases
 from pipeline.stores.bank_table import NO_QUALITY, Known
 from pipeline.stores.database import Connection
 from pipeline.stores.records_audit import Event
@@ -156,12 +156,6 @@ def act(connection: Connection, row: int, judgement: Judgement) -> None:
     last = records_cases.last_settled(connection, [row]).get(row)
     if last is None or last.outcome != records_cases.APPROVED:
         holding.hold(connection, row, reason=judgement.sentence, bank=judgement.bank)
-
-
-def judge_again(connection: Connection, library: str, rows: Sequence[int]) -> None:
-    """Let images that have come back wait for analysis, and so for the banks, if their library has any that act."""
-    if records_banks.is_any_acting(connection, library, datetime.now(UTC)):
-        records_judged.analyze_as_new(connection, rows)
 
 
 def warnings_of(backend: Backend, row: int) -> list[str]:

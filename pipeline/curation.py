@@ -6,14 +6,14 @@ may be changed by them; if some may not be changed, nothing is done to any.
 
 from collections.abc import Sequence
 
-from pipeline import bank_matching, purging
+from pipeline import purging
 from pipeline.access import GONE, check_action, check_deciding, check_reading
 from pipeline.backend import Backend
 from pipeline.errors import ImageNotFound
 from pipeline.images import ImageRecord
 from pipeline.labels import check_tag_counts, clean_caption, clean_tags
 from pipeline.principals import Action, Principal
-from pipeline.stores import records_image_audit, records_images, records_principals
+from pipeline.stores import records_image_audit, records_images, records_judged, records_principals
 from pipeline.stores.records_audit import Event
 
 
@@ -97,7 +97,7 @@ def restore(backend: Backend, image_ids: Sequence[str], principal: Principal) ->
         records_image_audit.add(connection, principal, Event.IMAGES_RESTORED, deleted)
         for image in deleted:
             if not principal.may(Action.CHANGE, image.library):  # a moderator's word stands above the banks
-                bank_matching.judge_again(connection, image.library, [image.row])
+                records_judged.judge_again(connection, image.library, [image.row])
         return records_images.get_by_rows(connection, [image.row for image in images])
 
 

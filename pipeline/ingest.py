@@ -30,6 +30,7 @@ from pipeline.stores import (
     records_image_audit,
     records_images,
     records_imports,
+    records_judged,
     records_libraries,
     records_principals,
     records_queue,
@@ -157,7 +158,7 @@ def _record(
             records_images.add_tags(connection, [image.row], words.tags)
         restored = before is not None and before.deleted_at is not None
         if before and restored:
-            bank_matching.judge_again(connection, new.library, [image.row])
+            records_judged.judge_again(connection, new.library, [image.row])
             records_image_audit.add(connection, principal, Event.IMAGES_RESTORED, [before])
         if new.path:
             for row in records_imports.mark_replaced(connection, new.library, new.path, image.row):

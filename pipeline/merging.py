@@ -18,7 +18,7 @@ from pipeline.images import ImageRecord, original_key
 from pipeline.labels import LONGEST_CAPTION, MOST_TAGS
 from pipeline.originals import open_original
 from pipeline.principals import Action, Principal
-from pipeline.stores import records_images
+from pipeline.stores import records_images, records_judged
 from pipeline.stores.database import Connection
 from pipeline.stores.records_images import NewImage
 
@@ -166,6 +166,9 @@ def _added(
         uploader=principal.person_id,
     )
     image, _ = records_images.add(connection, new)
+    if restored and not principal.may(Action.CHANGE, library):  # a moderator's word stands above the banks
+        records_judged.judge_again(connection, library, [image.row])
+        image = records_images.get_by_rows(connection, [image.row])[0]
     if not restored:
         words = merged_words(image, duplicates)
         records_images.edit(connection, image.row, caption=words.caption)

@@ -213,7 +213,10 @@ def _undo(connection: Connection, image: ImageRecord, theirs: Sequence[Case], pr
         records_images.restore(connection, [image.row])
         if not was_held:
             holding.release(connection, image.row)
-    elif was_held:
+        return
+    if outcome == APPROVED:
+        records_judged.forget_approved(connection, image.row)
+    if was_held:
         said = [case.reason for case in theirs if case.kind == HELD]
         holding.withhold(connection, image.row, said[0] if said else holding.REPORTED_WORDS)
 

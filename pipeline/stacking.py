@@ -21,7 +21,8 @@ SPARE = 60
 """Places that are looked at beyond those of a page, for what lies under others; where they do not do, twice as many."""
 
 MOST_LOOKED_AT = 1000
-"""Places of one page. Where so many lie under others the page has fewer tiles, and the next one goes on behind them."""
+"""Places of one page, or twice as many as it may have tiles. Where so many lie under others the page has fewer tiles,
+and the next one goes on behind them."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def stacked(
         tops = [place for place, row in enumerate(rows) if row in stacks]
         before = sum(place < offset for place in tops)
         is_all = len(rows) < offset + needed
-        if len(tops) - before > limit or is_all or needed >= MOST_LOOKED_AT:
+        if len(tops) - before > limit or is_all or needed >= max(MOST_LOOKED_AT, 2 * limit):
             break
         looked_at, needed = len(rows), 2 * needed
     here = tops[before : before + limit]
@@ -141,6 +142,10 @@ def get_stack(
     colored = backend.swatches.rows_with(seen)
     with backend.database.read() as connection:
         others = records_stacks.others_of(connection, [image.row], seen, colored=colored).get(image.row, [])
-        closest = sorted(others, key=lambda other: NEARLY_THE_SAME.index(other.verdict))
+        apart = records_stacks.apart_among(connection, {image.row: others})
+        under = stacks_of([image.row], {image.row: [other.row for other in others]}, apart)[image.row]
+        closest = sorted(
+            (other for other in others if other.row in under), key=lambda other: NEARLY_THE_SAME.index(other.verdict)
+        )
         rows = [other.row for other in closest[offset : offset + limit]]
-        return Stack(image, tuple(records_images.get_by_rows(connection, rows)), len(others) + 1)
+        return Stack(image, tuple(records_images.get_by_rows(connection, rows)), len(under) + 1)

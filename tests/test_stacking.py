@@ -148,6 +148,8 @@ def test_what_somebody_said_to_be_two_pictures_is_not_stacked(backend, shelf, fi
     decide(backend, pictures["one"].id, pictures["other"].id, "variant", OWNER)  # nothing was found of these two
 
     assert shown(stacked(backend, question)) == [("top", 2), ("variant", 0), ("unrelated", 0), ("other", 0)]
+    opened = get_stack(backend, pictures["top"].id, Filter(), OWNER, limit=10)
+    assert (opened.total, [image.filename for image in opened.under]) == (3, ["one.png", "same.png"])
 
 
 def test_a_page_of_copies_alone_goes_on_behind_them(backend, shelf, findings, monkeypatch):
@@ -162,3 +164,6 @@ def test_a_page_of_copies_alone_goes_on_behind_them(backend, shelf, findings, mo
     tiles = [hit.image.row for page in pages for hit in page.hits]
     assert tiles == [pictures[number].row for number in (0, 20, 21, 22, 23)]
     assert len(pages) <= 5
+    everything = stacked(backend, question, limit=9)  # as the way back asks for all that was shown
+    assert [hit.image.row for hit in everything.hits] == [pictures[0].row]
+    assert everything.next_offset >= 2 * 9

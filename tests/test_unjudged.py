@@ -4,17 +4,20 @@ import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from duplicates import Findings
 from house import House
 from pictures import picture_bytes
 
-from pipeline import access, banks, curation, listing, moderation
+from pipeline import access, banks, curation, listing, moderation, reporting, settling
 from pipeline.backend import Backend
 from pipeline.bank_rules import BankAction, Kind
 from pipeline.banks import BankSettings
+from pipeline.duplicate_groups import list_groups
 from pipeline.filters import Filter
 from pipeline.images import ImageRecord, ImageState
 from pipeline.ingest import accept
 from pipeline.principals import OWNER, Principal, Role
+from pipeline.settling import Settlement
 from pipeline.stores import records_banks, records_repair
 from pipeline.stores.tables import embeddings, images
 from pipeline.uploads import spooled
@@ -40,8 +43,8 @@ class Scene:
     def who(self, name: str) -> Principal:
         return self.house.asks(name)
 
-    def send(self, name: str) -> ImageRecord:
-        data = picture_bytes("noise", seed=1)
+    def send(self, name: str, seed: int = 1) -> ImageRecord:
+        data = picture_bytes("noise", seed=seed)
         with spooled(io.BytesIO(data), "1.png", max_bytes=len(data)) as upload:
             return accept(self.backend, upload, self.who(name), library=self.library, caption=f"by {name}").image
 
@@ -149,6 +152,44 @@ def test_one_that_comes_back_from_the_trash_or_from_a_refusal_is_judged_before_i
     scene.set_image(state=ImageState.FAILED, error="Not here.", error_code="refused_by_bank")
     scene.send("Uma")
     assert scene.now().state == ImageState.WAITING
+    assert scene.shown_to() == MODERATOR_ALONE
+
+
+def test_one_whose_analysis_failed_is_not_shown_by_bringing_it_back(scene):
+    failed = {"state": ImageState.FAILED, "error": "This file is damaged.", "error_code": "damaged"}
+    scene.set_image(**failed, analyzed_at=datetime.now(UTC))
+    curation.delete(scene.backend, [scene.image.id], scene.who("Uma"))
+    scene.bank("refuses", scene.library, action=BankAction.REFUSE)
+
+    curation.restore(scene.backend, [scene.image.id], scene.who("Uma"))
+
+    assert scene.shown_to() == MODERATOR_ALONE
+
+
+@pytest.mark.parametrize(("who", "sees"), [("Uma", False), ("Mo", True)])
+def test_one_that_comes_back_because_a_decision_is_taken_back_is_judged_unless_a_moderator_does_so(scene, who, sees):
+    kept = scene.send("Uma", seed=2)
+    with scene.backend.database.write() as connection:
+        connection.execute(images.update().values(state=ImageState.READY, analyzed_at=datetime.now(UTC)))
+    Findings(scene.backend).found(kept, scene.image, "identical")
+    (group,) = list_groups(scene.backend, scene.who("Uma"), limit=2).groups
+    settlement = Settlement(kept.id, deletes=(scene.image.id,))
+    done = settling.settle(scene.backend, group.id, settlement, scene.who("Uma"))
+    scene.bank("refuses", scene.library, action=BankAction.REFUSE)
+
+    settling.undo(scene.backend, done.batch, scene.who(who))
+
+    assert bool(access.get_images(scene.backend, [scene.image.id], scene.who("Vi"))) == sees
+
+
+def test_an_approval_that_is_taken_back_shows_no_picture_that_was_never_judged(scene):
+    scene.bank("holds", scene.library)
+    reporting.report(scene.backend, scene.image.id, scene.who("Mo"), "look at this")
+    done = moderation.approve(scene.backend, [scene.image.id], scene.who("Mo"))
+    assert scene.shown_to() == list(NAMES)
+
+    moderation.undo(scene.backend, done.batch, scene.who("Mo"))
+
     assert scene.shown_to() == MODERATOR_ALONE
 
 

@@ -39,8 +39,13 @@ def pictures_in(tiles: Iterable[Tile]) -> int:
     return sum(1 + tile.stacked for tile in tiles)
 
 
-def copies_of(fields: Fields, tiles: Iterable[Tile]) -> Choice | None:
-    """Return the choice whether copies are tiles of their own; None where a page of `tiles` has none to be stacked."""
+def copies_of(fields: Fields, tiles: Iterable[Tile], *, asked: bool) -> Choice | None:
+    """Return the choice whether copies are tiles of their own; None where a page of `tiles` has none to be stacked.
+
+    `asked` is whether something was asked for, by a question or by colors: a list is never stacked.
+    """
+    if not asked:
+        return None
     if fields.get("copies"):
         return Choice(_("Stack copies"), search_url(fields, copies=None), chosen=True)
     if not any(tile.stacked for tile in tiles):

@@ -10,13 +10,22 @@ from datetime import UTC, datetime
 from sqlalchemy.engine import Connection
 
 from pipeline.images import ImageState
-from pipeline.stores import records_embeddings
+from pipeline.stores import records_banks, records_embeddings
 from pipeline.stores.records_images import AT_ONCE, ROWS_PER_QUERY
 from pipeline.stores.tables import images
 
 
-def analyze_as_new(connection: Connection, rows: Sequence[int]) -> None:
-    """Let those of the images that are ready, or wait already, be analyzed as if they never had been.
+def judge_again(connection: Connection, library: str, rows: Sequence[int]) -> None:
+    """Let images that have come back wait for the banks, if their library has any that may hold or refuse them.
+
+    Whoever brings back what they do not moderate calls this; what is held stays so.
+    """
+    if records_banks.is_any_acting(connection, library, datetime.now(UTC)):
+        _analyze_as_new(connection, rows)
+
+
+def _analyze_as_new(connection: Connection, rows: Sequence[int]) -> None:
+    """Let those of the images that are ready be analyzed as if they, and those that wait or failed, never had been.
 
     Until it is done they are found by nobody, and held back where a bank may hold or refuse them.
     """
@@ -24,7 +33,7 @@ def analyze_as_new(connection: Connection, rows: Sequence[int]) -> None:
         theirs = images.c.row.in_(rows[start : start + ROWS_PER_QUERY])
         waiting = {"state": ImageState.WAITING, "attempts": 0, "not_before": AT_ONCE}
         connection.execute(images.update().where(theirs, images.c.state == ImageState.READY).values(waiting))
-        connection.execute(images.update().where(theirs, images.c.state == ImageState.WAITING).values(analyzed_at=None))
+        connection.execute(images.update().where(theirs, images.c.state != ImageState.HELD).values(analyzed_at=None))
     records_embeddings.touch_analyzed(connection, rows)
 
 
@@ -33,3 +42,9 @@ def note_approved(connection: Connection, rows: Sequence[int]) -> None:
     for start in range(0, len(rows), ROWS_PER_QUERY):
         never = (images.c.row.in_(rows[start : start + ROWS_PER_QUERY]), images.c.analyzed_at.is_(None))
         connection.execute(images.update().where(*never).values(analyzed_at=datetime.now(UTC)))
+
+
+def forget_approved(connection: Connection, row: int) -> None:
+    """Take back `note_approved` of an image that was never analyzed."""
+    never = (images.c.row == row, images.c.state != ImageState.HELD, images.c.encoder.is_(None))
+    connection.execute(images.update().where(*never).values(analyzed_at=None))

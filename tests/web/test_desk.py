@@ -26,6 +26,8 @@ def test_who_asked_for_one_kind_is_led_through_that_kind_alone(idle_client: Test
     desk = idle_client.get(begun.headers["location"]).text
     assert desk.count('name="verdict" value="re-encoded"') == 2  # what decides, and what skips
     assert "2 of these are left" in desk
+    idle_client.post(f"/duplicates/{second}", data={"action": "skip"})
+    assert idle_client.get(f"/duplicates/{second}?verdict=nonsense").status_code == 422
     assert "1 of 4" in idle_client.get(f"/duplicates/{first}").text
     asked = {"verdict": "re-encoded", "library": "main"}
     skipped = idle_client.post(f"/duplicates/{first}", data={"action": "skip", **asked})

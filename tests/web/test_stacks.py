@@ -116,6 +116,7 @@ def test_a_stack_keeps_the_filters_and_leads_back(stocked: TestClient) -> None:
     assert address.endswith(narrow.removeprefix("/"))
     assert "Only what passes the filters of the search is shown." in page
     assert f'href="{narrow.replace("&", "&amp;")}">Back to the search' in page
+    assert f'name="back" value="{narrow.replace("&", "&amp;")}"' in page, "the one on top may be among the deleted"
     assert 1 < len(shown(page)) < 1 + COPIES
     assert len(shown(stocked.get(address.partition("?")[0]).text)) == 1 + COPIES
 

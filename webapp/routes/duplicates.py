@@ -239,6 +239,7 @@ def _page(
     group = get_group(backend, group_id, principal)
     steps, narrowing = steps_of(fields), narrowing_of(fields)
     is_settled = group.state == "settled"
+    part = _narrowed(backend, principal, narrowing)  # before the group is claimed, as it may make no sense
     may_moderate = access.may_change_any(principal)
     if group.may_settle and not is_settled:
         try:
@@ -251,7 +252,7 @@ def _page(
         comparison = compare_images(backend, left.image.id, right.image.id, principal)
     sides = [side_of_image(backend, member.image, principal) for member in (left, right)]
     pair = pair_of(sides[0], sides[1], comparison)
-    position = "" if is_settled else _position(backend, principal, group, narrowing)
+    position = "" if is_settled else _position(backend, principal, group, part)
     may_decide = group.may_settle and not is_settled and group.is_mine and left.may_change and right.may_change
     notice = notice or read_notice(request)[0]
     return ReviewPage(
@@ -289,13 +290,13 @@ def _claim(group: Group) -> dict[str, object]:
     return {"claim": words, "claim_until": group.claimed_until, "is_ours": group.is_mine}
 
 
-def _position(backend: Backend, principal: Principal, group: Group, narrowing: Mapping[str, str]) -> str:
+def _position(backend: Backend, principal: Principal, group: Group, part: tuple[Verdict | None, str | None]) -> str:
     """Return "37 of 214": of what this person does in one sitting, or of the list for who only looks.
 
     Of a part of the list it is said how many are left of that part: what was settled before may be of another.
     """
-    if group.is_mine and narrowing:
-        verdict, library = _narrowed(backend, principal, narrowing)
+    verdict, library = part
+    if group.is_mine and (verdict or library):
         left, more = settling.left_of(backend, principal, verdict=verdict, library=library)
         return ngettext("%(all)s of these is left", "%(all)s of these are left", left, all=_as_total(left, more=more))
     if group.is_mine:

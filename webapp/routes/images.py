@@ -228,8 +228,9 @@ def _likes(backend: Backend, principal: Principal, image: ImageRecord) -> tuple[
     except StoreUnavailable:
         # The page of an image is worth showing even while the vector engine is down; the search page says so.
         return ()
+    likes = {"like": [image.id]}
     return tuple(
-        replace(stacked_tile(tile_of_hit(hit), found.beneath), compare_url=compare_url(image.id, hit.image.id))
+        replace(stacked_tile(tile_of_hit(hit), found.beneath, likes), compare_url=compare_url(image.id, hit.image.id))
         for hit in found.hits
         if hit.strength != "weak"
     )

@@ -267,6 +267,7 @@ def _page(
     counts: Counts,
 ) -> SearchPage:
     asked = any(fields.get(name) for name in SUBJECTS)
+    by_colors = bool(fields.get("color") or fields.get("palette_of"))
     result = answer.result
     in_words = not (fields.get("like") or fields.get("picture"))
     hits, beneath = (result.hits, result.beneath) if result else ((), {})
@@ -319,17 +320,12 @@ def _page(
         saving_urls=saving_urls(fields) if tiles else (),
         announcement=announcement_of(result.before + len(tiles)) if result and offset else "",
         permalink=search_url(fields),
-        sorts=tuple(
-            (value, _(words))
-            for value, words in sorts_of(
-                asked=asked, by_colors=bool(fields.get("color") or fields.get("palette_of"))
-            ).items()
-        ),
+        sorts=tuple((value, _(words)) for value, words in sorts_of(asked=asked, by_colors=by_colors).items()),
         sort="" if first(fields, "sort") == Sort.BEST else first(fields, "sort"),
         may_save=may_be_saved(parts) and not (answer.problem or answer.address),
         found_by=found_by_of(parts),
         by=first(fields, "by"),
-        copies=copies_of(fields, tiles) if result else None,
+        copies=copies_of(fields, tiles, asked=asked or by_colors) if result else None,
         counted=counted_of(counts, asked=asked),
         may_change=access.may_change_any(principal),
     )
