@@ -81,8 +81,8 @@ def warnings_of(said: Said) -> list[str]:
 # ---- Other machines, and the first account
 
 
-def test_without_accounts_only_this_machine_is_served(here: CommandHere) -> None:
-    done = here.run("serve", "--port", "0", "--host", EVERYWHERE)
+def test_without_accounts_only_this_machine_is_served(command: CommandLine) -> None:
+    done = command.run("serve", "--port", "0", "--host", EVERYWHERE)
     assert done.returncode == 2
     assert done.stdout == ""
     assert "Set LIKENESS_ACCOUNTS=required" in done.stderr

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import httpx2 as httpx
 import pytest
-from command import CommandHere
+from command import CommandLine
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from e2e.conftest import PHONE, OpenVisitor, Site, Visitor, serving
-from e2e.gestures import drop
+from e2e.gestures import drop, scripted
 from playwright.sync_api import Dialog, Page, expect
 
 from tests.web.photos import jpeg
@@ -119,14 +119,9 @@ def test_the_guide_has_the_commands_that_are_tried_here() -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "the address"])  # noqa: S104 - it refuses
 def test_without_accounts_other_machines_are_refused_with_the_way_out(
-    network_address: str,
-    tmp_path: Path,
-    models: Path,
-    host: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    network_address: str, tmp_path: Path, models: Path, host: str
 ) -> None:
-    command = CommandHere(tmp_path / "data", models, monkeypatch, capsys)
+    command = CommandLine(tmp_path / "data", models)
     done = command.run("serve", "--host", network_address if host == "the address" else host, "--port", "0")
     assert done.returncode == 2
     assert "Set LIKENESS_ACCOUNTS=required and start again: it prints a link" in " ".join(done.stderr.split())
@@ -180,6 +175,7 @@ def test_what_browsers_give_only_to_https_is_not_missed(unencrypted: Site, visit
     page.get_by_label("What it is for").fill("Backup")
     page.get_by_role("button", name="Make the token").click()
     secret = page.locator(".secret code").inner_text()
+    scripted(page)
     page.get_by_role("button", name="Copy").click()
     assert shown == [secret]
     guest.show(page, "token")
