@@ -95,9 +95,7 @@ def restore(backend: Backend, image_ids: Sequence[str], principal: Principal) ->
         deleted = [image for image in images if image.deleted_at]
         records_images.restore(connection, [image.row for image in deleted])
         records_image_audit.add(connection, principal, Event.IMAGES_RESTORED, deleted)
-        for image in deleted:
-            if not principal.may(Action.CHANGE, image.library):  # a moderator's word stands above the banks
-                records_judged.judge_again(connection, image.library, [image.row])
+        records_judged.judge_brought_back(connection, principal, deleted)
         return records_images.get_by_rows(connection, [image.row for image in images])
 
 

@@ -166,10 +166,10 @@ def _added(
         uploader=principal.person_id,
     )
     image, _ = records_images.add(connection, new)
-    if restored and not principal.may(Action.CHANGE, library):  # a moderator's word stands above the banks
-        records_judged.judge_again(connection, library, [image.row])
+    if restored:
+        records_judged.judge_brought_back(connection, principal, [image])
         image = records_images.get_by_rows(connection, [image.row])[0]
-    if not restored:
+    else:
         words = merged_words(image, duplicates)
         records_images.edit(connection, image.row, caption=words.caption)
         records_images.add_tags(connection, [image.row], words.tags)

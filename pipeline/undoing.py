@@ -81,9 +81,7 @@ def undo(backend: Backend, batch: str, principal: Principal) -> Undone:
         for line in standing:
             _take_back(connection, line, images, done)
         records_images.restore(connection, [image.row for image in done.restored])
-        for image in done.restored:
-            if not principal.may(Action.CHANGE, image.library):  # a moderator's word stands above the banks
-                records_judged.judge_again(connection, image.library, [image.row])
+        records_judged.judge_brought_back(connection, principal, done.restored)
         records_images.delete(connection, [image.row for image in done.taken_out])
         records_image_audit.add(connection, principal, Event.IMAGES_RESTORED, done.restored)
         records_image_audit.add(connection, principal, Event.IMAGES_DELETED, done.taken_out)

@@ -13,7 +13,6 @@ import hashlib
 import hmac
 import json
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import uvicorn
+from in_a_thread import free_listener, listening
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 from starlette.applications import Starlette
@@ -224,28 +224,6 @@ def _challenge(verifier: str) -> str:
 
 def _redirect(address: str, fields: dict[str, str]) -> Response:
     return RedirectResponse(f"{address}?{urlencode(fields)}", 302)
-
-
-@contextmanager
-def listening(listener: socket.socket, app: Any) -> Iterator[None]:
-    """Serve an application on a socket until the end of the block."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
-def free_listener(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
-    """Return a socket that listens, so that whoever connects waits and is not refused."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen()
-    return listener
 
 
 @contextmanager

@@ -4,12 +4,14 @@
 transaction.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy.engine import Connection
 
-from pipeline.images import ImageState
+from pipeline.images import ImageRecord, ImageState
+from pipeline.principals import Action, Principal
 from pipeline.stores import records_banks, records_embeddings
 from pipeline.stores.records_images import AT_ONCE, ROWS_PER_QUERY
 from pipeline.stores.tables import images
@@ -18,10 +20,23 @@ from pipeline.stores.tables import images
 def judge_again(connection: Connection, library: str, rows: Sequence[int]) -> None:
     """Let images that have come back wait for the banks, if their library has any that may hold or refuse them.
 
-    Whoever brings back what they do not moderate calls this; what is held stays so.
+    What is held stays so.
     """
     if records_banks.is_any_acting(connection, library, datetime.now(UTC)):
         _analyze_as_new(connection, rows)
+
+
+def judge_brought_back(connection: Connection, principal: Principal, brought: Iterable[ImageRecord]) -> None:
+    """Do so with those images that `principal` has brought back and does not moderate.
+
+    A moderator's word stands above the banks.
+    """
+    rows: dict[str, list[int]] = defaultdict(list)
+    for image in brought:
+        if not principal.may(Action.CHANGE, image.library):
+            rows[image.library].append(image.row)
+    for library, theirs in rows.items():
+        judge_again(connection, library, theirs)
 
 
 def _analyze_as_new(connection: Connection, rows: Sequence[int]) -> None:

@@ -14,7 +14,7 @@ from command import wait_until
 from duplicates import Findings
 from fastapi import FastAPI
 from house import House
-from oidc_provider import free_listener, listening
+from in_a_thread import free_listener, listening
 from pictures import picture_bytes, torn
 from PIL import Image
 

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2 as httpx
 import pytest
-from oidc_provider import free_listener, listening
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from pipeline import accounts, libraries, members, sessions
@@ -16,10 +14,9 @@ from pipeline.access import local_owner
 from pipeline.accounts import Person
 from pipeline.backend import Backend
 from pipeline.principals import Role, Scope
-from pipeline.settings import read_settings
 from tests.web.members import PASSWORD
 from tests.web.photos import jpeg
-from webapp.app import create_app
+from tests.web.served import served
 
 SHOTS = os.environ.get("SCREENSHOTS", "")
 """A folder in which pages are kept as pictures, for people to look at."""
@@ -53,13 +50,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Site]:
-    data = tmp_path_factory.mktemp("flows")
-    app = create_app(read_settings(data=data, models=models, accounts="required"), with_worker=False)
-    listener = free_listener()
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with listening(listener, app):
-        httpx.get(f"{url}/livez", timeout=60).raise_for_status()
-        backend = app.state.running.backend
+    with served(tmp_path_factory.mktemp("flows"), models) as (url, backend):
         who = local_owner(backend)
         ada = accounts.add_person(backend, who, "ada", administrator=True, password=PASSWORD)
         accounts.add_person(backend, who, "root", administrator=True, password=PASSWORD)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from oidc_provider import Provider, free_listener, listening, running_provider
+from in_a_thread import free_listener, listening
+from oidc_provider import Provider, running_provider
 from playwright.sync_api import Browser, Page, expect
 
 from pipeline import accounts

@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2 as httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from duplicates import Findings
-from oidc_provider import free_listener, listening
 from pictures import picture_bytes
 from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
@@ -23,9 +21,8 @@ from pipeline.backend import Backend
 from pipeline.features.comparison import Edit, EditKind
 from pipeline.images import ImageRecord, original_key
 from pipeline.principals import Role
-from pipeline.settings import read_settings
 from tests.web.members import PASSWORD
-from webapp.app import create_app
+from tests.web.served import served
 
 GROUPS = 20
 KEYS = ("1", "2", "3", "4", "1")
@@ -89,13 +86,7 @@ def _middle(data: bytes, seed: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Site]:
-    data = tmp_path_factory.mktemp("review")
-    app = create_app(read_settings(data=data, models=models, accounts="required"), with_worker=False)
-    listener = free_listener()
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with listening(listener, app):
-        httpx.get(f"{url}/livez", timeout=60).raise_for_status()
-        backend = app.state.running.backend
+    with served(tmp_path_factory.mktemp("review"), models) as (url, backend):
         who = local_owner(backend)
         library = libraries.make(backend, who, "family").id
         for name, role in (("ada", Role.OWNER), ("bob", Role.MODERATOR)):
