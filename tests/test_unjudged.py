@@ -43,10 +43,11 @@ class Scene:
     def who(self, name: str) -> Principal:
         return self.house.asks(name)
 
-    def send(self, name: str, seed: int = 1) -> ImageRecord:
+    def send(self, name: str, seed: int = 1, library: str | None = None) -> ImageRecord:
         data = picture_bytes("noise", seed=seed)
         with spooled(io.BytesIO(data), "1.png", max_bytes=len(data)) as upload:
-            return accept(self.backend, upload, self.who(name), library=self.library, caption=f"by {name}").image
+            into = library or self.library
+            return accept(self.backend, upload, self.who(name), library=into, caption=f"by {name}").image
 
     def bank(self, name: str, library: str | None = None, **settings: object) -> str:
         kind = settings.pop("kind", Kind.KNOWN)
@@ -180,6 +181,23 @@ def test_one_that_comes_back_because_a_decision_is_taken_back_is_judged_unless_a
     settling.undo(scene.backend, done.batch, scene.who(who))
 
     assert bool(access.get_images(scene.backend, [scene.image.id], scene.who("Vi"))) == sees
+
+
+def test_one_that_a_merge_brings_back_is_judged_first(scene):
+    second = scene.house.library("second", Olga=Role.OWNER, Uma=Role.UPLOADER, Vi=Role.VIEWER)
+    in_trash, copy = scene.send("Uma", library=second), scene.send("Uma", seed=2, library=second)
+    with scene.backend.database.write() as connection:
+        connection.execute(images.update().values(state=ImageState.READY, analyzed_at=datetime.now(UTC)))
+    curation.delete(scene.backend, [in_trash.id], scene.who("Olga"))
+    Findings(scene.backend).found(scene.image, copy, "identical")
+    (group,) = list_groups(scene.backend, scene.who("Uma"), limit=2).groups
+    scene.bank("refuses", second, action=BankAction.REFUSE)
+
+    settling.settle(scene.backend, group.id, Settlement(scene.image.id, deletes=(copy.id,)), scene.who("Uma"))
+
+    (back,) = access.get_images(scene.backend, [in_trash.id], scene.who("Olga"))
+    assert (back.deleted_at, back.state) == (None, ImageState.WAITING)
+    assert access.get_images(scene.backend, [in_trash.id], scene.who("Vi")) == []
 
 
 def test_an_approval_that_is_taken_back_shows_no_picture_that_was_never_judged(scene):
